@@ -1,0 +1,103 @@
+# make          builds ./train for every target that this machine can compile
+# make test     builds and runs all tests; make test NAME=conv2d those whose name contains it
+# make mnist    downloads MNIST into data/mnist; MNIST_MIRROR=URL is tried first
+# make clean    removes what was built
+#
+# NVCC=         builds without the CUDA toolkit
+# SANITIZE=S    builds with a sanitizer (address, undefined or thread), in a folder of its own
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+# All cores, unless -j says otherwise.
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+# The CUDA toolkit: where CUDA_HOME says, on PATH, or at its usual place.
+NVCC ?= $(firstword $(wildcard $(CUDA_HOME)/bin/nvcc) $(shell command -v nvcc) \
+                    $(wildcard /usr/local/cuda/bin/nvcc))
+
+# For the GPU of this machine; without one, PTX, which the driver of any GPU since Turing (2018)
+# compiles for itself when the program first starts.
+GPU_ARCH := $(if $(shell command -v nvidia-smi && nvidia-smi -L 2>/dev/null),\
+                 -arch=native,-gencode arch=compute_75,code=compute_75)
+
+BUILD    := build$(if $(SANITIZE),/$(SANITIZE))
+WARNINGS := -Wall -Wextra
+CXXFLAGS := -std=c++20 -O3 -g -march=native -pthread $(WARNINGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+CPPFLAGS := -MMD -MP $(if $(NVCC),-DWITH_GPU)
+# What lets the compiler turn a loop with a comparison, a square root or an exponential into vectors.
+KERNEL_FLAGS := -fno-math-errno -fno-trapping-math
+NVCCFLAGS := -std=c++20 -O3 -lineinfo $(GPU_ARCH) -Xcompiler -pthread,-Wall,-Wextra
+
+# Compiled once for each target and number type: the kernels, and what calls them.
+PER_TARGET := $(wildcard kernels/*.cu) src/network.cpp src/models.cpp src/target_trainer.cpp
+# Compiled once.
+MAINS := src/train.cpp
+ONCE  := $(filter-out $(PER_TARGET) $(MAINS),$(wildcard src/*.cpp kernels/*.cpp))
+
+TARGETS := cpu emulated $(if $(NVCC),gpu)
+
+objects = $(addprefix $(BUILD)/$(1)/,$(addsuffix .o,$(basename $(2))))
+ONCE_OBJECTS := $(call objects,once,$(ONCE))
+TRAIN_OBJECTS := $(call objects,once,$(MAINS)) $(ONCE_OBJECTS) \
+                 $(foreach t,$(TARGETS),$(call objects,$(t)_float,$(PER_TARGET)))
+
+# Tests of layers run on every target, in single and in double precision.
+TESTS_PER_TARGET := $(wildcard tests/target_*.cpp)
+TESTS_ONCE := $(filter-out $(TESTS_PER_TARGET),$(wildcard tests/*.cpp))
+TEST_OBJECTS := $(call objects,once,$(TESTS_ONCE)) $(ONCE_OBJECTS) \
+                $(foreach t,$(TARGETS),$(foreach r,float double,\
+                  $(call objects,$(t)_$(r),$(PER_TARGET) $(TESTS_PER_TARGET))))
+
+.PHONY: all test mnist clean
+all: $(BUILD)/train
+	@ln -sf $< train
+ifeq ($(NVCC),)
+	@echo "No nvcc found: built without the gpu target."
+endif
+
+test: all $(BUILD)/run_tests
+	$(BUILD)/run_tests $(NAME)
+
+mnist:
+	sh data/get_mnist.sh $(MNIST_MIRROR)
+
+clean:
+	rm -rf build train
+
+# The CUDA runtime is linked in statically, so that the program starts where there is no CUDA.
+LINK = $(CXX) $(CXXFLAGS) $^ -o $@ $(if $(NVCC),-L$(dir $(NVCC))../lib64 -lcudart_static -ldl -lrt)
+$(BUILD)/train: $(TRAIN_OBJECTS)
+	$(LINK)
+$(BUILD)/run_tests: $(TEST_OBJECTS)
+	$(LINK)
+
+$(BUILD)/once/%.o: %.cpp Makefile
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -c $< -o $@
+
+# $(1): a target that g++ compiles; $(2): its number type. A .cu file is C++ there.
+define cpu_rules
+$(BUILD)/$(1)_$(2)/%.o: %.cu Makefile
+	@mkdir -p $$(@D)
+	$$(CXX) $$(CXXFLAGS) $$(KERNEL_FLAGS) $$(CPPFLAGS) -DTARGET_$(3) -DREAL=$(2) -x c++ -c $$< -o $$@
+$(BUILD)/$(1)_$(2)/%.o: %.cpp Makefile
+	@mkdir -p $$(@D)
+	$$(CXX) $$(CXXFLAGS) $$(CPPFLAGS) -DTARGET_$(3) -DREAL=$(2) -c $$< -o $$@
+endef
+$(foreach r,float double,$(eval $(call cpu_rules,cpu,$(r),CPU)))
+$(foreach r,float double,$(eval $(call cpu_rules,emulated,$(r),EMULATED)))
+
+define gpu_rules
+$(BUILD)/gpu_$(1)/%.o: %.cu Makefile
+	@mkdir -p $$(@D)
+	$$(NVCC) $$(NVCCFLAGS) $$(CPPFLAGS) -DTARGET_GPU -DREAL=$(1) -c $$< -o $$@
+$(BUILD)/gpu_$(1)/%.o: %.cpp Makefile
+	@mkdir -p $$(@D)
+	$$(NVCC) $$(NVCCFLAGS) $$(CPPFLAGS) -DTARGET_GPU -DREAL=$(1) -x cu -c $$< -o $$@
+endef
+$(foreach r,float double,$(eval $(call gpu_rules,$(r))))
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,37 @@
+// The first kernel of a training step: it gathers the images of a batch, in the shuffled order of the
+// epoch, and scales their pixels from 0 ... 255 to 0 ... 1. The data set, the order and the number of
+// the step lie on the device, so that steps follow each other without the host.
+
+#include "batch.h"
+
+namespace plainnet::TARGET {
+namespace {
+
+// A block copies one image.
+__global__ void gather_kernel(const uint8_t* __restrict__ pixels,  // [count][size]
+                              const uint8_t* __restrict__ labels,  // [count]
+                              int size,
+                              const int* __restrict__ order,  // [count]
+                              const int* __restrict__ step, int stride,
+                              real* __restrict__ x,           // [batch][size]
+                              uint8_t* __restrict__ label) {  // [batch]
+  const int b = blockIdx.x;
+  const long image = order[static_cast<long>(*step) * stride + b];
+  for (int i = threadIdx.x; i < size; i += blockDim.x)
+    x[static_cast<long>(b) * size + i] = pixels[image * size + i] / real(255);
+  if (threadIdx.x == 0) label[b] = labels[image];
+}
+
+__global__ void advance_kernel(int* step) { *step += 1; }
+
+}  // namespace
+
+void gather_batch(const DeviceImages& images, int pixels, const int* order, const int* step,
+                  int stride, int batch, real* x, uint8_t* label) {
+  launch(gather_kernel, batch, threads(128), images.pixels.data(), images.labels.data(), pixels,
+         order, step, stride, x, label);
+}
+
+void advance(int* step) { launch(advance_kernel, 1, threads(1), step); }
+
+}  // namespace plainnet::TARGET

@@ -1,0 +1,100 @@
+#include "common.h"
+
+namespace plainnet::TARGET {
+namespace {
+
+constexpr int kColumnsPerBlock = 256;
+
+__global__ void sum_rows_kernel(const real* __restrict__ matrix,  // [rows][columns]
+                                int rows, int columns,
+                                real* __restrict__ out) {  // [columns]
+  const int begin = blockIdx.x * kColumnsPerBlock;
+  const int end = begin + kColumnsPerBlock < columns ? begin + kColumnsPerBlock : columns;
+  for (int c = begin + threadIdx.x; c < end; c += blockDim.x) {
+    real sum = 0;
+    for (int r = 0; r < rows; ++r) sum += matrix[static_cast<long>(r) * columns + c];
+    out[c] = sum;
+  }
+}
+
+// A block transposes a square of 32 x 32 through shared memory, so that it reads and writes whole
+// rows. The 33rd column keeps the numbers of a column in different memory banks.
+constexpr int kSquare = 32;
+
+__global__ void transpose_kernel(const real* __restrict__ in,  // [count][rows][columns]
+                                 int rows, int columns,
+                                 real* __restrict__ out) {  // [count][columns][rows]
+  __shared__ real square[kSquare][kSquare + 1];
+  const int r0 = blockIdx.y * kSquare, c0 = blockIdx.x * kSquare;
+  const int height = rows - r0 < kSquare ? rows - r0 : kSquare;
+  const int width = columns - c0 < kSquare ? columns - c0 : kSquare;
+  const long matrix = static_cast<long>(blockIdx.z) * rows * columns;
+
+  for (int r = threadIdx.y; r < height; r += blockDim.y)
+    for (int c = threadIdx.x; c < width; c += blockDim.x)
+      square[r][c] = in[matrix + static_cast<long>(r0 + r) * columns + c0 + c];
+  __syncthreads();
+  for (int c = threadIdx.y; c < width; c += blockDim.y)
+    for (int r = threadIdx.x; r < height; r += blockDim.x)
+      out[matrix + static_cast<long>(c0 + c) * rows + r0 + r] = square[r][c];
+}
+
+// A block sums 256 rows of up to 128 columns: each row of its threads sums every eighth row.
+constexpr int kRowsPerSum = 256;
+constexpr int kColumnsPerSum = 128;
+constexpr Dim3 kSumThreads = threads(32, 8);
+
+template <bool kRelu>
+__global__ void bias_gradient_kernel(const real* __restrict__ y,  // [rows][columns]
+                                     real* __restrict__ dy,       // [rows][columns]
+                                     long rows, int columns,
+                                     real* __restrict__ partial) {  // [tiles of rows][columns]
+  __shared__ real sum[kSumThreads.y][kColumnsPerSum];
+  const long begin = static_cast<long>(blockIdx.x) * kRowsPerSum;
+  const long end = begin + kRowsPerSum < rows ? begin + kRowsPerSum : rows;
+  const int c0 = blockIdx.y * kColumnsPerSum;
+  const int width = columns - c0 < kColumnsPerSum ? columns - c0 : kColumnsPerSum;
+
+  for (int c = threadIdx.x; c < width; c += blockDim.x) sum[threadIdx.y][c] = 0;
+  for (long r = begin + threadIdx.y; r < end; r += blockDim.y) {
+    const real* y_row = y + r * columns + c0;
+    real* dy_row = dy + r * columns + c0;
+    for (int c = threadIdx.x; c < width; c += blockDim.x) {
+      if (kRelu) dy_row[c] = y_row[c] <= 0 ? real(0) : dy_row[c];
+      sum[threadIdx.y][c] += dy_row[c];
+    }
+  }
+  __syncthreads();
+  if (threadIdx.y == 0)
+    for (int c = threadIdx.x; c < width; c += blockDim.x) {
+      real total = 0;
+      for (int i = 0; i < kSumThreads.y; ++i) total += sum[i][c];
+      partial[static_cast<long>(blockIdx.x) * columns + c0 + c] = total;
+    }
+}
+
+}  // namespace
+
+void sum_rows(const real* matrix, int rows, int columns, real* out) {
+  launch(sum_rows_kernel, tiles(columns, kColumnsPerBlock), threads(kColumnsPerBlock), matrix, rows,
+         columns, out);
+}
+
+void transpose(const real* in, int count, int rows, int columns, real* out) {
+  launch(transpose_kernel, {tiles(columns, kSquare), tiles(rows, kSquare), count}, threads(32, 8),
+         in, rows, columns, out);
+}
+
+BiasGradient::BiasGradient(long max_rows, int columns)
+    : columns_(columns), partial_(static_cast<size_t>(tiles(max_rows, kRowsPerSum)) * columns) {}
+
+void BiasGradient::run(const real* y, real* dy, long rows, real* dbias) {
+  const Grid grid(tiles(rows, kRowsPerSum), tiles(columns_, kColumnsPerSum));
+  if (y)
+    launch(bias_gradient_kernel<true>, grid, kSumThreads, y, dy, rows, columns_, partial_.data());
+  else
+    launch(bias_gradient_kernel<false>, grid, kSumThreads, y, dy, rows, columns_, partial_.data());
+  sum_rows(partial_.data(), grid.size.x, columns_, dbias);
+}
+
+}  // namespace plainnet::TARGET

@@ -1,0 +1,39 @@
+#pragma once
+
+// What several layers need beside a tile of a matrix product.
+
+#include "device.h"
+
+namespace plainnet::TARGET {
+
+/// out[c] = Σ_r matrix[r][c], r in increasing order. For few rows and many columns, such as the
+/// partial results of several blocks.
+void sum_rows(const real* matrix,  // [rows][columns]
+              int rows, int columns,
+              real* out);  // [columns]
+
+/// out[i][c][r] = in[i][r][c]
+void transpose(const real* in,  // [count][rows][columns]
+               int count, int rows, int columns,
+               real* out);  // [count][columns][rows]
+
+/// The gradient by a bias, and through a ReLU, of y = relu(z) or y = z, with z = ... + bias:
+///   dz[r][c] = dy[r][c] where y[r][c] > 0, else 0      (dz = dy where there is no ReLU)
+///   dbias[c] = Σ_r dz[r][c]
+class BiasGradient {
+ public:
+  BiasGradient() = default;
+  BiasGradient(long max_rows, int columns);
+
+  /// Overwrites dy with dz, and dbias. The sums go in two stages of a fixed order.
+  void run(const real* y,  // [rows][columns], or null where there is no ReLU
+           real* dy,       // [rows][columns]
+           long rows,
+           real* dbias);  // [columns]
+
+ private:
+  int columns_ = 0;
+  Buffer<real> partial_;  // [tiles of rows][columns]
+};
+
+}  // namespace plainnet::TARGET

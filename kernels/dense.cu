@@ -1,0 +1,137 @@
+// A dense (fully connected) layer with a bias and, if wanted, a ReLU:
+//
+//   y[b][n] = relu(bias[n] + Σ_k x[b][k] kernel[k][n])
+//
+// With the gradient dy of the loss by y, and dz = dy where y > 0, else 0:
+//
+//   dbias[n]      = Σ_b dz[b][n]
+//   dkernel[k][n] = Σ_b x[b][k] dz[b][n]
+//   dx[b][k]      = Σ_n dz[b][n] kernel[k][n]
+//
+// Shapes: x [batch][in], kernel [in][out], bias [out], y [batch][out]. backward() overwrites.
+
+#include "common.h"
+#include "layer.h"
+#include "tile.h"
+
+namespace plainnet::TARGET {
+namespace {
+
+// A tile is several images by several outputs.
+template <int V, bool kRelu>
+__global__ void forward_kernel(const real* __restrict__ x,       // [batch][in]
+                               const real* __restrict__ kernel,  // [in][out]
+                               const real* __restrict__ bias,    // [out]
+                               real* __restrict__ y,             // [batch][out]
+                               int batch, int in, int out) {
+  const int b0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.y * Tile<V>::kColumns;
+  const int images = min(batch - b0, Tile<V>::kRows);
+  const int columns = min(out - n0, Tile<V>::kColumns);
+
+  Tile<V> tile;
+  const real* x_rows = x + static_cast<long>(b0) * in;
+  tile.add_product([&](int m) { return x_rows + static_cast<long>(min(m, images - 1)) * in; }, 1,
+                   kernel + n0, out, columns, in);
+  real* y_rows = y + static_cast<long>(b0) * out + n0;
+  tile.store(images, columns, [&](int m, int n, real sum) {
+    const real z = sum + bias[n0 + n];
+    y_rows[m * out + n] = kRelu && z < 0 ? real(0) : z;
+  });
+}
+
+// A tile is several images by several inputs; the kernel is transposed for it.
+template <int V>
+__global__ void backward_x_kernel(const real* __restrict__ dz,        // [batch][out]
+                                  const real* __restrict__ kernel_t,  // [out][in]
+                                  real* __restrict__ dx,              // [batch][in]
+                                  int batch, int in, int out) {
+  const int b0 = blockIdx.x * Tile<V>::kRows, k0 = blockIdx.y * Tile<V>::kColumns;
+  const int images = min(batch - b0, Tile<V>::kRows);
+  const int columns = min(in - k0, Tile<V>::kColumns);
+
+  Tile<V> tile;
+  const real* dz_rows = dz + static_cast<long>(b0) * out;
+  tile.add_product([&](int m) { return dz_rows + static_cast<long>(min(m, images - 1)) * out; }, 1,
+                   kernel_t + k0, in, columns, out);
+  real* dx_rows = dx + static_cast<long>(b0) * in + k0;
+  tile.store(images, columns, [&](int m, int n, real sum) { dx_rows[m * in + n] = sum; });
+}
+
+// A tile is several inputs by several outputs; the sum is over the images.
+template <int V>
+__global__ void backward_kernel_kernel(const real* __restrict__ x,   // [batch][in]
+                                       const real* __restrict__ dz,  // [batch][out]
+                                       real* __restrict__ dkernel,   // [in][out]
+                                       int batch, int in, int out) {
+  const int k0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.y * Tile<V>::kColumns;
+  const int rows = min(in - k0, Tile<V>::kRows);
+  const int columns = min(out - n0, Tile<V>::kColumns);
+
+  Tile<V> tile;
+  tile.add_product([&](int m) { return x + k0 + min(m, rows - 1); }, in, dz + n0, out, columns,
+                   batch);
+  real* dkernel_rows = dkernel + static_cast<long>(k0) * out + n0;
+  tile.store(rows, columns, [&](int m, int n, real sum) { dkernel_rows[m * out + n] = sum; });
+}
+
+class Dense : public Layer {
+ public:
+  explicit Dense(const DenseOptions& options) : options_(options) {}
+
+  std::string type() const override { return "dense"; }
+
+  Shape build(Shape input, int max_batch) override {
+    in_ = static_cast<int>(input.size());
+    out_ = options_.units;
+    parameters = {{.name = "kernel",
+                   .shape = {in_, out_},
+                   .initializer = options_.initializer,
+                   .fan_in = in_,
+                   .fan_out = out_},
+                  {.name = "bias", .shape = {out_}, .initializer = Initializer::constant(0)}};
+    kernel_t_ = Buffer<real>(static_cast<size_t>(in_) * out_);
+    bias_gradient_ = BiasGradient(max_batch, out_);
+    return {1, 1, out_};
+  }
+
+  void forward(const real* x, real* y, int batch) override {
+    with_width(out_, [&](auto width) {
+      constexpr int V = width();
+      launch(options_.relu ? forward_kernel<V, true> : forward_kernel<V, false>,
+             {tiles(batch, kTileRows), tiles(out_, Tile<V>::kColumns)}, Tile<V>::kThreads, x,
+             kernel().value, bias().value, y, batch, in_, out_);
+    });
+  }
+
+  void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
+    real* dz = dy;
+    bias_gradient_.run(options_.relu ? y : nullptr, dz, batch, bias().gradient);
+    with_width(out_, [&](auto width) {
+      constexpr int V = width();
+      launch(backward_kernel_kernel<V>, {tiles(in_, kTileRows), tiles(out_, Tile<V>::kColumns)},
+             Tile<V>::kThreads, x, dz, kernel().gradient, batch, in_, out_);
+    });
+    if (!dx) return;
+    transpose(kernel().value, 1, in_, out_, kernel_t_.data());
+    with_width(in_, [&](auto width) {
+      constexpr int V = width();
+      launch(backward_x_kernel<V>, {tiles(batch, kTileRows), tiles(in_, Tile<V>::kColumns)},
+             Tile<V>::kThreads, dz, kernel_t_.data(), dx, batch, in_, out_);
+    });
+  }
+
+ private:
+  Parameter& kernel() { return parameters[0]; }
+  Parameter& bias() { return parameters[1]; }
+
+  DenseOptions options_;
+  int in_ = 0, out_ = 0;
+  BiasGradient bias_gradient_;
+  Buffer<real> kernel_t_;  // [out][in]
+};
+
+}  // namespace
+
+LayerPointer dense(const DenseOptions& options) { return std::make_unique<Dense>(options); }
+
+}  // namespace plainnet::TARGET

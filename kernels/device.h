@@ -1,0 +1,168 @@
+#pragma once
+
+// One kernel source, three targets.
+//
+// Every file of kernels/, and what calls it, is compiled once for each target, into a namespace of
+// its own: -DTARGET_GPU, -DTARGET_CPU or -DTARGET_EMULATED chooses the target and -DREAL=float or
+// -DREAL=double the number type, so that `namespace plainnet::TARGET` reads, say, plainnet::cpu_float.
+//
+// A kernel is written in CUDA's own words: __global__, __shared__, threadIdx, __syncthreads(). It
+// works on all three targets if it follows two rules:
+//   - loops over the threads of a block have a stride, for (i = threadIdx.x; i < n; i += blockDim.x),
+//     because on the cpu target a block has one thread;
+//   - arrays that hold something per thread are sized with threads(...), never with a number.
+//
+// What a target header defines, in namespace plainnet::TARGET:
+//   threadIdx, blockIdx, blockDim, gridDim, warpSize, __syncthreads(), __shfl_down_sync()
+//   threads(x, y)                             the block that this target runs where a GPU runs x*y
+//   launch(kernel, grid, block, arguments...) runs a kernel
+//   allocate, release, copy                   device memory, behind Buffer below
+//   allocate_visible, release_visible         memory of both, behind VisibleBuffer below
+//   synchronize()                             waits for all launches
+//   Recording                                 a sequence of launches, kept to be run again
+//   device_problem(), device_name()           is there such a device, and which
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../src/error.h"
+
+#if !defined TARGET_GPU && !defined TARGET_EMULATED && !defined TARGET_CPU
+#define TARGET_CPU
+#endif
+#ifndef REAL
+#define REAL float
+#endif
+
+#define JOIN_(a, b) a##_##b
+#define JOIN(a, b) JOIN_(a, b)
+#if defined TARGET_GPU
+#define TARGET JOIN(gpu, REAL)
+#elif defined TARGET_CPU
+#define TARGET JOIN(cpu, REAL)
+#else
+#define TARGET JOIN(emulated, REAL)
+#endif
+
+namespace plainnet {
+
+/// The extent of a grid or of a block.
+struct Dim3 {
+  int x = 1, y = 1, z = 1;
+};
+
+/// A place in the source, for error messages. As a default argument, Place::here() is the place of
+/// the call. (It is std::source_location, which clang 14 lacks.)
+struct Place {
+  const char* file = nullptr;
+  int line = 0;
+
+  static constexpr Place here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    return {file, line};
+  }
+  std::string name() const { return text(file, ":", line); }
+  bool operator==(const Place&) const = default;
+};
+
+/// The extent of a grid, and the place that launches it.
+struct Grid {
+  Dim3 size;
+  Place where;
+
+  Grid(int x, int y = 1, int z = 1, Place where = Place::here())
+      : size{x, y, z}, where(where) {}
+};
+
+/// How many tiles of `size` cover `n`.
+constexpr int tiles(long n, int size) { return static_cast<int>((n + size - 1) / size); }
+
+namespace TARGET {
+using real = REAL;
+}  // namespace TARGET
+}  // namespace plainnet
+
+#if defined TARGET_GPU
+#include "target_gpu.h"
+#elif defined TARGET_CPU
+#include "target_cpu.h"
+#else
+#include "target_emulated.h"
+#endif
+
+namespace plainnet::TARGET {
+
+/// `size` elements of device memory, freed with their owner. All bytes are zero at first.
+template <class T>
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(size_t size) : data_(static_cast<T*>(allocate(size * sizeof(T)))), size_(size) {}
+  explicit Buffer(const std::vector<T>& values) : Buffer(values.size()) { upload(values); }
+  Buffer(Buffer&& other) noexcept { *this = std::move(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~Buffer() { release(data_); }
+
+  T* data() const { return data_; }
+  size_t size() const { return size_; }
+
+  /// Copies from the host to the first elements, after all launches so far.
+  void upload(const std::vector<T>& values) { upload(values.data(), values.size()); }
+  void upload(const T* values, size_t count) {
+    require(count);
+    copy(data_, values, count * sizeof(T));
+  }
+
+  /// All elements, on the host, as all launches so far leave them.
+  std::vector<T> download() const { return download(size_); }
+  std::vector<T> download(size_t count) const {
+    require(count);
+    std::vector<T> values(count);
+    copy(values.data(), data_, count * sizeof(T));
+    return values;
+  }
+
+ private:
+  void require(size_t count) const {
+    if (count > size_)
+      throw std::logic_error(text("a buffer of ", size_, " elements has no ", count));
+  }
+
+  T* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+/// A few elements that kernels write and the host reads while they run, without stopping them.
+template <class T>
+class VisibleBuffer {
+ public:
+  explicit VisibleBuffer(size_t size)
+      : data_(static_cast<T*>(allocate_visible(size * sizeof(T)))), size_(size) {}
+  VisibleBuffer(const VisibleBuffer&) = delete;
+  ~VisibleBuffer() { release_visible(data_); }
+
+  T* device() const { return data_; }
+
+  /// Sets all elements. No kernel may be running that writes them.
+  void fill(T value) { std::fill(data_, data_ + size_, value); }
+
+  /// What element i is at the moment; final only after synchronize().
+  T read(size_t i) const {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    return data_[i];
+  }
+
+ private:
+  T* data_;
+  size_t size_;
+};
+
+}  // namespace plainnet::TARGET

@@ -1,0 +1,30 @@
+#pragma once
+
+// What the emulated target is made of: the threads of one block, their barrier, their warps.
+
+#include <functional>
+
+#include "device.h"
+
+namespace plainnet::emulator {
+
+constexpr int kWarpSize = 32;
+
+inline thread_local constinit Dim3 threadIdx{};
+inline thread_local constinit Dim3 blockIdx{};
+inline thread_local constinit Dim3 blockDim{};
+inline thread_local constinit Dim3 gridDim{};
+
+/// Runs `kernel` once for every thread of every block, the blocks one after the other. Throws Error,
+/// naming the launch, if threads of a block wait at different barriers or leave the kernel while
+/// others wait: what CUDA leaves undefined. The kernel itself must not throw.
+void run(Grid grid, Dim3 block, const std::function<void()>& kernel);
+
+/// Waits for all threads of the block; `where` is the place of the call.
+void barrier(Place where);
+
+/// The value that the lane `delta` above passes, or the own one where there is none. All lanes of
+/// the warp must call it.
+double shuffle_down(double value, int delta);
+
+}  // namespace plainnet::emulator

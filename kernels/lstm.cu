@@ -1,0 +1,2 @@
+#include "layer.h"
+namespace plainnet::TARGET { LayerPointer lstm(const LstmOptions&) { throw Error("x"); } }

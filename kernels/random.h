@@ -1,0 +1,75 @@
+#pragma once
+
+// Random numbers from a counter: Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random
+// numbers: as easy as 1, 2, 3" (SC 2011). The n-th number of a stream is a function of (seed,
+// stream, n) alone, so it does not matter which thread draws it, or when.
+
+#include <cmath>
+#include <cstdint>
+
+#ifdef __CUDACC__
+#define HOST_DEVICE __host__ __device__
+#else
+#define HOST_DEVICE
+#endif
+
+namespace plainnet {
+
+struct Philox {
+  uint32_t word[4];
+};
+
+/// The 128 random bits at `counter` of `stream`: ten rounds of multiply and exchange.
+HOST_DEVICE inline Philox philox(uint64_t seed, uint64_t stream, uint64_t counter) {
+  uint32_t c0 = static_cast<uint32_t>(counter), c1 = static_cast<uint32_t>(counter >> 32);
+  uint32_t c2 = static_cast<uint32_t>(stream), c3 = static_cast<uint32_t>(stream >> 32);
+  uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(seed >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const uint64_t p0 = uint64_t{0xD2511F53} * c0;
+    const uint64_t p1 = uint64_t{0xCD9E8D57} * c2;
+    c0 = static_cast<uint32_t>(p1 >> 32) ^ c1 ^ k0;
+    c2 = static_cast<uint32_t>(p0 >> 32) ^ c3 ^ k1;
+    c1 = static_cast<uint32_t>(p1);
+    c3 = static_cast<uint32_t>(p0);
+    k0 += 0x9E3779B9;  // the golden ratio and the square root of 3, as Weyl sequences
+    k1 += 0xBB67AE85;
+  }
+  return {{c0, c1, c2, c3}};
+}
+
+/// One stream of random numbers, drawn in order.
+class Random {
+ public:
+  Random(uint64_t seed, uint64_t stream) : seed_(seed), stream_(stream) {}
+
+  /// 32 random bits.
+  uint32_t bits() {
+    if (next_ == 4) {
+      block_ = philox(seed_, stream_, counter_++);
+      next_ = 0;
+    }
+    return block_.word[next_++];
+  }
+
+  /// Uniform in [0, 1), a multiple of 2^-32.
+  double uniform() { return bits() * 0x1p-32; }
+
+  /// Uniform in [low, high).
+  double uniform(double low, double high) { return low + (high - low) * uniform(); }
+
+  /// Standard normal, by the method of Box and Muller (1958).
+  double normal() {
+    const double radius = std::sqrt(-2 * std::log(1 - uniform()));
+    return radius * std::cos(6.283185307179586 * uniform());
+  }
+
+  /// Uniform in {0, ..., n-1}, for 0 < n. The bias is below n / 2^32.
+  uint32_t below(uint32_t n) { return static_cast<uint32_t>((uint64_t{bits()} * n) >> 32); }
+
+ private:
+  uint64_t seed_, stream_, counter_ = 0;
+  Philox block_{};
+  int next_ = 4;
+};
+
+}  // namespace plainnet

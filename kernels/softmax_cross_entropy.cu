@@ -1,0 +1,77 @@
+// The loss: softmax, then the cross entropy of the labels, in nats, averaged over the batch. With
+// logits z and m = max z:
+//
+//   p[b][n] = exp(z[b][n] - m) / Σ_k exp(z[b][k] - m)         (m changes nothing but keeps exp finite)
+//   loss    = 1/batch Σ_b -log p[b][label[b]]
+//   dz[b][n] = (p[b][n] - [n = label[b]]) / batch
+//
+// Shapes: z, p, dz [batch][classes], label [batch]. What it writes, it overwrites.
+
+#include "softmax_cross_entropy.h"
+
+#include <cmath>
+
+#include "reduce.h"
+
+namespace plainnet::TARGET {
+namespace {
+
+constexpr Dim3 kThreads = threads(128);
+
+// One block; each thread takes some images, whole.
+template <bool kGradient>
+__global__ void loss_kernel(const real* __restrict__ z,         // [batch][classes]
+                            const uint8_t* __restrict__ label,  // [batch]
+                            int batch, int classes,
+                            real* __restrict__ dz,  // [batch][classes]
+                            const int* __restrict__ step,
+                            Score* __restrict__ scores) {  // [steps]
+  real loss = 0;
+  int correct = 0;
+  for (int b = threadIdx.x; b < batch; b += blockDim.x) {
+    const real* row = z + static_cast<long>(b) * classes;
+    int best = 0;
+    for (int n = 1; n < classes; ++n)
+      if (row[n] > row[best]) best = n;
+    real sum = 0;
+    for (int n = 0; n < classes; ++n) sum += std::exp(row[n] - row[best]);
+    loss += std::log(sum) - (row[label[b]] - row[best]);
+    correct += best == label[b];
+    if (kGradient)
+      for (int n = 0; n < classes; ++n)
+        dz[static_cast<long>(b) * classes + n] =
+            (std::exp(row[n] - row[best]) / sum - (n == label[b])) / batch;
+  }
+  loss = block_sum<kThreads.x>(loss);
+  correct = block_sum<kThreads.x>(correct);
+  if (threadIdx.x == 0) scores[*step] = {loss / batch, correct};
+}
+
+// One thread an image.
+__global__ void softmax_kernel(const real* __restrict__ z,  // [batch][classes]
+                               int batch, int classes,
+                               real* __restrict__ p) {  // [batch][classes]
+  for (int b = blockIdx.x * blockDim.x + threadIdx.x; b < batch; b += gridDim.x * blockDim.x) {
+    const real* row = z + static_cast<long>(b) * classes;
+    real largest = row[0];
+    for (int n = 1; n < classes; ++n) largest = max(largest, row[n]);
+    real sum = 0;
+    for (int n = 0; n < classes; ++n) sum += std::exp(row[n] - largest);
+    for (int n = 0; n < classes; ++n)
+      p[static_cast<long>(b) * classes + n] = std::exp(row[n] - largest) / sum;
+  }
+}
+
+}  // namespace
+
+void softmax_cross_entropy(const real* z, const uint8_t* label, int batch, int classes, real* dz,
+                           const int* step, Score* scores) {
+  launch(dz ? loss_kernel<true> : loss_kernel<false>, 1, kThreads, z, label, batch, classes, dz,
+         step, scores);
+}
+
+void softmax(const real* z, int batch, int classes, real* p) {
+  launch(softmax_kernel, tiles(batch, kThreads.x), kThreads, z, batch, classes, p);
+}
+
+}  // namespace plainnet::TARGET

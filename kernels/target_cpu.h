@@ -1,0 +1,72 @@
+#pragma once
+
+// The cpu target: a grid is a parallel loop over its blocks, a block is one thread. threadIdx and
+// blockDim are constants, so a loop with a stride of blockDim.x is a plain loop over neighbouring
+// elements, which the compiler vectorises; the barrier is nothing, and shared memory is an array on
+// the stack, that is, in the first-level cache.
+
+#include "threads.h"
+
+#define __global__
+#define __device__ inline
+#define __host__
+#define __shared__
+#define __forceinline__ inline __attribute__((always_inline))
+
+namespace plainnet::TARGET {
+
+constexpr Dim3 threadIdx{0, 0, 0};
+constexpr Dim3 blockDim{1, 1, 1};
+using std::max;
+using std::min;
+constexpr int warpSize = 1;
+inline thread_local constinit Dim3 blockIdx{};
+inline thread_local constinit Dim3 gridDim{};
+
+constexpr Dim3 threads(int, int = 1) { return {1, 1, 1}; }
+
+inline void __syncthreads() {}
+template <class T>
+T __shfl_down_sync(unsigned, T value, int) {
+  return value;
+}
+
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), Grid grid, Dim3, Arguments... arguments) {
+  const Dim3 size = grid.size;
+  parallel_for(size.x * size.y * size.z, [&](int begin, int end) {
+    gridDim = size;
+    for (int i = begin; i < end; ++i) {
+      blockIdx = {i % size.x, i / size.x % size.y, i / (size.x * size.y)};
+      kernel(static_cast<Parameters>(arguments)...);
+    }
+  });
+}
+
+/// Zeroed memory, on a cache line of its own. A vector that begins inside it may end up to
+/// kReadableBeyond bytes after it: reading there is harmless, and what is read is not used.
+constexpr size_t kReadableBeyond = 256;
+inline void* allocate(size_t bytes) { return allocate_pages(bytes + kReadableBeyond); }
+inline void release(void* memory) { release_pages(memory); }
+inline void copy(void* to, const void* from, size_t bytes) {
+  if (bytes > 0) __builtin_memcpy(to, from, bytes);
+}
+inline void* allocate_visible(size_t bytes) { return allocate(bytes); }
+inline void release_visible(void* memory) { release(memory); }
+inline void synchronize() {}
+
+class Recording {
+ public:
+  explicit Recording(std::function<void()> steps) : steps_(std::move(steps)) {}
+  void run() const { steps_(); }
+
+ private:
+  std::function<void()> steps_;
+};
+
+inline std::string device_problem() { return ""; }
+inline std::string device_name() {
+  return text(processor_name(), ", ", thread_count(), thread_count() == 1 ? " thread" : " threads");
+}
+
+}  // namespace plainnet::TARGET

@@ -1,0 +1,74 @@
+#pragma once
+
+// The emulated target: a GPU's block, thread by thread, on a CPU. The threads of a block are threads
+// of the operating system, one block runs after the other, a warp has 32 lanes and the barrier is
+// real, so a debugger can step through a block and a race detector can watch it. It is slow: a
+// barrier of 128 threads takes about as long as a whole layer on the cpu target.
+
+#include <cstdlib>
+#include <cstring>
+
+#include "emulator.h"
+
+#define __global__
+#define __device__ inline
+#define __host__
+#define __shared__ static
+#define __forceinline__ inline
+
+namespace plainnet::TARGET {
+
+using emulator::blockDim;
+using emulator::blockIdx;
+using emulator::gridDim;
+using emulator::threadIdx;
+using std::max;
+using std::min;
+constexpr int warpSize = emulator::kWarpSize;
+
+constexpr Dim3 threads(int x, int y = 1) { return {x, y, 1}; }
+
+inline void __syncthreads(Place where = Place::here()) {
+  emulator::barrier(where);
+}
+template <class T>
+T __shfl_down_sync(unsigned, T value, int delta) {
+  static_assert(sizeof(T) <= sizeof(double));
+  double slot = 0;
+  std::memcpy(&slot, &value, sizeof(T));
+  slot = emulator::shuffle_down(slot, delta);
+  std::memcpy(&value, &slot, sizeof(T));
+  return value;
+}
+
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), Grid grid, Dim3 block, Arguments... arguments) {
+  emulator::run(grid, block, [&] { kernel(static_cast<Parameters>(arguments)...); });
+}
+
+inline void* allocate(size_t bytes) {
+  void* memory = std::calloc(bytes > 0 ? bytes : 1, 1);
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+inline void release(void* memory) { std::free(memory); }
+inline void copy(void* to, const void* from, size_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, bytes);
+}
+inline void* allocate_visible(size_t bytes) { return allocate(bytes); }
+inline void release_visible(void* memory) { release(memory); }
+inline void synchronize() {}
+
+class Recording {
+ public:
+  explicit Recording(std::function<void()> steps) : steps_(std::move(steps)) {}
+  void run() const { steps_(); }
+
+ private:
+  std::function<void()> steps_;
+};
+
+inline std::string device_problem() { return ""; }
+inline std::string device_name() { return "a GPU's blocks, thread by thread, on the CPU"; }
+
+}  // namespace plainnet::TARGET

@@ -1,0 +1,136 @@
+#include "threads.h"
+
+#include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <new>
+#include <thread>
+#include <vector>
+
+namespace plainnet {
+namespace {
+
+void pause_briefly() {
+#if defined __x86_64__
+  __builtin_ia32_pause();
+#endif
+}
+
+// Worker threads that wait for jobs. A job is handed out in ranges, first come, first served. A
+// training step is some twenty jobs of less than a millisecond, so a worker that has nothing to do
+// looks for the next job for a while before it goes to sleep.
+class Workers {
+ public:
+  explicit Workers(int count) {
+    for (int i = 1; i < count; ++i) workers_.emplace_back([this] { work(); });
+  }
+
+  ~Workers() {
+    stop_ = true;
+    announce();
+    for (std::thread& worker : workers_) worker.join();
+  }
+
+  int count() const { return static_cast<int>(workers_.size()) + 1; }
+
+  void run(int n, void (*call)(const void*, int, int), const void* body) {
+    if (workers_.empty() || n == 1) return call(body, 0, n);
+    call_ = call;
+    body_ = body;
+    n_ = n;
+    range_ = std::max(1, n / (16 * count()));
+    next_ = 0;
+    busy_ = static_cast<int>(workers_.size());
+    announce();
+    take_ranges();
+    while (busy_.load(std::memory_order_acquire) > 0) pause_briefly();
+  }
+
+ private:
+  void announce() {
+    job_.fetch_add(1, std::memory_order_release);
+    job_.notify_all();
+  }
+
+  void work() {
+    for (unsigned seen = 0;;) {
+      for (int i = 0; i < 20000 && job_.load(std::memory_order_acquire) == seen; ++i)
+        pause_briefly();
+      job_.wait(seen, std::memory_order_acquire);
+      ++seen;
+      if (stop_) return;
+      take_ranges();
+      busy_.fetch_sub(1, std::memory_order_release);
+    }
+  }
+
+  void take_ranges() {
+    for (;;) {
+      const int begin = next_.fetch_add(range_, std::memory_order_relaxed);
+      if (begin >= n_) return;
+      call_(body_, begin, std::min(begin + range_, n_));
+    }
+  }
+
+  std::vector<std::thread> workers_;
+  std::atomic<unsigned> job_ = 0;  // counts the jobs announced so far
+  std::atomic<int> next_ = 0, busy_ = 0;
+  std::atomic<bool> stop_ = false;
+  void (*call_)(const void*, int, int) = nullptr;
+  const void* body_ = nullptr;
+  int n_ = 0, range_ = 1;
+};
+
+int processors() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return std::max(1, CPU_COUNT(&set));
+}
+
+std::unique_ptr<Workers>& workers() {
+  static std::unique_ptr<Workers> all = std::make_unique<Workers>(processors());
+  return all;
+}
+
+constexpr size_t kLargePage = size_t{2} << 20;
+
+}  // namespace
+
+int thread_count() { return workers()->count(); }
+
+void set_thread_count(int count) {
+  workers().reset();
+  workers() = std::make_unique<Workers>(count);
+}
+
+void detail::run_in_parallel(int n, void (*call)(const void*, int, int), const void* body) {
+  if (n > 0) workers()->run(n, call, body);
+}
+
+void* allocate_pages(size_t bytes) {
+  const size_t page = bytes < kLargePage ? 4096 : kLargePage;
+  const size_t whole = (bytes + page - 1) / page * page;
+  void* memory = std::aligned_alloc(page, whole);
+  if (!memory) throw std::bad_alloc();
+  if (page == kLargePage) madvise(memory, whole, MADV_HUGEPAGE);
+  std::memset(memory, 0, whole);
+  return memory;
+}
+
+void release_pages(void* memory) { std::free(memory); }
+
+std::string processor_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  return "unknown processor";
+}
+
+}  // namespace plainnet

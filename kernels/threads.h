@@ -1,0 +1,42 @@
+#pragma once
+
+// The threads of the cpu target, and the memory and the name of the processor.
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+namespace plainnet {
+
+/// How many threads parallel_for uses; at first as many as the process may run at once.
+int thread_count();
+
+/// Sets it, to 1 or more. No parallel_for may be running.
+void set_thread_count(int count);
+
+/// Calls body(begin, end) for ranges that together cover [0, n) once, on all threads, and returns
+/// when all are done. Which thread gets which range varies; a kernel's result must not depend on it.
+/// `body` must not throw.
+template <class Body>
+void parallel_for(int n, const Body& body);
+
+/// Zeroed memory that begins on a page; large memory is asked to lie on large pages, which spares
+/// the processor most of its address translation. Throws std::bad_alloc.
+void* allocate_pages(size_t bytes);
+void release_pages(void* memory);
+
+/// As the operating system names it: "AMD EPYC 7763 64-Core Processor".
+std::string processor_name();
+
+namespace detail {
+void run_in_parallel(int n, void (*call)(const void*, int, int), const void* body);
+}
+
+template <class Body>
+void parallel_for(int n, const Body& body) {
+  detail::run_in_parallel(
+      n,
+      [](const void* b, int begin, int end) { (*static_cast<const Body*>(b))(begin, end); }, &body);
+}
+
+}  // namespace plainnet

@@ -1,0 +1,189 @@
+#pragma once
+
+// A tile of a matrix product: what convolutions, dense layers and the LSTM are made of.
+//
+//   sum[m][n] = Σ_k a[m][k] b[k][n]      for kRows rows m and kColumns columns n
+//
+// A block computes one tile. It keeps the sums in registers, spread over its threads, while it walks
+// along k, so that each number that it loads serves many multiply-adds. A kernel uses it like this:
+//
+//   Tile<V> tile;                                      // all sums are zero
+//   tile.add_product(row_of_a, 1, b, b_stride, columns, K);  // by all threads; more than once if need be
+//   tile.store(rows, columns, [&](int m, int n, real sum) { y[m * N + n] = sum; });
+//
+// V, the width of the tile in vectors of kLanes columns, is 1, 2 or 3: with_width() chooses it.
+
+#include "device.h"
+
+namespace plainnet::TARGET {
+
+#if defined TARGET_CPU
+
+// On a CPU the tile belongs to one thread: 8 rows of up to 3 vectors, 24 of the 32 vector registers
+// of AVX-512 (4 rows, 12 of 16 registers, with AVX2 and less). A row of b is loaded as vectors, a
+// number of a is broadcast to all lanes. Both are read straight from memory: the caches do what
+// shared memory does on a GPU. The last vector of a row may reach beyond its end: see
+// kReadableBeyond.
+#if defined __AVX512F__
+constexpr int kVectorBytes = 64;
+constexpr int kTileRows = 8;
+#elif defined __AVX__
+constexpr int kVectorBytes = 32;
+constexpr int kTileRows = 4;
+#else
+constexpr int kVectorBytes = 16;
+constexpr int kTileRows = 4;
+#endif
+constexpr int kLanes = kVectorBytes / sizeof(real);
+static_assert(3 * kVectorBytes <= kReadableBeyond, "a tile may read that far beyond a row");
+
+template <int V>
+class Tile {
+ public:
+  static constexpr int kRows = kTileRows;
+  static constexpr int kColumns = V * kLanes;
+  static constexpr Dim3 kThreads = threads(1);
+
+  /// sum[m][n] += Σ_{k < count} row(m)[k * a_step] * b[k * b_stride + n]
+  template <class Row>
+  __forceinline__ void add_product(Row row, int a_step, const real* b, int b_stride, int /*columns*/,
+                                   int count) {
+    const real* a[kRows];
+    for (int m = 0; m < kRows; ++m) a[m] = row(m);
+    for (int k = 0; k < count; ++k) {
+      Vector b_row[V];
+      for (int v = 0; v < V; ++v)
+        b_row[v] = *reinterpret_cast<const UnalignedVector*>(b + v * kLanes);
+      for (int m = 0; m < kRows; ++m) {
+        const real a_mk = a[m][static_cast<long>(k) * a_step];
+        for (int v = 0; v < V; ++v) sum_[m][v] += a_mk * b_row[v];
+      }
+      b += b_stride;
+    }
+  }
+
+  /// Calls f(m, n, sum[m][n]) for m < rows and n < columns, by the thread that owns the sum.
+  template <class F>
+  __forceinline__ void store(int rows, int columns, F f) const {
+    for (int m = 0; m < kRows; ++m) {
+      if (m >= rows) return;
+      real line[kColumns];
+      for (int v = 0; v < V; ++v)
+        *reinterpret_cast<UnalignedVector*>(line + v * kLanes) = sum_[m][v];
+      for (int n = 0; n < columns && n < kColumns; ++n) f(m, n, line[n]);
+    }
+  }
+
+ private:
+  typedef real Vector __attribute__((vector_size(kVectorBytes)));
+  typedef real UnalignedVector
+      __attribute__((vector_size(kVectorBytes), aligned(sizeof(real)), may_alias));
+
+  Vector sum_[kRows][V]{};
+};
+
+#else
+
+// On a GPU a block computes 32 rows of up to 48 columns, each thread 4 x 4 of them. The block walks
+// along k in slices of 16: all threads together copy a slice of a and of b into shared memory, wait,
+// and multiply. While they multiply, the numbers of the next slice are already on their way into
+// registers.
+constexpr int kLanes = 16;
+constexpr int kTileRows = 32;
+
+template <int V>
+class Tile {
+ public:
+  static constexpr int kRows = kTileRows;
+  static constexpr int kColumns = V * kLanes;
+  static constexpr Dim3 kThreads = threads((kRows / 4) * (kColumns / 4));
+
+  /// sum[m][n] += Σ_{k < count} row(m)[k * a_step] * b[k * b_stride + n]
+  template <class Row>
+  __device__ void add_product(Row row, int a_step, const real* b, int b_stride, int columns,
+                              int count) {
+    __shared__ real a_slice[kSlice][kRows + 4];  // 4 more, or its writers meet in one memory bank
+    __shared__ real b_slice[kSlice][kColumns];
+    real next_a[kAPerThread], next_b[kBPerThread];
+
+    load(next_a, next_b, 0, row, a_step, b, b_stride, columns, count);
+    for (int k0 = 0; k0 < count; k0 += kSlice) {
+      __syncthreads();  // the slice before this one has been used
+      for (int i = 0; i < kAPerThread; ++i)
+        if (a_index(i) < kSlice * kRows) a_slice[a_k(i, a_step)][a_m(i, a_step)] = next_a[i];
+      for (int i = 0; i < kBPerThread; ++i) b_slice[b_k(i)][b_n(i)] = next_b[i];
+      __syncthreads();
+      if (k0 + kSlice < count)
+        load(next_a, next_b, k0 + kSlice, row, a_step, b, b_stride, columns, count);
+      for (int k = 0; k < kSlice; ++k)
+        for (int m = 0; m < 4; ++m)
+          for (int n = 0; n < 4; ++n)
+            sum_[m][n] += a_slice[k][own_row() + m] * b_slice[k][own_column() + n];
+    }
+  }
+
+  /// Calls f(m, n, sum[m][n]) for m < rows and n < columns, by the thread that owns the sum.
+  template <class F>
+  __device__ void store(int rows, int columns, F f) const {
+    for (int m = 0; m < 4; ++m)
+      for (int n = 0; n < 4; ++n)
+        if (own_row() + m < rows && own_column() + n < columns)
+          f(own_row() + m, own_column() + n, sum_[m][n]);
+  }
+
+ private:
+  static constexpr int kSlice = 16;
+  static constexpr int kAPerThread = (kSlice * kRows + kThreads.x - 1) / kThreads.x;
+  static constexpr int kBPerThread = kSlice * kColumns / kThreads.x;
+  static_assert(kSlice * kColumns % kThreads.x == 0, "the threads copy a slice of b evenly");
+
+  __device__ static int own_row() { return threadIdx.x / (kColumns / 4) * 4; }
+  __device__ static int own_column() { return threadIdx.x % (kColumns / 4) * 4; }
+
+  // Which number of a slice the thread copies as its i-th. Neighbouring threads copy neighbouring
+  // memory: along k where the numbers of a row of a lie side by side, else along m.
+  __device__ static int a_index(int i) { return threadIdx.x + i * kThreads.x; }
+  __device__ static int a_k(int i, int a_step) {
+    return a_step == 1 ? a_index(i) % kSlice : a_index(i) / kRows;
+  }
+  __device__ static int a_m(int i, int a_step) {
+    return a_step == 1 ? a_index(i) / kSlice : a_index(i) % kRows;
+  }
+  __device__ static int b_k(int i) { return (threadIdx.x + i * kThreads.x) / kColumns; }
+  __device__ static int b_n(int i) { return (threadIdx.x + i * kThreads.x) % kColumns; }
+
+  template <class Row>
+  __device__ void load(real* next_a, real* next_b, int k0, Row row, int a_step, const real* b,
+                       int b_stride, int columns, int count) {
+    for (int i = 0; i < kAPerThread; ++i) {
+      const int k = k0 + a_k(i, a_step);
+      next_a[i] = k < count && a_index(i) < kSlice * kRows
+                      ? row(a_m(i, a_step))[static_cast<long>(k) * a_step]
+                      : real(0);
+    }
+    for (int i = 0; i < kBPerThread; ++i) {
+      const int k = k0 + b_k(i);
+      next_b[i] = k < count && b_n(i) < columns ? b[static_cast<long>(k) * b_stride + b_n(i)]
+                                                : real(0);
+    }
+  }
+
+  real sum_[4][4]{};
+};
+
+#endif
+
+/// Calls f with the width of tile, as a std::integral_constant, that wastes the fewest columns on a
+/// matrix with `columns` of them; of several such the widest.
+template <class F>
+void with_width(int columns, F f) {
+  const auto vectors = [&](int width) { return tiles(columns, width * kLanes) * width; };
+  if (vectors(3) <= vectors(2) && vectors(3) <= vectors(1))
+    f(std::integral_constant<int, 3>());
+  else if (vectors(2) <= vectors(1))
+    f(std::integral_constant<int, 2>());
+  else
+    f(std::integral_constant<int, 1>());
+}
+
+}  // namespace plainnet::TARGET

@@ -1,0 +1,48 @@
+#pragma once
+
+// The geometry of a window that slides over an image: convolutions and pooling share it.
+
+#include "layer.h"
+
+namespace plainnet::TARGET {
+
+/// Along one axis: output o reads the inputs o * stride - before + k, 0 <= k < kernel.
+struct Axis {
+  int input, output, kernel, stride;
+  int before;  // zeros before the first input
+
+  /// The taps k of output o that lie inside the image: from first_tap(o) to end_tap(o) - 1.
+  __host__ __device__ int first_tap(int o) const {
+    const int beyond = before - o * stride;
+    return beyond > 0 ? beyond : 0;
+  }
+  __host__ __device__ int end_tap(int o) const {
+    const int inside = input + before - o * stride;
+    return inside < kernel ? inside : kernel;
+  }
+  /// The input that tap k of output o reads.
+  __host__ __device__ int input_at(int o, int k) const { return o * stride - before + k; }
+  /// The output that reads input i with tap k, or -1 if there is none.
+  __host__ __device__ int output_at(int i, int k) const {
+    const int at = i + before - k;
+    return at >= 0 && at % stride == 0 && at / stride < output ? at / stride : -1;
+  }
+};
+
+/// The axis of a window of `kernel` over `input`. Throws Error, naming `layer`, if no window fits.
+inline Axis window_axis(const char* layer, int input, int kernel, int stride, Padding padding) {
+  if (kernel < 1 || stride < 1)
+    throw Error(text(layer, ": expected a window and a stride of 1 or more, found ", kernel,
+                     " and ", stride));
+  if (padding == kSame) {
+    const int output = (input + stride - 1) / stride;
+    const int zeros = (output - 1) * stride + kernel - input;
+    return {input, output, kernel, stride, zeros > 0 ? zeros / 2 : 0};
+  }
+  if (input < kernel)
+    throw Error(text(layer, ": expected an input of at least ", kernel,
+                     " pixels along each axis of the window, found ", input));
+  return {input, (input - kernel) / stride + 1, kernel, stride, 0};
+}
+
+}  // namespace plainnet::TARGET

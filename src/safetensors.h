@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace plainnet {
+
+/// A named array of floats in row-major order.
+struct Tensor {
+  std::string name;            // "conv2d_1.kernel"
+  std::vector<int64_t> shape;  // {5, 5, 1, 24}
+  std::vector<float> values;   // as many as the product of the shape
+
+  int64_t size() const;           // the product of the shape
+  std::string shape_text() const;  // "[5][5][1][24]"
+};
+
+/// What a safetensors file holds (https://github.com/huggingface/safetensors, "Format"): an 8-byte
+/// length, a JSON header, the bytes of the tensors.
+struct TensorFile {
+  std::vector<Tensor> tensors;
+  std::map<std::string, std::string> metadata;
+
+  /// The tensor of that name, or null.
+  const Tensor* find(const std::string& name) const;
+};
+
+/// Reads `path`. Tensors of type F32 are taken as they are; F64, F16 and BF16 are converted. Throws
+/// Error, naming the file, what was expected and what was found, when it cannot be read, is cut
+/// short, or its header is not what the format says.
+TensorFile read_safetensors(const std::string& path);
+
+/// Writes `path` so that at every moment it is either the old file or the new one, whole: into a
+/// temporary file beside it, which is synced and renamed. Throws Error when that fails (full disk,
+/// read-only folder); the old file is then untouched and the temporary one removed.
+void write_safetensors(const std::string& path, const TensorFile& file);
+
+}  // namespace plainnet

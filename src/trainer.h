@@ -1,0 +1,75 @@
+#pragma once
+
+// What the command line needs of a target: a network and its data on a device, with no kernel in
+// sight. Each target implements it, in target_trainer.cpp.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataset.h"
+#include "safetensors.h"
+
+namespace plainnet {
+
+struct TrainerOptions {
+  std::string model;
+  int batch = 128;
+  float momentum = 0.9f;
+  bool nesterov = true;
+  float weight_decay = 0;
+  uint64_t seed = 1;
+};
+
+struct LayerSummary {
+  std::string name, type, output_shape;
+  long parameters;
+};
+
+/// How one batch did, before its update.
+struct StepScore {
+  float loss;   // mean over the batch, in nats
+  int correct;  // images whose largest logit is their label's
+};
+
+/// The scores of a whole data set.
+struct Score {
+  double loss = 0, accuracy = 0;  // means over the images
+};
+
+class Trainer {
+ public:
+  virtual ~Trainer() = default;
+
+  virtual std::vector<LayerSummary> summary() const = 0;
+
+  /// The weights under the names of the design: conv2d_1.kernel, ...
+  virtual std::vector<Tensor> weights() const = 0;
+  /// The momenta under the same names.
+  virtual std::vector<Tensor> momenta() const = 0;
+  /// Sets them. Throws Error, naming `source` and all that does not fit, unless the names and shapes
+  /// are exactly the network's.
+  virtual void set_weights(const std::vector<Tensor>& tensors, const std::string& source) = 0;
+  virtual void set_momenta(const std::vector<Tensor>& tensors, const std::string& source) = 0;
+
+  /// Is told how many steps of the epoch are done; returns false to stop after the present ones.
+  using Progress = std::function<bool(const std::vector<StepScore>& scores, int done)>;
+
+  /// Trains on the images order[0], order[1], ... in batches, the last one smaller, with a learning
+  /// rate for each step, from step `first` on. Returns the scores of the steps done, by step.
+  virtual std::vector<StepScore> train(const std::vector<int>& order,
+                                       const std::vector<float>& learning_rates, int first,
+                                       const Progress& progress) = 0;
+
+  /// The scores of all test images.
+  virtual Score evaluate() = 0;
+
+  /// The probabilities of the ten digits for each test image: [images][10].
+  virtual std::vector<float> predict() = 0;
+};
+
+/// The mean over the images of batches of `batch` images, the last one smaller, `images` in all.
+Score mean_score(const std::vector<StepScore>& scores, int batch, int images);
+
+}  // namespace plainnet

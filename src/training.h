@@ -1,0 +1,21 @@
+#pragma once
+
+#include <vector>
+
+#include "dataset.h"
+#include "options.h"
+
+namespace plainnet {
+
+/// Trains as `options` say and reports on standard output. Returns the exit status; throws Error.
+int run_training(const Options& options);
+
+/// The data set that `options` ask for: the IDX files of --data; where there are none and none were
+/// asked for, the built-in digits.
+Dataset load_dataset(const Options& options);
+
+/// The order in which epoch `epoch` (from 1) takes `count` images: a shuffle that depends on the seed
+/// and the epoch alone (Fisher and Yates, in Durstenfeld's form).
+std::vector<int> epoch_order(int count, bool shuffle, uint64_t seed, int epoch);
+
+}  // namespace plainnet
