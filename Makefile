@@ -27,8 +27,9 @@ BUILD    := build$(if $(SANITIZE),/$(SANITIZE))
 WARNINGS := -Wall -Wextra
 CXXFLAGS := -std=c++20 -O3 -g -march=native -pthread $(WARNINGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 CPPFLAGS := -MMD -MP $(if $(NVCC),-DWITH_GPU)
-# What lets the compiler turn a loop with a comparison, a square root or an exponential into vectors.
-KERNEL_FLAGS := -fno-math-errno -fno-trapping-math
+# What lets the compiler turn a loop with a comparison or a square root into vectors; and CUDA's
+# pragmas are for nvcc alone.
+KERNEL_FLAGS := -fno-math-errno -fno-trapping-math -Wno-unknown-pragmas
 NVCCFLAGS := -std=c++20 -O3 -lineinfo $(GPU_ARCH) -Xcompiler -pthread,-Wall,-Wextra
 
 # Compiled once for each target and number type: the kernels, and what calls them.

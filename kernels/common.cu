@@ -6,13 +6,13 @@ namespace {
 constexpr int kColumnsPerBlock = 256;
 
 __global__ void sum_rows_kernel(const real* __restrict__ matrix,  // [rows][columns]
-                                int rows, int columns,
+                                int rows, int columns, long stride,
                                 real* __restrict__ out) {  // [columns]
   const int begin = blockIdx.x * kColumnsPerBlock;
   const int end = begin + kColumnsPerBlock < columns ? begin + kColumnsPerBlock : columns;
   for (int c = begin + threadIdx.x; c < end; c += blockDim.x) {
     real sum = 0;
-    for (int r = 0; r < rows; ++r) sum += matrix[static_cast<long>(r) * columns + c];
+    for (int r = 0; r < rows; ++r) sum += matrix[r * stride + c];
     out[c] = sum;
   }
 }
@@ -75,9 +75,9 @@ __global__ void bias_gradient_kernel(const real* __restrict__ y,  // [rows][colu
 
 }  // namespace
 
-void sum_rows(const real* matrix, int rows, int columns, real* out) {
+void sum_rows(const real* matrix, int rows, int columns, long stride, real* out) {
   launch(sum_rows_kernel, tiles(columns, kColumnsPerBlock), threads(kColumnsPerBlock), matrix, rows,
-         columns, out);
+         columns, stride, out);
 }
 
 void transpose(const real* in, int count, int rows, int columns, real* out) {
@@ -94,7 +94,7 @@ void BiasGradient::run(const real* y, real* dy, long rows, real* dbias) {
     launch(bias_gradient_kernel<true>, grid, kSumThreads, y, dy, rows, columns_, partial_.data());
   else
     launch(bias_gradient_kernel<false>, grid, kSumThreads, y, dy, rows, columns_, partial_.data());
-  sum_rows(partial_.data(), grid.size.x, columns_, dbias);
+  sum_rows(partial_.data(), grid.size.x, columns_, columns_, dbias);
 }
 
 }  // namespace plainnet::TARGET

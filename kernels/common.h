@@ -6,10 +6,10 @@
 
 namespace plainnet::TARGET {
 
-/// out[c] = Σ_r matrix[r][c], r in increasing order. For few rows and many columns, such as the
-/// partial results of several blocks.
-void sum_rows(const real* matrix,  // [rows][columns]
-              int rows, int columns,
+/// out[c] = Σ_r matrix[r * stride + c], r in increasing order. For few rows and many columns, such as
+/// the partial results of several blocks.
+void sum_rows(const real* matrix,  // [rows][columns], rows `stride` apart
+              int rows, int columns, long stride,
               real* out);  // [columns]
 
 /// out[i][c][r] = in[i][r][c]

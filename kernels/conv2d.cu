@@ -237,7 +237,7 @@ class Conv2d : public Layer {
       launch(backward_kernel_kernel<V>, grid, Tile<V>::kThreads, padded_, x, dz, partial_.data(),
              batch, images_per_split_);
     });
-    sum_rows(partial_.data(), splits, rows * g_.out, kernel().gradient);
+    sum_rows(partial_.data(), splits, rows * g_.out, rows * g_.out, kernel().gradient);
   }
 
   void backward_x(const real* dz, real* dx, int batch) {

@@ -1,2 +1,382 @@
+// Long short-term memory: a recurrent layer over a sequence x_1 ... x_T, in one direction or in both
+// (Hochreiter and Schmidhuber, 1997; with the forget gate of Gers, Schmidhuber and Cummins, 2000).
+// With units u, * element by element, and h_0 = c_0 = 0, for t = 1 ... T:
+//
+//   z_t = x_t W + h_{t-1} U + b              the four quarters of z_t belong to i, f, g, o
+//   i_t = sigmoid(z_i)   f_t = sigmoid(z_f)   g_t = tanh(z_g)   o_t = sigmoid(z_o)
+//   c_t = f_t * c_{t-1} + i_t * g_t
+//   h_t = o_t * tanh(c_t)
+//
+// Backpropagation through time (Werbos, 1990), with dh_t the gradient of the loss by h_t: what comes
+// from y, plus what comes from step t+1. For t = T ... 1, with dc_{T+1} = 0:
+//
+//   dc_t = dh_t * o_t * (1 - tanh(c_t)^2) + dc_{t+1} * f_{t+1}
+//   dz_i = dc_t * g_t * i_t * (1 - i_t)       dz_f = dc_t * c_{t-1} * f_t * (1 - f_t)
+//   dz_g = dc_t * i_t * (1 - g_t^2)           dz_o = dh_t * tanh(c_t) * o_t * (1 - o_t)
+//   dh_{t-1} gets dz_t U^T
+//   dW = Σ_t x_t^T dz_t     dU = Σ_t h_{t-1}^T dz_t     db = Σ_t dz_t     dx_t = dz_t W^T
+//
+// The backward direction is the same layer with weights of its own over x_T ... x_1. The output is
+// h_T of each direction, side by side, or the whole sequence, in the order of x.
+//
+// Shapes: x [batch][T][in], W [in][4u], U [u][4u], b [4u], y [batch][directions u] or
+// [batch][T][directions u]. backward() overwrites. It reads the gates, c and h of every step, which
+// forward() keeps: recomputing them would cost as much as the whole forward pass.
+
+#include "activation.h"
+#include "common.h"
 #include "layer.h"
-namespace plainnet::TARGET { LayerPointer lstm(const LstmOptions&) { throw Error("x"); } }
+#include "tile.h"
+
+namespace plainnet::TARGET {
+namespace {
+
+// The sizes, and what is kept of the steps. Step s of direction d is the s-th that this direction
+// takes: it reads x at time s, or T-1-s if it goes backward.
+struct Sequence {
+  int batch, steps, in, units, directions;
+
+  __host__ __device__ int time(int d, int s) const { return d == 0 ? s : steps - 1 - s; }
+  __host__ __device__ int gates() const { return 4 * units; }
+  // The first row of step s of direction d in arrays [directions][steps][batch][...].
+  __host__ __device__ long row(int d, int s) const {
+    return (static_cast<long>(d) * steps + s) * batch;
+  }
+};
+
+// The parameters of one direction.
+struct Weights {
+  const real *w, *u, *b;
+};
+
+// z without its recurrent part: z[d][s][b] = b_d + x[b][time] W_d. A tile is several images at one
+// step by several gates.
+template <int V>
+__global__ void input_kernel(Sequence q, const real* __restrict__ x, Weights forward,
+                             Weights backward,
+                             real* __restrict__ z) {  // [directions][steps][batch][4u]
+  const int d = blockIdx.z / q.steps, s = blockIdx.z % q.steps;
+  const Weights weights = d == 0 ? forward : backward;
+  const int b0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.y * Tile<V>::kColumns;
+  const int images = min(q.batch - b0, Tile<V>::kRows);
+  const int columns = min(q.gates() - n0, Tile<V>::kColumns);
+  const long image = static_cast<long>(q.steps) * q.in;
+  const real* x_step = x + b0 * image + static_cast<long>(q.time(d, s)) * q.in;
+
+  Tile<V> tile;
+  tile.add_product([&](int m) { return x_step + min(m, images - 1) * image; }, 1,
+                   weights.w + n0, q.gates(), columns, q.in);
+  const real* bias = weights.b + n0;
+  real* out = z + (q.row(d, s) + b0) * q.gates() + n0;
+  tile.store(images, columns,
+             [&](int m, int n, real sum) { out[m * q.gates() + n] = sum + bias[n]; });
+}
+
+// The recurrence: a block takes some rows of the batch through all steps of one direction. It adds
+// h_{t-1} U to z, and makes the gates, c_t and h_t of it.
+template <int V>
+__global__ void recurrence_kernel(Sequence q, Weights forward, Weights backward,
+                                  real* __restrict__ z,  // [directions][steps][batch][4u]: the gates
+                                  real* __restrict__ c,  // [directions][steps][batch][u]
+                                  real* __restrict__ h) {  // [directions][steps][batch][u]
+  const int d = blockIdx.y, b0 = blockIdx.x * Strip<V>::kRows, u = q.units;
+  const int images = min(q.batch - b0, Strip<V>::kRows);
+  const real* recurrent = d == 0 ? forward.u : backward.u;
+  for (int s = 0; s < q.steps; ++s) {
+    real* z_rows = z + (q.row(d, s) + b0) * q.gates();
+    const real* h_before = h + (q.row(d, max(s - 1, 0)) + b0) * u;
+    const real* c_before = c + (q.row(d, max(s - 1, 0)) + b0) * u;
+    real* c_rows = c + (q.row(d, s) + b0) * u;
+    real* h_rows = h + (q.row(d, s) + b0) * u;
+    if (s > 0)
+      for (int n0 = 0; n0 < q.gates(); n0 += Strip<V>::columns_at_once()) {
+        const int columns = min(q.gates() - n0, Strip<V>::columns_at_once());
+        Strip<V> strip;
+        strip.add_product([&](int m) { return h_before + min(m, images - 1) * u; }, 1,
+                          recurrent + n0, q.gates(), columns, u);
+        strip.store(images, columns,
+                    [&](int m, int n, real sum) { z_rows[m * q.gates() + n0 + n] += sum; });
+      }
+    __syncthreads();
+    for (int m = threadIdx.y; m < images; m += blockDim.y) {
+      real* __restrict__ gate = z_rows + m * q.gates();
+      const real* __restrict__ before = c_before + m * u;
+      real* __restrict__ c_row = c_rows + m * u;
+      real* __restrict__ h_row = h_rows + m * u;
+      for (int k = threadIdx.x; k < u; k += blockDim.x) {
+        const real i = sigmoid(gate[k]), f = sigmoid(gate[u + k]);
+        const real g = hyperbolic_tangent(gate[2 * u + k]), o = sigmoid(gate[3 * u + k]);
+        const real c_t = s > 0 ? f * before[k] + i * g : i * g;
+        gate[k] = i;
+        gate[u + k] = f;
+        gate[2 * u + k] = g;
+        gate[3 * u + k] = o;
+        c_row[k] = c_t;
+        h_row[k] = o * hyperbolic_tangent(c_t);
+      }
+    }
+    __syncthreads();
+  }
+}
+
+// The same backward: a block takes some rows of the batch from the last step to the first. It turns
+// the gates into dz, and hands dh and dc on to the step before.
+template <int V>
+__global__ void backward_recurrence_kernel(
+    Sequence q,
+    const real* __restrict__ u_t,  // [directions][4u][u]: U transposed
+    const real* __restrict__ dy,   // [batch][directions u], or [batch][T][directions u]
+    bool whole_sequence,
+    real* __restrict__ z,        // [directions][steps][batch][4u]: the gates, then dz
+    const real* __restrict__ c,  // [directions][steps][batch][u]
+    real* __restrict__ dh,       // [directions][batch][u]
+    real* __restrict__ dc) {     // [directions][batch][u]
+  const int d = blockIdx.y, b0 = blockIdx.x * Strip<V>::kRows, u = q.units;
+  const int images = min(q.batch - b0, Strip<V>::kRows);
+  real* dh_rows = dh + (static_cast<long>(d) * q.batch + b0) * u;
+  real* dc_rows = dc + (static_cast<long>(d) * q.batch + b0) * u;
+  for (int s = q.steps - 1; s >= 0; --s) {
+    const bool last = s == q.steps - 1, has_output = whole_sequence || last;
+    real* z_rows = z + (q.row(d, s) + b0) * q.gates();
+    const real* c_rows = c + (q.row(d, s) + b0) * u;
+    const real* c_before = c + (q.row(d, max(s - 1, 0)) + b0) * u;
+    for (int m = threadIdx.y; m < images; m += blockDim.y) {
+      const long output = whole_sequence ? static_cast<long>(b0 + m) * q.steps + q.time(d, s)
+                                         : static_cast<long>(b0 + m);
+      const real* __restrict__ dy_row = dy + output * q.directions * u + d * u;
+      const real* __restrict__ c_row = c_rows + m * u;
+      const real* __restrict__ before = c_before + m * u;
+      real* __restrict__ gate = z_rows + m * q.gates();
+      real* __restrict__ dh_row = dh_rows + m * u;
+      real* __restrict__ dc_row = dc_rows + m * u;
+      for (int k = threadIdx.x; k < u; k += blockDim.x) {
+        const real i = gate[k], f = gate[u + k], g = gate[2 * u + k], o = gate[3 * u + k];
+        const real c_tanh = hyperbolic_tangent(c_row[k]);
+        const real dh_t = (has_output ? dy_row[k] : real(0)) + (last ? real(0) : dh_row[k]);
+        const real dc_t = dh_t * o * (1 - c_tanh * c_tanh) + (last ? real(0) : dc_row[k]);
+        gate[k] = dc_t * g * i * (1 - i);
+        gate[u + k] = s > 0 ? dc_t * before[k] * f * (1 - f) : real(0);
+        gate[2 * u + k] = dc_t * i * (1 - g * g);
+        gate[3 * u + k] = dh_t * c_tanh * o * (1 - o);
+        dc_row[k] = dc_t * f;
+      }
+    }
+    __syncthreads();
+    if (s > 0)
+      for (int k0 = 0; k0 < u; k0 += Strip<V>::columns_at_once()) {
+        const int columns = min(u - k0, Strip<V>::columns_at_once());
+        Strip<V> strip;
+        strip.add_product([&](int m) { return z_rows + min(m, images - 1) * q.gates(); }, 1,
+                          u_t + static_cast<long>(d) * q.gates() * u + k0, u, columns, q.gates());
+        strip.store(images, columns,
+                    [&](int m, int k, real sum) { dh_rows[m * u + k0 + k] = sum; });
+      }
+    __syncthreads();
+  }
+}
+
+// y from h: the last step of each direction, or all of them in the order of time.
+__global__ void output_kernel(Sequence q, const real* __restrict__ h, bool whole_sequence,
+                              real* __restrict__ y) {
+  const int b = blockIdx.x, t = blockIdx.y;  // t is 0 where only the last step is wanted
+  for (int d = 0; d < q.directions; ++d) {
+    const int s = whole_sequence ? q.time(d, t) : q.steps - 1;
+    const real* h_row = h + (q.row(d, s) + b) * q.units;
+    real* y_row = y + (static_cast<long>(b) * gridDim.y + t) * q.directions * q.units + d * q.units;
+    for (int k = threadIdx.x; k < q.units; k += blockDim.x) y_row[k] = h_row[k];
+  }
+}
+
+// dU = Σ h_{t-1}^T dz_t over the steps of one direction and all images, which lie one after the
+// other; partial results for `part` of these rows each.
+template <int V>
+__global__ void backward_u_kernel(Sequence q, const real* __restrict__ h,
+                                  const real* __restrict__ dz, int part,
+                                  real* __restrict__ partial) {  // [parts][directions][u][4u]
+  const int d = blockIdx.z % q.directions, first = blockIdx.z / q.directions * part;
+  const int count = min(part, (q.steps - 1) * q.batch - first);
+  const int k0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.y * Tile<V>::kColumns;
+  const int rows = min(q.units - k0, Tile<V>::kRows);
+  const int columns = min(q.gates() - n0, Tile<V>::kColumns);
+
+  Tile<V> tile;
+  const real* h_first = h + (q.row(d, 0) + first) * q.units + k0;
+  if (count > 0)
+    tile.add_product([&](int m) { return h_first + min(m, rows - 1); }, q.units,
+                     dz + (q.row(d, 1) + first) * q.gates() + n0, q.gates(), columns, count);
+  real* out = partial + (static_cast<long>(blockIdx.z) * q.units + k0) * q.gates() + n0;
+  tile.store(rows, columns, [&](int m, int n, real sum) { out[m * q.gates() + n] = sum; });
+}
+
+// dW = Σ x_t^T dz_t likewise; partial results for `part` steps each.
+template <int V>
+__global__ void backward_w_kernel(Sequence q, const real* __restrict__ x,
+                                  const real* __restrict__ dz, int part,
+                                  real* __restrict__ partial) {  // [parts][directions][in][4u]
+  const int d = blockIdx.z % q.directions, first = blockIdx.z / q.directions * part;
+  const int k0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.y * Tile<V>::kColumns;
+  const int rows = min(q.in - k0, Tile<V>::kRows);
+  const int columns = min(q.gates() - n0, Tile<V>::kColumns);
+
+  Tile<V> tile;
+  for (int s = first; s < min(first + part, q.steps); ++s) {
+    const real* x_step = x + static_cast<long>(q.time(d, s)) * q.in + k0;
+    tile.add_product([&](int m) { return x_step + min(m, rows - 1); }, q.steps * q.in,
+                     dz + q.row(d, s) * q.gates() + n0, q.gates(), columns, q.batch);
+  }
+  real* out = partial + (static_cast<long>(blockIdx.z) * q.in + k0) * q.gates() + n0;
+  tile.store(rows, columns, [&](int m, int n, real sum) { out[m * q.gates() + n] = sum; });
+}
+
+// dx_t = dz_t W^T, of both directions together.
+template <int V>
+__global__ void backward_x_kernel(Sequence q, const real* __restrict__ dz,
+                                  const real* __restrict__ w_t,  // [directions][4u][in]
+                                  real* __restrict__ dx) {       // [batch][T][in]
+  const int t = blockIdx.z, b0 = blockIdx.x * Tile<V>::kRows, k0 = blockIdx.y * Tile<V>::kColumns;
+  const int images = min(q.batch - b0, Tile<V>::kRows);
+  const int columns = min(q.in - k0, Tile<V>::kColumns);
+
+  Tile<V> tile;
+  for (int d = 0; d < q.directions; ++d) {
+    const real* dz_rows = dz + (q.row(d, q.time(d, t)) + b0) * q.gates();
+    tile.add_product([&](int m) { return dz_rows + min(m, images - 1) * q.gates(); }, 1,
+                     w_t + static_cast<long>(d) * q.gates() * q.in + k0, q.in, columns, q.gates());
+  }
+  real* dx_rows = dx + (static_cast<long>(b0) * q.steps + t) * q.in + k0;
+  tile.store(images, columns, [&](int m, int n, real sum) {
+    dx_rows[static_cast<long>(m) * q.steps * q.in + n] = sum;
+  });
+}
+
+class Lstm : public Layer {
+ public:
+  explicit Lstm(const LstmOptions& options) : options_(options) {}
+
+  std::string type() const override { return options_.bidirectional ? "bidirectional" : "lstm"; }
+
+  Shape build(Shape input, int max_batch) override {
+    const int u = options_.units, directions = options_.bidirectional ? 2 : 1;
+    q_ = {max_batch, input.height, input.width * input.channels, u, directions};
+    const std::string prefixes[2] = {options_.bidirectional ? "forward." : "", "backward."};
+    for (int d = 0; d < directions; ++d) {
+      parameters.push_back({.name = prefixes[d] + "kernel",
+                            .shape = {q_.in, 4 * u},
+                            .initializer = {Initializer::kGlorotUniform},
+                            .fan_in = q_.in,
+                            .fan_out = 4 * u});
+      parameters.push_back({.name = prefixes[d] + "recurrent_kernel",
+                            .shape = {u, 4 * u},
+                            .initializer = {Initializer::kOrthogonal}});
+      parameters.push_back({.name = prefixes[d] + "bias",
+                            .shape = {4 * u},
+                            .initializer = {Initializer::kForgetBias}});
+    }
+    const long rows = static_cast<long>(directions) * q_.steps * max_batch;
+    z_ = Buffer<real>(rows * 4 * u);
+    c_ = Buffer<real>(rows * u);
+    h_ = Buffer<real>(rows * u);
+    dh_ = Buffer<real>(static_cast<long>(directions) * max_batch * u);
+    dc_ = Buffer<real>(static_cast<long>(directions) * max_batch * u);
+    u_t_ = Buffer<real>(static_cast<long>(directions) * 4 * u * u);
+    w_t_ = Buffer<real>(static_cast<long>(directions) * 4 * u * q_.in);
+    part_ = tiles(q_.steps, kParts);
+    partial_ = Buffer<real>(static_cast<long>(kParts) * directions * max(u, q_.in) * 4 * u);
+    bias_gradient_ = BiasGradient(static_cast<long>(q_.steps) * max_batch, 4 * u);
+    return {options_.return_sequence ? q_.steps : 1, 1, directions * u};
+  }
+
+  void forward(const real* x, real* y, int batch) override {
+    q_.batch = batch;
+    with_width(q_.gates(), [&](auto width) {
+      constexpr int V = width();
+      launch(input_kernel<V>,
+             {tiles(batch, kTileRows), tiles(q_.gates(), Tile<V>::kColumns),
+              q_.directions * q_.steps},
+             Tile<V>::kThreads, q_, x, weights(0), weights(1), z_.data());
+      launch(recurrence_kernel<V>, {tiles(batch, Strip<V>::kRows), q_.directions},
+             Strip<V>::block(q_.gates()), q_, weights(0), weights(1), z_.data(), c_.data(),
+             h_.data());
+    });
+    launch(output_kernel, {batch, options_.return_sequence ? q_.steps : 1}, threads(128), q_,
+           h_.data(), options_.return_sequence, y);
+  }
+
+  void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
+    q_.batch = batch;
+    for (int d = 0; d < q_.directions; ++d)
+      transpose(weights(d).u, 1, q_.units, q_.gates(),
+                u_t_.data() + static_cast<long>(d) * q_.gates() * q_.units);
+    with_width(q_.units, [&](auto width) {
+      constexpr int V = width();
+      launch(backward_recurrence_kernel<V>, {tiles(batch, Strip<V>::kRows), q_.directions},
+             Strip<V>::block(q_.units), q_, u_t_.data(), dy, options_.return_sequence, z_.data(),
+             c_.data(), dh_.data(), dc_.data());
+    });
+    backward_weights(x, batch);
+    if (dx) backward_x(dx, batch);
+  }
+
+ private:
+  // dU and dW are summed in so many parts: a fixed number, for the order of the sums depends on it.
+  static constexpr int kParts = 4;
+
+  Parameter& parameter(int d, int which) { return parameters[3 * d + which]; }
+  Weights weights(int d) {
+    if (d >= q_.directions) return {};
+    return {parameter(d, 0).value, parameter(d, 1).value, parameter(d, 2).value};
+  }
+
+  void backward_weights(const real* x, int batch) {
+    const long w_size = static_cast<long>(q_.in) * q_.gates();
+    const long u_size = static_cast<long>(q_.units) * q_.gates();
+    with_width(q_.gates(), [&](auto width) {
+      constexpr int V = width();
+      const int columns = tiles(q_.gates(), Tile<V>::kColumns);
+      launch(backward_w_kernel<V>, {tiles(q_.in, kTileRows), columns, kParts * q_.directions},
+             Tile<V>::kThreads, q_, x, z_.data(), part_, partial_.data());
+      sum_parts(0, w_size);
+      launch(backward_u_kernel<V>, {tiles(q_.units, kTileRows), columns, kParts * q_.directions},
+             Tile<V>::kThreads, q_, h_.data(), z_.data(), part_ * batch, partial_.data());
+      sum_parts(1, u_size);
+    });
+    for (int d = 0; d < q_.directions; ++d)
+      bias_gradient_.run(nullptr, z_.data() + q_.row(d, 0) * q_.gates(),
+                         static_cast<long>(q_.steps) * batch, parameter(d, 2).gradient);
+  }
+
+  // The gradient of parameter `which` of each direction, from partial_ [parts][directions][size].
+  void sum_parts(int which, long size) {
+    for (int d = 0; d < q_.directions; ++d)
+      sum_rows(partial_.data() + d * size, kParts, static_cast<int>(size), q_.directions * size,
+               parameter(d, which).gradient);
+  }
+
+  void backward_x(real* dx, int batch) {
+    for (int d = 0; d < q_.directions; ++d)
+      transpose(weights(d).w, 1, q_.in, q_.gates(),
+                w_t_.data() + static_cast<long>(d) * q_.gates() * q_.in);
+    with_width(q_.in, [&](auto width) {
+      constexpr int V = width();
+      launch(backward_x_kernel<V>,
+             {tiles(batch, kTileRows), tiles(q_.in, Tile<V>::kColumns), q_.steps},
+             Tile<V>::kThreads, q_, z_.data(), w_t_.data(), dx);
+    });
+  }
+
+  LstmOptions options_;
+  Sequence q_{};
+  int part_ = 0;           // steps that one part of the sums takes
+  Buffer<real> z_;         // [directions][steps][batch][4u]: z, then the gates, then dz
+  Buffer<real> c_, h_;     // [directions][steps][batch][u]
+  Buffer<real> dh_, dc_;   // [directions][batch][u]: what step t gets from step t+1
+  Buffer<real> u_t_, w_t_;  // [directions][4u][u], [directions][4u][in]
+  Buffer<real> partial_;   // [parts][directions][u or in][4u]
+  BiasGradient bias_gradient_;
+};
+
+}  // namespace
+
+LayerPointer lstm(const LstmOptions& options) { return std::make_unique<Lstm>(options); }
+
+}  // namespace plainnet::TARGET

@@ -8,7 +8,7 @@
 #include "threads.h"
 
 #define __global__
-#define __device__ inline
+#define __device__
 #define __host__
 #define __shared__
 #define __forceinline__ inline __attribute__((always_inline))

@@ -11,7 +11,7 @@
 #include "emulator.h"
 
 #define __global__
-#define __device__ inline
+#define __device__
 #define __host__
 #define __shared__ static
 #define __forceinline__ inline

@@ -82,6 +82,14 @@ class Tile {
   Vector sum_[kRows][V]{};
 };
 
+/// A tile whose block shares nothing, for a recurrence; on a CPU, every tile is one.
+template <int V>
+class Strip : public Tile<V> {
+ public:
+  static constexpr Dim3 block(int /*columns*/) { return threads(1); }
+  __device__ static int columns_at_once() { return Tile<V>::kColumns; }
+};
+
 #else
 
 // On a GPU a block computes 32 rows of up to 48 columns, each thread 4 x 4 of them. The block walks
@@ -169,6 +177,58 @@ class Tile {
   }
 
   real sum_[4][4]{};
+};
+
+/// A tile of few rows whose threads share nothing while they multiply, for a recurrence: a block that
+/// owns few rows of the batch computes them step by step and waits for no other block. A thread
+/// computes all rows of one column; where there are fewer columns than threads, threadIdx.y divides
+/// the sum over k. Its numbers of b come through the caches, in which all blocks find the same b.
+template <int V>
+class Strip {
+ public:
+  static constexpr int kRows = 4;
+  static constexpr int kMaxThreads = 512;
+
+  /// The block for a product with that many columns: a multiple of 32 threads along x.
+  static Dim3 block(int columns) {
+    const int x = columns < kMaxThreads ? (columns + 31) / 32 * 32 : kMaxThreads;
+    return threads(x, kMaxThreads / x);
+  }
+  __device__ static int columns_at_once() { return blockDim.x; }
+
+  /// sum[m][n] += Σ_{k < count} row(m)[k * a_step] * b[k * b_stride + n]
+  template <class Row>
+  __device__ void add_product(Row row, int a_step, const real* b, int b_stride, int columns,
+                              int count) {
+    const int n = threadIdx.x;
+    if (n >= columns) return;
+    const int part = (count + blockDim.y - 1) / blockDim.y;
+    const int k0 = threadIdx.y * part, k1 = min(k0 + part, count);
+#pragma unroll 8
+    for (int k = k0; k < k1; ++k) {
+      const real b_kn = b[static_cast<long>(k) * b_stride + n];
+      for (int m = 0; m < kRows; ++m) sum_[m] += row(m)[static_cast<long>(k) * a_step] * b_kn;
+    }
+  }
+
+  /// Calls f(m, n, sum[m][n]) for m < rows and n < columns. All threads must call it.
+  template <class F>
+  __device__ void store(int rows, int columns, F f) const {
+    __shared__ real part[kRows][kMaxThreads];
+    for (int m = 0; m < kRows; ++m) part[m][threadIdx.y * blockDim.x + threadIdx.x] = sum_[m];
+    __syncthreads();
+    for (int m = threadIdx.y; m < kRows && m < rows; m += blockDim.y) {
+      if (static_cast<int>(threadIdx.x) >= columns) break;
+      real sum = 0;
+      for (int y = 0; y < static_cast<int>(blockDim.y); ++y)
+        sum += part[m][y * blockDim.x + threadIdx.x];
+      f(m, static_cast<int>(threadIdx.x), sum);
+    }
+    __syncthreads();
+  }
+
+ private:
+  real sum_[kRows]{};
 };
 
 #endif
