@@ -39,6 +39,21 @@ __global__ void transpose_kernel(const real* __restrict__ in,  // [count][rows][
       out[matrix + static_cast<long>(c0 + c) * rows + r0 + r] = square[r][c];
 }
 
+// A block writes one row (b, h) of the padded image.
+__global__ void pad_kernel(const real* __restrict__ x, Axis rows, Axis columns, int channels,
+                           int padded_width, real* __restrict__ out) {
+  const int h = blockIdx.x - rows.before;
+  const long x_row = (static_cast<long>(blockIdx.y) * rows.input + h) * columns.input * channels;
+  const long out_row =
+      (static_cast<long>(blockIdx.y) * gridDim.x + blockIdx.x) * padded_width * channels;
+  for (int w = threadIdx.y; w < padded_width; w += blockDim.y) {
+    const int x_w = w - columns.before;
+    const bool inside = h >= 0 && h < rows.input && x_w >= 0 && x_w < columns.input;
+    for (int c = threadIdx.x; c < channels; c += blockDim.x)
+      out[out_row + w * channels + c] = inside ? x[x_row + x_w * channels + c] : real(0);
+  }
+}
+
 // A block sums 256 rows of up to 128 columns: each row of its threads sums every eighth row.
 constexpr int kRowsPerSum = 256;
 constexpr int kColumnsPerSum = 128;
@@ -83,6 +98,11 @@ void sum_rows(const real* matrix, int rows, int columns, long stride, real* out)
 void transpose(const real* in, int count, int rows, int columns, real* out) {
   launch(transpose_kernel, {tiles(columns, kSquare), tiles(rows, kSquare), count}, threads(32, 8),
          in, rows, columns, out);
+}
+
+void pad(const real* x, Axis rows, Axis columns, int channels, int batch, real* out) {
+  launch(pad_kernel, {padded(rows).input, batch}, threads(32, 4), x, rows, columns, channels,
+         padded(columns).input, out);
 }
 
 BiasGradient::BiasGradient(long max_rows, int columns)

@@ -2,7 +2,7 @@
 
 // What several layers need beside a tile of a matrix product.
 
-#include "device.h"
+#include "window.h"
 
 namespace plainnet::TARGET {
 
@@ -16,6 +16,11 @@ void sum_rows(const real* matrix,  // [rows][columns], rows `stride` apart
 void transpose(const real* in,  // [count][rows][columns]
                int count, int rows, int columns,
                real* out);  // [count][columns][rows]
+
+/// The image with its zeros around it, of size padded(rows).input x padded(columns).input:
+/// out[b][h][w][c] = x[b][h - rows.before][w - columns.before][c], or zero outside of x.
+void pad(const real* x,  // [batch][rows.input][columns.input][channels]
+         Axis rows, Axis columns, int channels, int batch, real* out);
 
 /// The gradient by a bias, and through a ReLU, of y = relu(z) or y = z, with z = ... + bias:
 ///   dz[r][c] = dy[r][c] where y[r][c] > 0, else 0      (dz = dy where there is no ReLU)

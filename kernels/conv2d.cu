@@ -103,7 +103,7 @@ __global__ void backward_x_kernel(Geometry g,
 
 // A tile is several rows (i, j, c) of the kernel by several output channels. It sums, for a few
 // images, products with k = p along each row of pixels; there is a partial result for every few
-// images, and sum_rows adds them. The image x has its zeros around it here, so every tap is inside.
+// images, and sum_rows adds them. Here x has its zeros around it, so that every tap is inside.
 template <int V>
 __global__ void backward_kernel_kernel(Geometry g,
                                        const real* __restrict__ x,   // [batch][height][width][in]
@@ -133,22 +133,6 @@ __global__ void backward_kernel_kernel(Geometry g,
     }
   real* out = partial + (static_cast<long>(blockIdx.y) * rows + m0) * g.out + n0;
   tile.store(rows - m0, channels, [&](int m, int n, real sum) { out[m * g.out + n] = sum; });
-}
-
-// padded[b][h][w][c] = x[b][h - before][w - before][c], zero where that is outside the image.
-__global__ void pad_kernel(Geometry g,
-                           const real* __restrict__ x,  // [batch][height][width][in]
-                           int padded_width,
-                           real* __restrict__ padded) {  // [batch][padded height][padded width][in]
-  const long row = static_cast<long>(blockIdx.y) * gridDim.x + blockIdx.x;  // (b, h)
-  const int h = blockIdx.x - g.rows.before;
-  const real* x_row = x + blockIdx.y * g.x_size() +
-                      (static_cast<long>(h) * g.columns.input - g.columns.before) * g.in;
-  for (int i = threadIdx.x; i < padded_width * g.in; i += blockDim.x) {
-    const int w = i / g.in - g.columns.before;
-    const bool inside = h >= 0 && h < g.rows.input && w >= 0 && w < g.columns.input;
-    padded[row * padded_width * g.in + i] = inside ? x_row[i] : real(0);
-  }
 }
 
 class Conv2d : public Layer {
@@ -183,10 +167,9 @@ class Conv2d : public Layer {
     kernel_t_ = Buffer<real>(kernel_size);
     bias_gradient_ = BiasGradient(max_batch * g_.y_size() / g_.out, g_.out);
     padded_ = g_;
-    if (needs_padding()) {
-      padded_.rows.input = (g_.rows.output - 1) * g_.rows.stride + g_.rows.kernel;
-      padded_.columns.input = (g_.columns.output - 1) * g_.columns.stride + g_.columns.kernel;
-      padded_.rows.before = padded_.columns.before = 0;
+    if (has_border()) {
+      padded_.rows = padded(g_.rows);
+      padded_.columns = padded(g_.columns);
       padded_x_ = Buffer<real>(max_batch * padded_.x_size());
     }
     // Enough blocks to fill the machine, whichever it is: the split must not depend on it, for the
@@ -218,15 +201,11 @@ class Conv2d : public Layer {
  private:
   Parameter& kernel() { return parameters[0]; }
   Parameter& bias() { return parameters[1]; }
-  bool needs_padding() const {
-    return (g_.rows.output - 1) * g_.rows.stride + g_.rows.kernel > g_.rows.input ||
-           (g_.columns.output - 1) * g_.columns.stride + g_.columns.kernel > g_.columns.input;
-  }
+  bool has_border() const { return needs_padding(g_.rows) || needs_padding(g_.columns); }
 
   void backward_kernel(const real* x, const real* dz, int batch) {
-    if (needs_padding()) {
-      launch(pad_kernel, {padded_.rows.input, batch}, threads(128), g_, x, padded_.columns.input,
-             padded_x_.data());
+    if (has_border()) {
+      pad(x, g_.rows, g_.columns, g_.in, batch, padded_x_.data());
       x = padded_x_.data();
     }
     const int splits = tiles(batch, images_per_split_);

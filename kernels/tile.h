@@ -13,7 +13,7 @@
 //
 // V, the width of the tile in vectors of kLanes columns, is 1, 2 or 3: with_width() chooses it.
 
-#include "device.h"
+#include "vector.h"
 
 namespace plainnet::TARGET {
 
@@ -24,17 +24,8 @@ namespace plainnet::TARGET {
 // number of a is broadcast to all lanes. Both are read straight from memory: the caches do what
 // shared memory does on a GPU. The last vector of a row may reach beyond its end: see
 // kReadableBeyond.
-#if defined __AVX512F__
-constexpr int kVectorBytes = 64;
-constexpr int kTileRows = 8;
-#elif defined __AVX__
-constexpr int kVectorBytes = 32;
-constexpr int kTileRows = 4;
-#else
-constexpr int kVectorBytes = 16;
-constexpr int kTileRows = 4;
-#endif
-constexpr int kLanes = kVectorBytes / sizeof(real);
+constexpr int kLanes = kVectorLanes;
+constexpr int kTileRows = kVectorBytes == 64 ? 8 : 4;
 static_assert(3 * kVectorBytes <= kReadableBeyond, "a tile may read that far beyond a row");
 
 template <int V>
@@ -52,8 +43,7 @@ class Tile {
     for (int m = 0; m < kRows; ++m) a[m] = row(m);
     for (int k = 0; k < count; ++k) {
       Vector b_row[V];
-      for (int v = 0; v < V; ++v)
-        b_row[v] = *reinterpret_cast<const UnalignedVector*>(b + v * kLanes);
+      for (int v = 0; v < V; ++v) b_row[v] = load(b + v * kLanes);
       for (int m = 0; m < kRows; ++m) {
         const real a_mk = a[m][static_cast<long>(k) * a_step];
         for (int v = 0; v < V; ++v) sum_[m][v] += a_mk * b_row[v];
@@ -68,17 +58,12 @@ class Tile {
     for (int m = 0; m < kRows; ++m) {
       if (m >= rows) return;
       real line[kColumns];
-      for (int v = 0; v < V; ++v)
-        *reinterpret_cast<UnalignedVector*>(line + v * kLanes) = sum_[m][v];
+      for (int v = 0; v < V; ++v) plainnet::TARGET::store(line + v * kLanes, sum_[m][v], kLanes);
       for (int n = 0; n < columns && n < kColumns; ++n) f(m, n, line[n]);
     }
   }
 
  private:
-  typedef real Vector __attribute__((vector_size(kVectorBytes)));
-  typedef real UnalignedVector
-      __attribute__((vector_size(kVectorBytes), aligned(sizeof(real)), may_alias));
-
   Vector sum_[kRows][V]{};
 };
 
@@ -114,7 +99,7 @@ class Tile {
     __shared__ real b_slice[kSlice][kColumns];
     real next_a[kAPerThread], next_b[kBPerThread];
 
-    load(next_a, next_b, 0, row, a_step, b, b_stride, columns, count);
+    load_slice(next_a, next_b, 0, row, a_step, b, b_stride, columns, count);
     for (int k0 = 0; k0 < count; k0 += kSlice) {
       __syncthreads();  // the slice before this one has been used
       for (int i = 0; i < kAPerThread; ++i)
@@ -122,7 +107,7 @@ class Tile {
       for (int i = 0; i < kBPerThread; ++i) b_slice[b_k(i)][b_n(i)] = next_b[i];
       __syncthreads();
       if (k0 + kSlice < count)
-        load(next_a, next_b, k0 + kSlice, row, a_step, b, b_stride, columns, count);
+        load_slice(next_a, next_b, k0 + kSlice, row, a_step, b, b_stride, columns, count);
       for (int k = 0; k < kSlice; ++k)
         for (int m = 0; m < 4; ++m)
           for (int n = 0; n < 4; ++n)
@@ -161,8 +146,8 @@ class Tile {
   __device__ static int b_n(int i) { return (threadIdx.x + i * kThreads.x) % kColumns; }
 
   template <class Row>
-  __device__ void load(real* next_a, real* next_b, int k0, Row row, int a_step, const real* b,
-                       int b_stride, int columns, int count) {
+  __device__ void load_slice(real* next_a, real* next_b, int k0, Row row, int a_step, const real* b,
+                             int b_stride, int columns, int count) {
     for (int i = 0; i < kAPerThread; ++i) {
       const int k = k0 + a_k(i, a_step);
       next_a[i] = k < count && a_index(i) < kSlice * kRows

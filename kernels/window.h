@@ -22,6 +22,15 @@ struct Axis {
   }
   /// The input that tap k of output o reads.
   __host__ __device__ int input_at(int o, int k) const { return o * stride - before + k; }
+  /// The outputs that read input i: from first_output(i) to end_output(i) - 1.
+  __host__ __device__ int first_output(int i) const {
+    const int beyond = i + before - kernel + stride;  // rounded up: (i + before - kernel + 1) / stride
+    return beyond > 0 ? beyond / stride : 0;
+  }
+  __host__ __device__ int end_output(int i) const {
+    const int reached = (i + before) / stride + 1;
+    return reached < output ? reached : output;
+  }
   /// The output that reads input i with tap k, or -1 if there is none.
   __host__ __device__ int output_at(int i, int k) const {
     const int at = i + before - k;
@@ -43,6 +52,18 @@ inline Axis window_axis(const char* layer, int input, int kernel, int stride, Pa
     throw Error(text(layer, ": expected an input of at least ", kernel,
                      " pixels along each axis of the window, found ", input));
   return {input, (input - kernel) / stride + 1, kernel, stride, 0};
+}
+
+/// Whether some window reaches beyond the input.
+inline bool needs_padding(Axis axis) {
+  return axis.before > 0 || (axis.output - 1) * axis.stride + axis.kernel > axis.input;
+}
+
+/// The axis of the image that pad() makes: with its zeros written down, every tap is inside.
+inline Axis padded(Axis axis) {
+  axis.input = (axis.output - 1) * axis.stride + axis.kernel;
+  axis.before = 0;
+  return axis;
 }
 
 }  // namespace plainnet::TARGET
