@@ -1,5 +1,7 @@
 #include "common.h"
 
+#include "vector.h"
+
 namespace plainnet::TARGET {
 namespace {
 
@@ -70,14 +72,18 @@ __global__ void bias_gradient_kernel(const real* __restrict__ y,  // [rows][colu
   const int c0 = blockIdx.y * kColumnsPerSum;
   const int width = columns - c0 < kColumnsPerSum ? columns - c0 : kColumnsPerSum;
 
-  for (int c = threadIdx.x; c < width; c += blockDim.x) sum[threadIdx.y][c] = 0;
-  for (long r = begin + threadIdx.y; r < end; r += blockDim.y) {
-    const real* y_row = y + r * columns + c0;
-    real* dy_row = dy + r * columns + c0;
-    for (int c = threadIdx.x; c < width; c += blockDim.x) {
-      if (kRelu) dy_row[c] = y_row[c] <= 0 ? real(0) : dy_row[c];
-      sum[threadIdx.y][c] += dy_row[c];
+  for (int c = threadIdx.x * kVectorLanes; c < width; c += blockDim.x * kVectorLanes) {
+    Vector total{};
+    for (long r = begin + threadIdx.y; r < end; r += blockDim.y) {
+      const long at = r * columns + c0 + c;
+      Vector dz = load(dy + at);
+      if (kRelu) {
+        dz = load(y + at) <= 0 ? Vector{} : dz;
+        store(dy + at, dz, width - c);
+      }
+      total += dz;
     }
+    store(sum[threadIdx.y] + c, total, width - c);
   }
   __syncthreads();
   if (threadIdx.y == 0)

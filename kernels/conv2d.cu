@@ -32,14 +32,21 @@ struct Geometry {
   __host__ __device__ long y_size() const {
     return static_cast<long>(rows.output) * columns.output * out;
   }
+  // The number of pairs of a tap and an input channel.
+  __host__ __device__ int taps() const { return rows.kernel * columns.kernel * in; }
+  // Where the first tap of output (o, p) lies in an image that has its zeros around it.
+  __host__ __device__ long x_offset(int o, int p) const {
+    return (static_cast<long>(o) * rows.stride * columns.input + p * columns.stride) * in;
+  }
 };
 
-// A tile is one output pixel (o, p) of several images by several output channels. All its images
-// have the same taps inside the image, and for one i the numbers over j and c lie side by side, in x
-// and in the kernel: one product with k = (j, c).
+// A tile is one output pixel (o, p) of several images by several output channels; k runs over the
+// taps and input channels (i, j, c). Here x has its zeros around it, so every tap is inside, and
+// offset[k] is where x[..][o s + i][p s + j][c] lies, from x[..][o s][p s][0] on.
 template <int V, bool kRelu>
 __global__ void forward_kernel(Geometry g,
                                const real* __restrict__ x,       // [batch][height][width][in]
+                               const int* __restrict__ offset,   // [kh][kw][in]
                                const real* __restrict__ kernel,  // [kh][kw][in][out]
                                const real* __restrict__ bias,    // [out]
                                real* __restrict__ y,             // [batch][oh][ow][out]
@@ -48,22 +55,15 @@ __global__ void forward_kernel(Geometry g,
   const int b0 = blockIdx.y * Tile<V>::kRows, n0 = blockIdx.z * Tile<V>::kColumns;
   const int images = min(batch - b0, Tile<V>::kRows);
   const int channels = min(g.out - n0, Tile<V>::kColumns);
-  const int j0 = g.columns.first_tap(p), j1 = g.columns.end_tap(p);
+  const real* x_pixel = x + b0 * g.x_size() + g.x_offset(o, p);
 
   Tile<V> tile;
-  for (int i = g.rows.first_tap(o); i < g.rows.end_tap(o); ++i) {
-    const real* x_row = x + b0 * g.x_size() +
-                        (static_cast<long>(g.rows.input_at(o, i)) * g.columns.input +
-                         g.columns.input_at(p, j0)) * g.in;
-    const real* kernel_row =
-        kernel + static_cast<long>(i * g.columns.kernel + j0) * g.in * g.out + n0;
-    tile.add_product([&](int m) { return x_row + min(m, images - 1) * g.x_size(); }, 1, kernel_row,
-                     g.out, channels, (j1 - j0) * g.in);
-  }
+  tile.add_product([&](int m) { return x_pixel + min(m, images - 1) * g.x_size(); },
+                   [&](int k) { return offset[k]; }, kernel + n0, g.out, channels, g.taps());
   real* y_pixel = y + b0 * g.y_size() + (o * g.columns.output + p) * g.out + n0;
-  tile.store(images, channels, [&](int m, int n, real sum) {
-    const real z = sum + bias[n0 + n];
-    y_pixel[m * g.y_size() + n] = kRelu && z < 0 ? real(0) : z;
+  tile.store(images, channels, [&](int m, int n, Vector sum, int count) {
+    const Vector z = sum + load(bias + n0 + n);
+    store(y_pixel + m * g.y_size() + n, kRelu ? relu(z) : z, count);
   });
 }
 
@@ -92,47 +92,44 @@ __global__ void backward_x_kernel(Geometry g,
           dz + b0 * g.y_size() + static_cast<long>(o * g.columns.output + p) * g.out;
       const real* kernel_tap =
           kernel_t + static_cast<long>(i * g.columns.kernel + j) * g.out * g.in + c0;
-      tile.add_product([&](int m) { return dz_pixel + min(m, images - 1) * g.y_size(); }, 1,
-                       kernel_tap, g.in, channels, g.out);
+      tile.add_product([&](int m) { return dz_pixel + min(m, images - 1) * g.y_size(); },
+                       [](int n) { return n; }, kernel_tap, g.in, channels, g.out);
     }
   }
   real* dx_pixel = dx + b0 * g.x_size() + (h * g.columns.input + w) * g.in + c0;
-  tile.store(images, channels,
-             [&](int m, int n, real sum) { dx_pixel[m * g.x_size() + n] = sum; });
+  tile.store(images, channels, [&](int m, int n, Vector sum, int count) {
+    store(dx_pixel + m * g.x_size() + n, sum, count);
+  });
 }
 
 // A tile is several rows (i, j, c) of the kernel by several output channels. It sums, for a few
 // images, products with k = p along each row of pixels; there is a partial result for every few
-// images, and sum_rows adds them. Here x has its zeros around it, so that every tap is inside.
+// images, and sum_rows adds them. Here x has its zeros around it.
 template <int V>
 __global__ void backward_kernel_kernel(Geometry g,
-                                       const real* __restrict__ x,   // [batch][height][width][in]
-                                       const real* __restrict__ dz,  // [batch][oh][ow][out]
-                                       real* __restrict__ partial,   // [splits][kh][kw][in][out]
+                                       const real* __restrict__ x,      // [batch][height][width][in]
+                                       const int* __restrict__ offset,  // [kh][kw][in]
+                                       const real* __restrict__ dz,     // [batch][oh][ow][out]
+                                       real* __restrict__ partial,  // [splits][kh][kw][in][out]
                                        int batch, int images_per_split) {
-  const int rows = g.rows.kernel * g.columns.kernel * g.in;
   const int m0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.z * Tile<V>::kColumns;
+  const int rows = min(g.taps() - m0, Tile<V>::kRows);
   const int channels = min(g.out - n0, Tile<V>::kColumns);
   const int b0 = blockIdx.y * images_per_split, b1 = min(b0 + images_per_split, batch);
 
-  __shared__ int offset[Tile<V>::kRows];  // of x[..][i][j][c] from x[..][0][0][0], for each row
-  for (int m = threadIdx.x; m < Tile<V>::kRows; m += blockDim.x) {
-    const int row = min(m0 + m, rows - 1), row_of_taps = g.columns.kernel * g.in;
-    offset[m] = row / row_of_taps * g.columns.input * g.in + row % row_of_taps;
-  }
-  __syncthreads();
-
-  Tile<V> tile;
+  Tile<V, kInColumn> tile;
   for (int b = b0; b < b1; ++b)
     for (int o = 0; o < g.rows.output; ++o) {
-      const real* x_row =
-          x + b * g.x_size() + static_cast<long>(o) * g.rows.stride * g.columns.input * g.in;
+      const real* x_row = x + b * g.x_size() + g.x_offset(o, 0);
       const real* dz_row = dz + b * g.y_size() + static_cast<long>(o) * g.columns.output * g.out;
-      tile.add_product([&](int m) { return x_row + offset[m]; }, g.columns.stride * g.in,
-                       dz_row + n0, g.out, channels, g.columns.output);
+      tile.add_product([&](int m) { return x_row + offset[m0 + min(m, rows - 1)]; },
+                       [&](int p) { return p * g.columns.stride * g.in; }, dz_row + n0, g.out,
+                       channels, g.columns.output);
     }
-  real* out = partial + (static_cast<long>(blockIdx.y) * rows + m0) * g.out + n0;
-  tile.store(rows - m0, channels, [&](int m, int n, real sum) { out[m * g.out + n] = sum; });
+  real* out = partial + (static_cast<long>(blockIdx.y) * g.taps() + m0) * g.out + n0;
+  tile.store(rows, channels, [&](int m, int n, Vector sum, int count) {
+    store(out + m * g.out + n, sum, count);
+  });
 }
 
 class Conv2d : public Layer {
@@ -156,7 +153,7 @@ class Conv2d : public Layer {
     }
 
     const long window = static_cast<long>(size.height) * size.width;
-    const long kernel_size = window * g_.in * g_.out;
+    const long kernel_size = static_cast<long>(g_.taps()) * g_.out;
     parameters = {{.name = "kernel",
                    .shape = {size.height, size.width, g_.in, g_.out},
                    .initializer = options_.initializer,
@@ -172,21 +169,29 @@ class Conv2d : public Layer {
       padded_.columns = padded(g_.columns);
       padded_x_ = Buffer<real>(max_batch * padded_.x_size());
     }
+    std::vector<int> offset;
+    for (int i = 0; i < size.height; ++i)
+      for (int j = 0; j < size.width; ++j)
+        for (int c = 0; c < g_.in; ++c)
+          offset.push_back((i * padded_.columns.input + j) * g_.in + c);
+    offset_ = Buffer<int>(offset);
     // Enough blocks to fill the machine, whichever it is: the split must not depend on it, for the
     // order of the sums does.
-    const long tiles_of_kernel = tiles(window * g_.in, kTileRows) * tiles(g_.out, 3 * kLanes);
+    const long tiles_of_kernel = tiles(g_.taps(), kTileRows) * tiles(g_.out, 3 * kLanes);
     images_per_split_ = static_cast<int>(max(1L, max_batch * tiles_of_kernel / 1024));
     partial_ = Buffer<real>(tiles(max_batch, images_per_split_) * kernel_size);
     return output;
   }
 
   void forward(const real* x, real* y, int batch) override {
+    if (has_border()) pad(x, g_.rows, g_.columns, g_.in, batch, padded_x_.data());
     with_width(g_.out, [&](auto width) {
       constexpr int V = width();
       const Grid grid(g_.rows.output * g_.columns.output, tiles(batch, kTileRows),
                       tiles(g_.out, Tile<V>::kColumns));
       launch(options_.relu ? forward_kernel<V, true> : forward_kernel<V, false>, grid,
-             Tile<V>::kThreads, g_, x, kernel().value, bias().value, y, batch);
+             Tile<V>::kThreads, padded_, with_border(x), offset_.data(), kernel().value,
+             bias().value, y, batch);
     });
   }
 
@@ -202,21 +207,19 @@ class Conv2d : public Layer {
   Parameter& kernel() { return parameters[0]; }
   Parameter& bias() { return parameters[1]; }
   bool has_border() const { return needs_padding(g_.rows) || needs_padding(g_.columns); }
+  // x with the zeros that forward() put around it.
+  const real* with_border(const real* x) const { return has_border() ? padded_x_.data() : x; }
 
   void backward_kernel(const real* x, const real* dz, int batch) {
-    if (has_border()) {
-      pad(x, g_.rows, g_.columns, g_.in, batch, padded_x_.data());
-      x = padded_x_.data();
-    }
     const int splits = tiles(batch, images_per_split_);
-    const int rows = g_.rows.kernel * g_.columns.kernel * g_.in;
     with_width(g_.out, [&](auto width) {
       constexpr int V = width();
-      const Grid grid(tiles(rows, kTileRows), splits, tiles(g_.out, Tile<V>::kColumns));
-      launch(backward_kernel_kernel<V>, grid, Tile<V>::kThreads, padded_, x, dz, partial_.data(),
-             batch, images_per_split_);
+      const Grid grid(tiles(g_.taps(), kTileRows), splits, tiles(g_.out, Tile<V>::kColumns));
+      launch(backward_kernel_kernel<V>, grid, Tile<V>::kThreads, padded_, with_border(x),
+             offset_.data(), dz, partial_.data(), batch, images_per_split_);
     });
-    sum_rows(partial_.data(), splits, rows * g_.out, rows * g_.out, kernel().gradient);
+    const int size = g_.taps() * g_.out;
+    sum_rows(partial_.data(), splits, size, size, kernel().gradient);
   }
 
   void backward_x(const real* dz, real* dx, int batch) {
@@ -233,6 +236,7 @@ class Conv2d : public Layer {
   Geometry g_, padded_;  // of the image as it is, and with its border of zeros
   int images_per_split_ = 1;
   BiasGradient bias_gradient_;
+  Buffer<int> offset_;     // [kh][kw][in]
   Buffer<real> kernel_t_;  // [kh][kw][out][in]
   Buffer<real> padded_x_;  // [max_batch][padded height][padded width][in]
   Buffer<real> partial_;   // [splits][kh][kw][in][out]

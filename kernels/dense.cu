@@ -30,12 +30,12 @@ __global__ void forward_kernel(const real* __restrict__ x,       // [batch][in]
 
   Tile<V> tile;
   const real* x_rows = x + static_cast<long>(b0) * in;
-  tile.add_product([&](int m) { return x_rows + static_cast<long>(min(m, images - 1)) * in; }, 1,
-                   kernel + n0, out, columns, in);
+  tile.add_product([&](int m) { return x_rows + static_cast<long>(min(m, images - 1)) * in; },
+                   [](int k) { return k; }, kernel + n0, out, columns, in);
   real* y_rows = y + static_cast<long>(b0) * out + n0;
-  tile.store(images, columns, [&](int m, int n, real sum) {
-    const real z = sum + bias[n0 + n];
-    y_rows[m * out + n] = kRelu && z < 0 ? real(0) : z;
+  tile.store(images, columns, [&](int m, int n, Vector sum, int count) {
+    const Vector z = sum + load(bias + n0 + n);
+    store(y_rows + m * out + n, kRelu ? relu(z) : z, count);
   });
 }
 
@@ -51,10 +51,12 @@ __global__ void backward_x_kernel(const real* __restrict__ dz,        // [batch]
 
   Tile<V> tile;
   const real* dz_rows = dz + static_cast<long>(b0) * out;
-  tile.add_product([&](int m) { return dz_rows + static_cast<long>(min(m, images - 1)) * out; }, 1,
-                   kernel_t + k0, in, columns, out);
+  tile.add_product([&](int m) { return dz_rows + static_cast<long>(min(m, images - 1)) * out; },
+                   [](int n) { return n; }, kernel_t + k0, in, columns, out);
   real* dx_rows = dx + static_cast<long>(b0) * in + k0;
-  tile.store(images, columns, [&](int m, int n, real sum) { dx_rows[m * in + n] = sum; });
+  tile.store(images, columns, [&](int m, int n, Vector sum, int count) {
+    store(dx_rows + m * in + n, sum, count);
+  });
 }
 
 // A tile is several inputs by several outputs; the sum is over the images.
@@ -67,11 +69,13 @@ __global__ void backward_kernel_kernel(const real* __restrict__ x,   // [batch][
   const int rows = min(in - k0, Tile<V>::kRows);
   const int columns = min(out - n0, Tile<V>::kColumns);
 
-  Tile<V> tile;
-  tile.add_product([&](int m) { return x + k0 + min(m, rows - 1); }, in, dz + n0, out, columns,
-                   batch);
+  Tile<V, kInColumn> tile;
+  tile.add_product([&](int m) { return x + k0 + min(m, rows - 1); },
+                   [&](int b) { return static_cast<long>(b) * in; }, dz + n0, out, columns, batch);
   real* dkernel_rows = dkernel + static_cast<long>(k0) * out + n0;
-  tile.store(rows, columns, [&](int m, int n, real sum) { dkernel_rows[m * out + n] = sum; });
+  tile.store(rows, columns, [&](int m, int n, Vector sum, int count) {
+    store(dkernel_rows + m * out + n, sum, count);
+  });
 }
 
 class Dense : public Layer {

@@ -51,8 +51,7 @@ __global__ void forward_kernel(Axis rows, Axis columns, int channels,
         }
       for (int q = 0; q < kPixels; ++q)
         if (p0 + q < columns.output)
-          store(y + (y_row + p0 + q) * channels + c,
-                kRelu ? (sum[q] < 0 ? Vector{} : sum[q]) : sum[q], channels - c);
+          store(y + (y_row + p0 + q) * channels + c, kRelu ? relu(sum[q]) : sum[q], channels - c);
     }
 }
 

@@ -64,12 +64,14 @@ __global__ void input_kernel(Sequence q, const real* __restrict__ x, Weights for
   const real* x_step = x + b0 * image + static_cast<long>(q.time(d, s)) * q.in;
 
   Tile<V> tile;
-  tile.add_product([&](int m) { return x_step + min(m, images - 1) * image; }, 1,
-                   weights.w + n0, q.gates(), columns, q.in);
+  tile.add_product([&](int m) { return x_step + min(m, images - 1) * image; },
+                   [](int k) { return k; }, weights.w + n0, q.gates(), columns, q.in);
   const real* bias = weights.b + n0;
   real* out = z + (q.row(d, s) + b0) * q.gates() + n0;
   tile.store(images, columns,
-             [&](int m, int n, real sum) { out[m * q.gates() + n] = sum + bias[n]; });
+             [&](int m, int n, Vector sum, int count) {
+               store(out + m * q.gates() + n, sum + load(bias + n), count);
+             });
 }
 
 // The recurrence: a block takes some rows of the batch through all steps of one direction. It adds
@@ -92,27 +94,27 @@ __global__ void recurrence_kernel(Sequence q, Weights forward, Weights backward,
       for (int n0 = 0; n0 < q.gates(); n0 += Strip<V>::columns_at_once()) {
         const int columns = min(q.gates() - n0, Strip<V>::columns_at_once());
         Strip<V> strip;
-        strip.add_product([&](int m) { return h_before + min(m, images - 1) * u; }, 1,
-                          recurrent + n0, q.gates(), columns, u);
-        strip.store(images, columns,
-                    [&](int m, int n, real sum) { z_rows[m * q.gates() + n0 + n] += sum; });
+        strip.add_product([&](int m) { return h_before + min(m, images - 1) * u; },
+                          [](int k) { return k; }, recurrent + n0, q.gates(), columns, u);
+        strip.store(images, columns, [&](int m, int n, Vector sum, int count) {
+          real* z_mn = z_rows + m * q.gates() + n0 + n;
+          store(z_mn, load(z_mn) + sum, count);
+        });
       }
     __syncthreads();
     for (int m = threadIdx.y; m < images; m += blockDim.y) {
-      real* __restrict__ gate = z_rows + m * q.gates();
-      const real* __restrict__ before = c_before + m * u;
-      real* __restrict__ c_row = c_rows + m * u;
-      real* __restrict__ h_row = h_rows + m * u;
-      for (int k = threadIdx.x; k < u; k += blockDim.x) {
-        const real i = sigmoid(gate[k]), f = sigmoid(gate[u + k]);
-        const real g = hyperbolic_tangent(gate[2 * u + k]), o = sigmoid(gate[3 * u + k]);
-        const real c_t = s > 0 ? f * before[k] + i * g : i * g;
-        gate[k] = i;
-        gate[u + k] = f;
-        gate[2 * u + k] = g;
-        gate[3 * u + k] = o;
-        c_row[k] = c_t;
-        h_row[k] = o * hyperbolic_tangent(c_t);
+      real* gate = z_rows + m * q.gates();
+      for (int k = threadIdx.x * kVectorLanes; k < u; k += blockDim.x * kVectorLanes) {
+        const Vector i = sigmoid(load(gate + k)), f = sigmoid(load(gate + u + k));
+        const Vector g = hyperbolic_tangent(load(gate + 2 * u + k));
+        const Vector o = sigmoid(load(gate + 3 * u + k));
+        const Vector c_t = s > 0 ? f * load(c_before + m * u + k) + i * g : i * g;
+        store(gate + k, i, u - k);
+        store(gate + u + k, f, u - k);
+        store(gate + 2 * u + k, g, u - k);
+        store(gate + 3 * u + k, o, u - k);
+        store(c_rows + m * u + k, c_t, u - k);
+        store(h_rows + m * u + k, o * hyperbolic_tangent(c_t), u - k);
       }
     }
     __syncthreads();
@@ -143,22 +145,23 @@ __global__ void backward_recurrence_kernel(
     for (int m = threadIdx.y; m < images; m += blockDim.y) {
       const long output = whole_sequence ? static_cast<long>(b0 + m) * q.steps + q.time(d, s)
                                          : static_cast<long>(b0 + m);
-      const real* __restrict__ dy_row = dy + output * q.directions * u + d * u;
-      const real* __restrict__ c_row = c_rows + m * u;
-      const real* __restrict__ before = c_before + m * u;
-      real* __restrict__ gate = z_rows + m * q.gates();
-      real* __restrict__ dh_row = dh_rows + m * u;
-      real* __restrict__ dc_row = dc_rows + m * u;
-      for (int k = threadIdx.x; k < u; k += blockDim.x) {
-        const real i = gate[k], f = gate[u + k], g = gate[2 * u + k], o = gate[3 * u + k];
-        const real c_tanh = hyperbolic_tangent(c_row[k]);
-        const real dh_t = (has_output ? dy_row[k] : real(0)) + (last ? real(0) : dh_row[k]);
-        const real dc_t = dh_t * o * (1 - c_tanh * c_tanh) + (last ? real(0) : dc_row[k]);
-        gate[k] = dc_t * g * i * (1 - i);
-        gate[u + k] = s > 0 ? dc_t * before[k] * f * (1 - f) : real(0);
-        gate[2 * u + k] = dc_t * i * (1 - g * g);
-        gate[3 * u + k] = dh_t * c_tanh * o * (1 - o);
-        dc_row[k] = dc_t * f;
+      const real* dy_row = dy + output * q.directions * u + d * u;
+      real* gate = z_rows + m * q.gates();
+      for (int k = threadIdx.x * kVectorLanes; k < u; k += blockDim.x * kVectorLanes) {
+        const Vector i = load(gate + k), f = load(gate + u + k);
+        const Vector g = load(gate + 2 * u + k), o = load(gate + 3 * u + k);
+        const Vector c_tanh = hyperbolic_tangent(load(c_rows + m * u + k));
+        Vector dh_t{}, dc_t{};
+        if (has_output) dh_t += load(dy_row + k);
+        if (!last) dh_t += load(dh_rows + m * u + k);
+        if (!last) dc_t += load(dc_rows + m * u + k);
+        dc_t += dh_t * o * (1 - c_tanh * c_tanh);
+        store(gate + k, dc_t * g * i * (1 - i), u - k);
+        store(gate + u + k, s > 0 ? dc_t * load(c_before + m * u + k) * f * (1 - f) : Vector{},
+              u - k);
+        store(gate + 2 * u + k, dc_t * i * (1 - g * g), u - k);
+        store(gate + 3 * u + k, dh_t * c_tanh * o * (1 - o), u - k);
+        store(dc_rows + m * u + k, dc_t * f, u - k);
       }
     }
     __syncthreads();
@@ -166,10 +169,11 @@ __global__ void backward_recurrence_kernel(
       for (int k0 = 0; k0 < u; k0 += Strip<V>::columns_at_once()) {
         const int columns = min(u - k0, Strip<V>::columns_at_once());
         Strip<V> strip;
-        strip.add_product([&](int m) { return z_rows + min(m, images - 1) * q.gates(); }, 1,
-                          u_t + static_cast<long>(d) * q.gates() * u + k0, u, columns, q.gates());
-        strip.store(images, columns,
-                    [&](int m, int k, real sum) { dh_rows[m * u + k0 + k] = sum; });
+        strip.add_product([&](int m) { return z_rows + min(m, images - 1) * q.gates(); },
+                          [](int n) { return n; }, u_t + static_cast<long>(d) * q.gates() * u + k0, u, columns, q.gates());
+        strip.store(images, columns, [&](int m, int k, Vector sum, int count) {
+          store(dh_rows + m * u + k0 + k, sum, count);
+        });
       }
     __syncthreads();
   }
@@ -199,13 +203,16 @@ __global__ void backward_u_kernel(Sequence q, const real* __restrict__ h,
   const int rows = min(q.units - k0, Tile<V>::kRows);
   const int columns = min(q.gates() - n0, Tile<V>::kColumns);
 
-  Tile<V> tile;
+  Tile<V, kInColumn> tile;
   const real* h_first = h + (q.row(d, 0) + first) * q.units + k0;
   if (count > 0)
-    tile.add_product([&](int m) { return h_first + min(m, rows - 1); }, q.units,
+    tile.add_product([&](int m) { return h_first + min(m, rows - 1); },
+                     [&](int r) { return static_cast<long>(r) * q.units; },
                      dz + (q.row(d, 1) + first) * q.gates() + n0, q.gates(), columns, count);
   real* out = partial + (static_cast<long>(blockIdx.z) * q.units + k0) * q.gates() + n0;
-  tile.store(rows, columns, [&](int m, int n, real sum) { out[m * q.gates() + n] = sum; });
+  tile.store(rows, columns, [&](int m, int n, Vector sum, int count) {
+    store(out + m * q.gates() + n, sum, count);
+  });
 }
 
 // dW = Σ x_t^T dz_t likewise; partial results for `part` steps each.
@@ -218,14 +225,17 @@ __global__ void backward_w_kernel(Sequence q, const real* __restrict__ x,
   const int rows = min(q.in - k0, Tile<V>::kRows);
   const int columns = min(q.gates() - n0, Tile<V>::kColumns);
 
-  Tile<V> tile;
+  Tile<V, kInColumn> tile;
   for (int s = first; s < min(first + part, q.steps); ++s) {
     const real* x_step = x + static_cast<long>(q.time(d, s)) * q.in + k0;
-    tile.add_product([&](int m) { return x_step + min(m, rows - 1); }, q.steps * q.in,
+    tile.add_product([&](int m) { return x_step + min(m, rows - 1); },
+                     [&](int b) { return static_cast<long>(b) * q.steps * q.in; },
                      dz + q.row(d, s) * q.gates() + n0, q.gates(), columns, q.batch);
   }
   real* out = partial + (static_cast<long>(blockIdx.z) * q.in + k0) * q.gates() + n0;
-  tile.store(rows, columns, [&](int m, int n, real sum) { out[m * q.gates() + n] = sum; });
+  tile.store(rows, columns, [&](int m, int n, Vector sum, int count) {
+    store(out + m * q.gates() + n, sum, count);
+  });
 }
 
 // dx_t = dz_t W^T, of both directions together.
@@ -240,12 +250,12 @@ __global__ void backward_x_kernel(Sequence q, const real* __restrict__ dz,
   Tile<V> tile;
   for (int d = 0; d < q.directions; ++d) {
     const real* dz_rows = dz + (q.row(d, q.time(d, t)) + b0) * q.gates();
-    tile.add_product([&](int m) { return dz_rows + min(m, images - 1) * q.gates(); }, 1,
-                     w_t + static_cast<long>(d) * q.gates() * q.in + k0, q.in, columns, q.gates());
+    tile.add_product([&](int m) { return dz_rows + min(m, images - 1) * q.gates(); },
+                     [](int n) { return n; }, w_t + static_cast<long>(d) * q.gates() * q.in + k0, q.in, columns, q.gates());
   }
   real* dx_rows = dx + (static_cast<long>(b0) * q.steps + t) * q.in + k0;
-  tile.store(images, columns, [&](int m, int n, real sum) {
-    dx_rows[static_cast<long>(m) * q.steps * q.in + n] = sum;
+  tile.store(images, columns, [&](int m, int n, Vector sum, int count) {
+    store(dx_rows + static_cast<long>(m) * q.steps * q.in + n, sum, count);
   });
 }
 

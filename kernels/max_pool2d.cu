@@ -10,6 +10,7 @@
 // is left over at the right and below is not looked at, and gets a gradient of zero. backward()
 // overwrites dx.
 
+#include "vector.h"
 #include "window.h"
 
 namespace plainnet::TARGET {
@@ -21,32 +22,34 @@ constexpr Dim3 kThreads = threads(32, 4);  // 32 channels of 4 pixels at a time
 __global__ void forward_kernel(Axis rows, Axis columns, int channels,
                                const real* __restrict__ x,  // [batch][height][width][channels]
                                real* __restrict__ y,        // [batch][oh][ow][channels]
-                               uint8_t* __restrict__ winner) {  // [batch][oh][ow][channels]
+                               real* __restrict__ winner) {  // [batch][oh][ow][channels]
   const int row = blockIdx.x;
   const int b = row / rows.output, o = row % rows.output;
   const long image = static_cast<long>(b) * rows.input;
-  for (int p = threadIdx.y; p < columns.output; p += blockDim.y) {
-    const long out = (static_cast<long>(row) * columns.output + p) * channels;
-    for (int i = 0; i < rows.kernel; ++i)
-      for (int j = 0; j < columns.kernel; ++j) {
-        const int tap = i * columns.kernel + j;
-        const long in =
-            ((image + o * rows.stride + i) * columns.input + p * columns.stride + j) * channels;
-        for (int c = threadIdx.x; c < channels; c += blockDim.x) {
-          const real value = x[in + c];
-          const bool wins = tap == 0 || value > y[out + c] || value != value;  // a NaN shows
-          y[out + c] = wins ? value : y[out + c];
-          winner[out + c] = wins ? static_cast<uint8_t>(tap) : winner[out + c];
+  for (int p = threadIdx.y; p < columns.output; p += blockDim.y)
+    for (int c = threadIdx.x * kVectorLanes; c < channels; c += blockDim.x * kVectorLanes) {
+      Vector best{}, best_tap{};
+      for (int i = 0; i < rows.kernel; ++i)
+        for (int j = 0; j < columns.kernel; ++j) {
+          const int tap = i * columns.kernel + j;
+          const long pixel = (image + o * rows.stride + i) * columns.input + p * columns.stride + j;
+          const Vector value = load(x + pixel * channels + c);
+          if (tap == 0) best = value;
+          const auto wins = (value > best) | (value != value);  // a NaN shows
+          best = wins ? value : best;
+          best_tap = wins ? broadcast(tap) : best_tap;
         }
-      }
-  }
+      const long out = (static_cast<long>(row) * columns.output + p) * channels + c;
+      store(y + out, best, channels - c);
+      store(winner + out, best_tap, channels - c);
+    }
 }
 
 // A block computes one row (b, h) of input gradients, a pixel at a time: with windows apart by s, the
 // pixel w = q s + r is tap r of window q, tap r + s of window q - 1, and so on.
 __global__ void backward_kernel(Axis rows, Axis columns, int channels,
                                 const real* __restrict__ dy,         // [batch][oh][ow][channels]
-                                const uint8_t* __restrict__ winner,  // [batch][oh][ow][channels]
+                                const real* __restrict__ winner,  // [batch][oh][ow][channels]
                                 real* __restrict__ dx) {  // [batch][height][width][channels]
   const int b = blockIdx.x / rows.input, h = blockIdx.x % rows.input;
   const long image = static_cast<long>(b) * rows.output;
@@ -54,17 +57,19 @@ __global__ void backward_kernel(Axis rows, Axis columns, int channels,
     for (int r = 0; r < columns.stride && q * columns.stride + r < columns.input; ++r) {
       const long in =
           (static_cast<long>(blockIdx.x) * columns.input + q * columns.stride + r) * channels;
-      for (int c = threadIdx.x; c < channels; c += blockDim.x) dx[in + c] = 0;
-      for (int i = h % rows.stride, o = h / rows.stride; i < rows.kernel && o >= 0;
-           i += rows.stride, --o) {
-        if (o >= rows.output) continue;
-        for (int j = r, p = q; j < columns.kernel && p >= 0; j += columns.stride, --p) {
-          if (p >= columns.output) continue;
-          const int tap = i * columns.kernel + j;
-          const long out = ((image + o) * columns.output + p) * channels;
-          for (int c = threadIdx.x; c < channels; c += blockDim.x)
-            dx[in + c] += winner[out + c] == tap ? dy[out + c] : real(0);
+      for (int c = threadIdx.x * kVectorLanes; c < channels; c += blockDim.x * kVectorLanes) {
+        Vector sum{};
+        for (int i = h % rows.stride, o = h / rows.stride; i < rows.kernel && o >= 0;
+             i += rows.stride, --o) {
+          if (o >= rows.output) continue;
+          for (int j = r, p = q; j < columns.kernel && p >= 0; j += columns.stride, --p) {
+            if (p >= columns.output) continue;
+            const Vector tap = broadcast(i * columns.kernel + j);
+            const long out = ((image + o) * columns.output + p) * channels + c;
+            sum += load(winner + out) == tap ? load(dy + out) : Vector{};
+          }
         }
+        store(dx + in + c, sum, channels - c);
       }
     }
 }
@@ -77,14 +82,11 @@ class MaxPool2d : public Layer {
 
   Shape build(Shape input, int max_batch) override {
     const Size size = options_.size;
-    if (size.height * size.width > 256)
-      throw Error(text("max_pool2d: expected a window of at most 256 pixels, found ", size.height,
-                       " x ", size.width));
     rows_ = window_axis("max_pool2d", input.height, size.height, options_.stride, kValid);
     columns_ = window_axis("max_pool2d", input.width, size.width, options_.stride, kValid);
     channels_ = input.channels;
     const Shape output{rows_.output, columns_.output, channels_};
-    winner_ = Buffer<uint8_t>(max_batch * output.size());
+    winner_ = Buffer<real>(max_batch * output.size());
     return output;
   }
 
@@ -103,7 +105,7 @@ class MaxPool2d : public Layer {
   MaxPool2dOptions options_;
   Axis rows_{}, columns_{};
   int channels_ = 0;
-  Buffer<uint8_t> winner_;  // [max_batch][oh][ow][channels]: which tap of the window was the largest
+  Buffer<real> winner_;  // [max_batch][oh][ow][channels]: which tap of the window was the largest
 };
 
 }  // namespace

@@ -115,7 +115,7 @@ void detail::run_in_parallel(int n, void (*call)(const void*, int, int), const v
 }
 
 void* allocate_pages(size_t bytes) {
-  const size_t page = bytes < kLargePage ? 4096 : kLargePage;
+  const size_t page = bytes < kLargePage / 8 ? 4096 : kLargePage;
   const size_t whole = (bytes + page - 1) / page * page;
   void* memory = std::aligned_alloc(page, whole);
   if (!memory) throw std::bad_alloc();

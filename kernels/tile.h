@@ -7,15 +7,21 @@
 // A block computes one tile. It keeps the sums in registers, spread over its threads, while it walks
 // along k, so that each number that it loads serves many multiply-adds. A kernel uses it like this:
 //
-//   Tile<V> tile;                                      // all sums are zero
-//   tile.add_product(row_of_a, 1, b, b_stride, columns, K);  // by all threads; more than once if need be
-//   tile.store(rows, columns, [&](int m, int n, real sum) { y[m * N + n] = sum; });
+//   Tile<V> tile;  // all sums are zero
+//   tile.add_product([&](int m) { return a + m * K; }, [](int k) { return k; }, b, N, columns, K);
+//   tile.store(rows, columns,
+//              [&](int m, int n, Vector sum, int count) { store(c + m * N + n, sum, count); });
 //
-// V, the width of the tile in vectors of kLanes columns, is 1, 2 or 3: with_width() chooses it.
+// All threads of the block call both; add_product may be called more than once. The number a[m][k] is
+// row(m)[at(k)], so that the rows and columns of a may lie anywhere; b is a plain matrix. V, the width
+// of the tile in units of kLanes columns, is 1, 2 or 3: with_width() chooses it. The last template
+// argument says which numbers of a lie side by side in memory: those of a row, or those of a column.
 
 #include "vector.h"
 
 namespace plainnet::TARGET {
+
+enum Neighbours { kInRow, kInColumn };
 
 #if defined TARGET_CPU
 
@@ -28,39 +34,40 @@ constexpr int kLanes = kVectorLanes;
 constexpr int kTileRows = kVectorBytes == 64 ? 8 : 4;
 static_assert(3 * kVectorBytes <= kReadableBeyond, "a tile may read that far beyond a row");
 
-template <int V>
+template <int V, Neighbours kNeighbours = kInRow>
 class Tile {
  public:
   static constexpr int kRows = kTileRows;
   static constexpr int kColumns = V * kLanes;
   static constexpr Dim3 kThreads = threads(1);
 
-  /// sum[m][n] += Σ_{k < count} row(m)[k * a_step] * b[k * b_stride + n]
-  template <class Row>
-  __forceinline__ void add_product(Row row, int a_step, const real* b, int b_stride, int /*columns*/,
+  /// sum[m][n] += Σ_{k < count} row(m)[at(k)] * b[k * b_stride + n]
+  template <class Row, class At>
+  __forceinline__ void add_product(Row row, At at, const real* b, int b_stride, int /*columns*/,
                                    int count) {
     const real* a[kRows];
     for (int m = 0; m < kRows; ++m) a[m] = row(m);
     for (int k = 0; k < count; ++k) {
       Vector b_row[V];
-      for (int v = 0; v < V; ++v) b_row[v] = load(b + v * kLanes);
-      for (int m = 0; m < kRows; ++m) {
-        const real a_mk = a[m][static_cast<long>(k) * a_step];
-        for (int v = 0; v < V; ++v) sum_[m][v] += a_mk * b_row[v];
+      for (int v = 0; v < V; ++v) {
+        b_row[v] = load(b + v * kLanes);
+        __builtin_prefetch(b + 8L * b_stride + v * kLanes);
       }
+      const long column = at(k);
+      for (int m = 0; m < kRows; ++m)
+        for (int v = 0; v < V; ++v) sum_[m][v] += a[m][column] * b_row[v];
       b += b_stride;
     }
   }
 
-  /// Calls f(m, n, sum[m][n]) for m < rows and n < columns, by the thread that owns the sum.
+  /// Calls f(m, n, sums, count) for m < rows and n < columns: sums are `count` sums from sum[m][n] on,
+  /// as a Vector, and their thread calls it.
   template <class F>
   __forceinline__ void store(int rows, int columns, F f) const {
-    for (int m = 0; m < kRows; ++m) {
-      if (m >= rows) return;
-      real line[kColumns];
-      for (int v = 0; v < V; ++v) plainnet::TARGET::store(line + v * kLanes, sum_[m][v], kLanes);
-      for (int n = 0; n < columns && n < kColumns; ++n) f(m, n, line[n]);
-    }
+    for (int m = 0; m < kRows; ++m)
+      for (int v = 0; v < V; ++v)
+        if (m < rows && v * kLanes < columns)
+          f(m, v * kLanes, sum_[m][v], min(columns - v * kLanes, kLanes));
   }
 
  private:
@@ -84,30 +91,30 @@ class Strip : public Tile<V> {
 constexpr int kLanes = 16;
 constexpr int kTileRows = 32;
 
-template <int V>
+template <int V, Neighbours kNeighbours = kInRow>
 class Tile {
  public:
   static constexpr int kRows = kTileRows;
   static constexpr int kColumns = V * kLanes;
   static constexpr Dim3 kThreads = threads((kRows / 4) * (kColumns / 4));
 
-  /// sum[m][n] += Σ_{k < count} row(m)[k * a_step] * b[k * b_stride + n]
-  template <class Row>
-  __device__ void add_product(Row row, int a_step, const real* b, int b_stride, int columns,
+  /// sum[m][n] += Σ_{k < count} row(m)[at(k)] * b[k * b_stride + n]
+  template <class Row, class At>
+  __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns,
                               int count) {
     __shared__ real a_slice[kSlice][kRows + 4];  // 4 more, or its writers meet in one memory bank
     __shared__ real b_slice[kSlice][kColumns];
     real next_a[kAPerThread], next_b[kBPerThread];
 
-    load_slice(next_a, next_b, 0, row, a_step, b, b_stride, columns, count);
+    load_slice(next_a, next_b, 0, row, at, b, b_stride, columns, count);
     for (int k0 = 0; k0 < count; k0 += kSlice) {
       __syncthreads();  // the slice before this one has been used
       for (int i = 0; i < kAPerThread; ++i)
-        if (a_index(i) < kSlice * kRows) a_slice[a_k(i, a_step)][a_m(i, a_step)] = next_a[i];
+        if (a_index(i) < kSlice * kRows) a_slice[a_k(i)][a_m(i)] = next_a[i];
       for (int i = 0; i < kBPerThread; ++i) b_slice[b_k(i)][b_n(i)] = next_b[i];
       __syncthreads();
       if (k0 + kSlice < count)
-        load_slice(next_a, next_b, k0 + kSlice, row, a_step, b, b_stride, columns, count);
+        load_slice(next_a, next_b, k0 + kSlice, row, at, b, b_stride, columns, count);
       for (int k = 0; k < kSlice; ++k)
         for (int m = 0; m < 4; ++m)
           for (int n = 0; n < 4; ++n)
@@ -115,13 +122,14 @@ class Tile {
     }
   }
 
-  /// Calls f(m, n, sum[m][n]) for m < rows and n < columns, by the thread that owns the sum.
+  /// Calls f(m, n, sums, count) for m < rows and n < columns: sums are `count` sums from sum[m][n] on,
+  /// as a Vector, and their thread calls it.
   template <class F>
   __device__ void store(int rows, int columns, F f) const {
     for (int m = 0; m < 4; ++m)
       for (int n = 0; n < 4; ++n)
         if (own_row() + m < rows && own_column() + n < columns)
-          f(own_row() + m, own_column() + n, sum_[m][n]);
+          f(own_row() + m, own_column() + n, sum_[m][n], 1);
   }
 
  private:
@@ -134,25 +142,23 @@ class Tile {
   __device__ static int own_column() { return threadIdx.x % (kColumns / 4) * 4; }
 
   // Which number of a slice the thread copies as its i-th. Neighbouring threads copy neighbouring
-  // memory: along k where the numbers of a row of a lie side by side, else along m.
+  // memory.
   __device__ static int a_index(int i) { return threadIdx.x + i * kThreads.x; }
-  __device__ static int a_k(int i, int a_step) {
-    return a_step == 1 ? a_index(i) % kSlice : a_index(i) / kRows;
+  __device__ static int a_k(int i) {
+    return kNeighbours == kInRow ? a_index(i) % kSlice : a_index(i) / kRows;
   }
-  __device__ static int a_m(int i, int a_step) {
-    return a_step == 1 ? a_index(i) / kSlice : a_index(i) % kRows;
+  __device__ static int a_m(int i) {
+    return kNeighbours == kInRow ? a_index(i) / kSlice : a_index(i) % kRows;
   }
   __device__ static int b_k(int i) { return (threadIdx.x + i * kThreads.x) / kColumns; }
   __device__ static int b_n(int i) { return (threadIdx.x + i * kThreads.x) % kColumns; }
 
-  template <class Row>
-  __device__ void load_slice(real* next_a, real* next_b, int k0, Row row, int a_step, const real* b,
+  template <class Row, class At>
+  __device__ void load_slice(real* next_a, real* next_b, int k0, Row row, At at, const real* b,
                              int b_stride, int columns, int count) {
     for (int i = 0; i < kAPerThread; ++i) {
-      const int k = k0 + a_k(i, a_step);
-      next_a[i] = k < count && a_index(i) < kSlice * kRows
-                      ? row(a_m(i, a_step))[static_cast<long>(k) * a_step]
-                      : real(0);
+      const int k = k0 + a_k(i);
+      next_a[i] = k < count && a_index(i) < kSlice * kRows ? row(a_m(i))[at(k)] : real(0);
     }
     for (int i = 0; i < kBPerThread; ++i) {
       const int k = k0 + b_k(i);
@@ -181,9 +187,9 @@ class Strip {
   }
   __device__ static int columns_at_once() { return blockDim.x; }
 
-  /// sum[m][n] += Σ_{k < count} row(m)[k * a_step] * b[k * b_stride + n]
-  template <class Row>
-  __device__ void add_product(Row row, int a_step, const real* b, int b_stride, int columns,
+  /// sum[m][n] += Σ_{k < count} row(m)[at(k)] * b[k * b_stride + n]
+  template <class Row, class At>
+  __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns,
                               int count) {
     const int n = threadIdx.x;
     if (n >= columns) return;
@@ -192,11 +198,11 @@ class Strip {
 #pragma unroll 8
     for (int k = k0; k < k1; ++k) {
       const real b_kn = b[static_cast<long>(k) * b_stride + n];
-      for (int m = 0; m < kRows; ++m) sum_[m] += row(m)[static_cast<long>(k) * a_step] * b_kn;
+      for (int m = 0; m < kRows; ++m) sum_[m] += row(m)[at(k)] * b_kn;
     }
   }
 
-  /// Calls f(m, n, sum[m][n]) for m < rows and n < columns. All threads must call it.
+  /// As a tile's; all threads must call it.
   template <class F>
   __device__ void store(int rows, int columns, F f) const {
     __shared__ real part[kRows][kMaxThreads];
@@ -207,7 +213,7 @@ class Strip {
       real sum = 0;
       for (int y = 0; y < static_cast<int>(blockDim.y); ++y)
         sum += part[m][y * blockDim.x + threadIdx.x];
-      f(m, static_cast<int>(threadIdx.x), sum);
+      f(m, static_cast<int>(threadIdx.x), sum, 1);
     }
     __syncthreads();
   }

@@ -27,10 +27,15 @@ __forceinline__ Vector load(const real* p) { return *reinterpret_cast<const Unal
 
 /// Writes the first n numbers of a vector, or all if n is larger.
 __forceinline__ void store(real* p, Vector v, int n) {
-  if (n >= kVectorLanes)
+  if (n >= kVectorLanes) {
     *reinterpret_cast<UnalignedVector*>(p) = v;
-  else
-    for (int i = 0; i < n; ++i) p[i] = v[i];
+    return;
+  }
+  constexpr int kHalf = kVectorLanes / 2;  // at once if it can be: 24 channels are a vector and a half
+  const real* lanes = reinterpret_cast<const real*>(&v);
+  const int copied = n >= kHalf ? kHalf : 0;
+  if (copied > 0) __builtin_memcpy(p, lanes, sizeof(real) * kHalf);
+  for (int i = copied; i < n; ++i) p[i] = lanes[i];
 }
 
 #else
@@ -41,5 +46,11 @@ __device__ __forceinline__ Vector load(const real* p) { return *p; }
 __device__ __forceinline__ void store(real* p, Vector v, int) { *p = v; }
 
 #endif
+
+/// x in every lane.
+__device__ __forceinline__ Vector broadcast(real x) { return Vector{} + x; }
+
+/// max(v, 0), and v where v is not a number.
+__device__ __forceinline__ Vector relu(Vector v) { return v < 0 ? Vector{} : v; }
 
 }  // namespace plainnet::TARGET

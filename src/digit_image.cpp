@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "error.h"
 
@@ -73,16 +74,21 @@ Ink scale(const Ink& ink, int height, int width) {
                  ink.amount[static_cast<size_t>(j) * ink.width + i];
       scaled.amount.push_back(sum / ((bottom - top) * (right - left)));
     }
-  // A thin stroke in a large image would come out faint.
-  const double most = *std::max_element(scaled.amount.begin(), scaled.amount.end());
-  for (double& amount : scaled.amount) amount /= most;
+  // A thin stroke in a large image comes out faint. The pixels of a thick one are mostly full.
+  std::vector<double> inked;
+  std::copy_if(scaled.amount.begin(), scaled.amount.end(), std::back_inserter(inked),
+               [](double amount) { return amount > 0; });
+  const auto quartile = inked.begin() + 3 * (inked.size() / 4);
+  std::nth_element(inked.begin(), quartile, inked.end());
+  for (double& amount : scaled.amount) amount = std::min(1.0, amount / *quartile);
   return scaled;
 }
 
-/// Where to put `ink` along an axis of `size` pixels so that its centre of mass is in the middle,
-/// as far as there is room.
+/// Where along an axis of `size` pixels to put what is `length` long so that its centre of mass lies
+/// in the middle of pixel size / 2, counted from 0, as in MNIST, or as near as there is room.
 int offset(double centre_of_mass, int length, int size) {
-  return std::clamp(static_cast<int>(std::lround(size / 2.0 - centre_of_mass)), 0, size - length);
+  const long wanted = std::lround(size / 2 + 0.5 - centre_of_mass);
+  return static_cast<int>(std::clamp<long>(wanted, 0, size - length));
 }
 
 }  // namespace

@@ -251,8 +251,8 @@ std::string confusion_svg(const std::string& title, const Confusion& counts) {
     const double y = top + row * cell, middle = y + cell / 2.0 + 5;
     for (int column = 0; column < 10; ++column) {
       const double x = left + column * cell;
-      // The square root makes the few that went astray visible.
-      const double strength = std::sqrt(share(column));
+      // The cube root makes the few that went astray visible.
+      const double strength = std::cbrt(share(column));
       svg += text("<rect x=\"", x, "\" y=\"", y, "\" width=\"", cell, "\" height=\"", cell,
                   "\" stroke=\"#ccc\" fill=\"",
                   column == row ? tint(strength, 0, 90, 160) : tint(strength, 213, 60, 0),
@@ -278,7 +278,7 @@ std::string confusion_svg(const std::string& title, const Confusion& counts) {
       text(centred, " transform=\"translate(", left - 42, " ", top + size / 2, ") rotate(-90)\""),
       "label");
   svg += label(left, top + size + 24, "fill=\"#777\"",
-               "Colour: the share of the row, by its square root.");
+               "Colour: the share of the row, by its cube root.");
   const std::string accuracy = total ? text(": ", grouped(right), " of ", grouped(total),
                                             " right, ", number("%.2f%%", 100.0 * right / total))
                                      : ": no images";
