@@ -27,8 +27,8 @@ __forceinline__ Vector exponential(Vector x) {
     Vector p = broadcast(1.0 / 5040);
     for (const double c : {1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 1.0 / 2, 1.0, 1.0})
       p = p * r + static_cast<real>(c);
-    const Integers exponent = (reinterpret_cast<const Integers&>(shifted) + 127) << 23;
-    return p * reinterpret_cast<const Vector&>(exponent);
+    // A cast between vectors of one size keeps the bits.
+    return p * (Vector)((((Integers)shifted) + 127) << 23);
   }
   for (int i = 0; i < kVectorLanes; ++i) x[i] = std::exp(x[i]);
   return x;

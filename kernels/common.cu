@@ -30,15 +30,17 @@ __global__ void transpose_kernel(const real* __restrict__ in,  // [count][rows][
   const int r0 = blockIdx.y * kSquare, c0 = blockIdx.x * kSquare;
   const int height = rows - r0 < kSquare ? rows - r0 : kSquare;
   const int width = columns - c0 < kSquare ? columns - c0 : kSquare;
-  const long matrix = static_cast<long>(blockIdx.z) * rows * columns;
+  const long size = static_cast<long>(rows) * columns;
+  const real* from = in + blockIdx.z * size;
+  real* to = out + (gridDim.z - 1 - blockIdx.z) * size;
 
   for (int r = threadIdx.y; r < height; r += blockDim.y)
     for (int c = threadIdx.x; c < width; c += blockDim.x)
-      square[r][c] = in[matrix + static_cast<long>(r0 + r) * columns + c0 + c];
+      square[r][c] = from[static_cast<long>(r0 + r) * columns + c0 + c];
   __syncthreads();
   for (int c = threadIdx.y; c < width; c += blockDim.y)
     for (int r = threadIdx.x; r < height; r += blockDim.x)
-      out[matrix + static_cast<long>(c0 + c) * rows + r0 + r] = square[r][c];
+      to[static_cast<long>(c0 + c) * rows + r0 + r] = square[r][c];
 }
 
 // A block writes one row (b, h) of the padded image.

@@ -12,12 +12,17 @@
 //                        where o s - t + i = h and p s - l + j = w
 //
 // Shapes: x [batch][height][width][in], kernel [kh][kw][in][out], bias [out], y [batch][oh][ow][out].
+//
+// If wanted, y is max-pooled at once, over windows of pool x pool pixels side by side, so that the
+// large y is never written to memory: it is then [batch][oh / pool][ow / pool][out], and dz is dy at
+// the largest pixel of each window, else 0 (see max_pool2d.cu).
+//
 // All three sums are matrix products of which one matrix is never written down ("implicit GEMM",
 // Chetlur et al., "cuDNN: Efficient primitives for deep learning", 2014). backward() overwrites.
 
 #include "common.h"
+#include "max_pool2d.h"
 #include "tile.h"
-#include "window.h"
 
 namespace plainnet::TARGET {
 namespace {
@@ -25,90 +30,107 @@ namespace {
 struct Geometry {
   Axis rows, columns;
   int in, out;  // channels
+  int pool;     // the side of a pooling window; 1 is no pooling
 
   __host__ __device__ long x_size() const {
     return static_cast<long>(rows.input) * columns.input * in;
   }
-  __host__ __device__ long y_size() const {
+  __host__ __device__ long z_size() const {  // before pooling
     return static_cast<long>(rows.output) * columns.output * out;
   }
+  __host__ __device__ int y_width() const { return columns.output / pool; }
+  __host__ __device__ int y_pixels() const { return rows.output / pool * y_width(); }
+  __host__ __device__ long y_size() const { return static_cast<long>(y_pixels()) * out; }
   // The number of pairs of a tap and an input channel.
   __host__ __device__ int taps() const { return rows.kernel * columns.kernel * in; }
-  // Where the first tap of output (o, p) lies in an image that has its zeros around it.
-  __host__ __device__ long x_offset(int o, int p) const {
-    return (static_cast<long>(o) * rows.stride * columns.input + p * columns.stride) * in;
-  }
 };
 
-// A tile is one output pixel (o, p) of several images by several output channels; k runs over the
-// taps and input channels (i, j, c). Here x has its zeros around it, so every tap is inside, and
-// offset[k] is where x[..][o s + i][p s + j][c] lies, from x[..][o s][p s][0] on.
-template <int V, bool kRelu>
+// A tile is one pixel (o, p) of several images by several output channels; k runs over the taps and
+// input channels (i, j, c). Here x has its zeros around it, so every tap is inside: in an image,
+// x[o s][p s][0] lies at pixel[(o, p)], and x[o s + i][p s + j][c] lies offset[k] after it. A block
+// computes the tiles of one pooling window, one after the other, and keeps the largest numbers in y.
+template <int V>
 __global__ void forward_kernel(Geometry g,
                                const real* __restrict__ x,       // [batch][height][width][in]
                                const int* __restrict__ offset,   // [kh][kw][in]
+                               const int* __restrict__ pixel,    // [oh][ow]
                                const real* __restrict__ kernel,  // [kh][kw][in][out]
                                const real* __restrict__ bias,    // [out]
-                               real* __restrict__ y,             // [batch][oh][ow][out]
-                               int batch) {
-  const int o = blockIdx.x / g.columns.output, p = blockIdx.x % g.columns.output;
+                               bool with_relu, int batch,
+                               real* __restrict__ y,         // [batch][oh / pool][ow / pool][out]
+                               real* __restrict__ winner) {  // like y: which tap of the window
   const int b0 = blockIdx.y * Tile<V>::kRows, n0 = blockIdx.z * Tile<V>::kColumns;
   const int images = min(batch - b0, Tile<V>::kRows);
   const int channels = min(g.out - n0, Tile<V>::kColumns);
-  const real* x_pixel = x + b0 * g.x_size() + g.x_offset(o, p);
+  const long first = b0 * g.y_size() + static_cast<long>(blockIdx.x) * g.out + n0;
 
-  Tile<V> tile;
-  tile.add_product([&](int m) { return x_pixel + min(m, images - 1) * g.x_size(); },
-                   [&](int k) { return offset[k]; }, kernel + n0, g.out, channels, g.taps());
-  real* y_pixel = y + b0 * g.y_size() + (o * g.columns.output + p) * g.out + n0;
-  tile.store(images, channels, [&](int m, int n, Vector sum, int count) {
-    const Vector z = sum + load(bias + n0 + n);
-    store(y_pixel + m * g.y_size() + n, kRelu ? relu(z) : z, count);
-  });
+  for (int tap = 0; tap < g.pool * g.pool; ++tap) {
+    const int o = blockIdx.x / g.y_width() * g.pool + tap / g.pool;
+    const int p = blockIdx.x % g.y_width() * g.pool + tap % g.pool;
+    const real* x_pixel = x + b0 * g.x_size() + pixel[o * g.columns.output + p];
+    Tile<V> tile;
+    tile.add_product([&](int m) { return x_pixel + min(m, images - 1) * g.x_size(); },
+                     [&](int k) { return offset[k]; }, kernel + n0, g.out, channels, g.taps());
+    tile.store(images, channels, [&](int m, int n, Vector sum, int count) {
+      const long at = first + m * g.y_size() + n;
+      Vector z = sum + load(bias + n0 + n);
+      if (with_relu) z = relu(z);
+      if (g.pool == 1) return store(y + at, z, count);
+      Vector best = z, best_tap = broadcast(0);
+      if (tap > 0) {
+        const auto wins = (z > load(y + at)) | (z != z);  // a NaN shows
+        best = wins ? z : load(y + at);
+        best_tap = wins ? broadcast(tap) : load(winner + at);
+      }
+      store(y + at, best, count);
+      store(winner + at, best_tap, count);
+    });
+  }
 }
 
 // A tile is one input pixel (h, w) of several images by several input channels. It sums, over the
-// taps (i, j) with which an output reads that pixel, products with k = n. They need the kernel with
-// its channels exchanged: [kh][kw][out][in].
+// outputs (o, p) that read this pixel, products with k = n. They need the kernel with its channels
+// exchanged; with its taps in reverse order, too, the numbers over p and n lie side by side in both
+// factors where the stride is 1, and a row of outputs is one product.
 template <int V>
 __global__ void backward_x_kernel(Geometry g,
                                   const real* __restrict__ dz,        // [batch][oh][ow][out]
-                                  const real* __restrict__ kernel_t,  // [kh][kw][out][in]
+                                  const real* __restrict__ kernel_t,  // [kh kw, reversed][out][in]
                                   real* __restrict__ dx,              // [batch][height][width][in]
                                   int batch) {
   const int h = blockIdx.x / g.columns.input, w = blockIdx.x % g.columns.input;
   const int b0 = blockIdx.y * Tile<V>::kRows, c0 = blockIdx.z * Tile<V>::kColumns;
   const int images = min(batch - b0, Tile<V>::kRows);
   const int channels = min(g.in - c0, Tile<V>::kColumns);
+  const int p1 = g.columns.end_output(w), last_tap = g.rows.kernel * g.columns.kernel - 1;
 
   Tile<V> tile;
-  for (int i = 0; i < g.rows.kernel; ++i) {
-    const int o = g.rows.output_at(h, i);
-    if (o < 0) continue;
-    for (int j = 0; j < g.columns.kernel; ++j) {
-      const int p = g.columns.output_at(w, j);
-      if (p < 0) continue;
+  for (int o = g.rows.first_output(h); o < g.rows.end_output(h); ++o)
+    for (int p = g.columns.first_output(w), run; p < p1; p += run) {
+      run = g.columns.stride == 1 ? p1 - p : 1;
+      const int i = h + g.rows.before - o * g.rows.stride;
+      const int j = w + g.columns.before - p * g.columns.stride;
       const real* dz_pixel =
-          dz + b0 * g.y_size() + static_cast<long>(o * g.columns.output + p) * g.out;
+          dz + b0 * g.z_size() + static_cast<long>(o * g.columns.output + p) * g.out;
       const real* kernel_tap =
-          kernel_t + static_cast<long>(i * g.columns.kernel + j) * g.out * g.in + c0;
-      tile.add_product([&](int m) { return dz_pixel + min(m, images - 1) * g.y_size(); },
-                       [](int n) { return n; }, kernel_tap, g.in, channels, g.out);
+          kernel_t + static_cast<long>(last_tap - (i * g.columns.kernel + j)) * g.out * g.in + c0;
+      tile.add_product([&](int m) { return dz_pixel + min(m, images - 1) * g.z_size(); },
+                       [](int n) { return n; }, kernel_tap, g.in, channels, run * g.out);
     }
-  }
   real* dx_pixel = dx + b0 * g.x_size() + (h * g.columns.input + w) * g.in + c0;
   tile.store(images, channels, [&](int m, int n, Vector sum, int count) {
     store(dx_pixel + m * g.x_size() + n, sum, count);
   });
 }
 
-// A tile is several rows (i, j, c) of the kernel by several output channels. It sums, for a few
-// images, products with k = p along each row of pixels; there is a partial result for every few
-// images, and sum_rows adds them. Here x has its zeros around it.
+// A tile is several rows (i, j, c) of the kernel by several output channels; k runs over the pixels
+// (o, p) of an image, and pixel[k] is where x[..][o s][p s][0] lies. There is a partial result for
+// every few images, and sum_rows adds them. Here x has its zeros around it.
 template <int V>
 __global__ void backward_kernel_kernel(Geometry g,
                                        const real* __restrict__ x,      // [batch][height][width][in]
                                        const int* __restrict__ offset,  // [kh][kw][in]
+                                       const int* __restrict__ pixel,   // [oh][ow]
                                        const real* __restrict__ dz,     // [batch][oh][ow][out]
                                        real* __restrict__ partial,  // [splits][kh][kw][in][out]
                                        int batch, int images_per_split) {
@@ -119,13 +141,9 @@ __global__ void backward_kernel_kernel(Geometry g,
 
   Tile<V, kInColumn> tile;
   for (int b = b0; b < b1; ++b)
-    for (int o = 0; o < g.rows.output; ++o) {
-      const real* x_row = x + b * g.x_size() + g.x_offset(o, 0);
-      const real* dz_row = dz + b * g.y_size() + static_cast<long>(o) * g.columns.output * g.out;
-      tile.add_product([&](int m) { return x_row + offset[m0 + min(m, rows - 1)]; },
-                       [&](int p) { return p * g.columns.stride * g.in; }, dz_row + n0, g.out,
-                       channels, g.columns.output);
-    }
+    tile.add_product([&](int m) { return x + b * g.x_size() + offset[m0 + min(m, rows - 1)]; },
+                     [&](int k) { return pixel[k]; }, dz + b * g.z_size() + n0, g.out, channels,
+                     g.rows.output * g.columns.output);
   real* out = partial + (static_cast<long>(blockIdx.y) * g.taps() + m0) * g.out + n0;
   tile.store(rows, channels, [&](int m, int n, Vector sum, int count) {
     store(out + m * g.out + n, sum, count);
@@ -144,8 +162,12 @@ class Conv2d : public Layer {
     g_.columns = window_axis("conv2d", input.width, size.width, options_.stride, options_.padding);
     g_.in = input.channels;
     g_.out = options_.filters;
-    const Shape output{g_.rows.output, g_.columns.output, g_.out};
-    if (size.height == 1 && size.width == 1 && options_.stride == 1) {
+    g_.pool = options_.pool;
+    if (g_.pool < 1 || g_.pool > min(g_.rows.output, g_.columns.output))
+      throw Error(text("conv2d: expected a pooling window from 1 pixel to ", g_.rows.output, " x ",
+                       g_.columns.output, ", found ", g_.pool, " x ", g_.pool));
+    const Shape output{g_.rows.output / g_.pool, g_.y_width(), g_.out};
+    if (g_.pool == 1 && size.height == 1 && size.width == 1 && options_.stride == 1) {
       // A 1x1 convolution sees pixels, not rows: as one long row it is one long product.
       const int pixels = input.height * input.width;
       g_.rows = {1, 1, 1, 1, 0};
@@ -162,7 +184,7 @@ class Conv2d : public Layer {
                   {.name = "bias", .shape = {g_.out}, .initializer = Initializer::constant(0)}};
 
     kernel_t_ = Buffer<real>(kernel_size);
-    bias_gradient_ = BiasGradient(max_batch * g_.y_size() / g_.out, g_.out);
+    bias_gradient_ = BiasGradient(static_cast<long>(max_batch) * g_.y_pixels(), g_.out);
     padded_ = g_;
     if (has_border()) {
       padded_.rows = padded(g_.rows);
@@ -175,11 +197,22 @@ class Conv2d : public Layer {
         for (int c = 0; c < g_.in; ++c)
           offset.push_back((i * padded_.columns.input + j) * g_.in + c);
     offset_ = Buffer<int>(offset);
+    std::vector<int> pixel;
+    for (int o = 0; o < g_.rows.output; ++o)
+      for (int p = 0; p < g_.columns.output; ++p)
+        pixel.push_back((o * padded_.columns.input * g_.rows.stride + p * g_.columns.stride) * g_.in);
+    pixel_ = Buffer<int>(pixel);
     // Enough blocks to fill the machine, whichever it is: the split must not depend on it, for the
     // order of the sums does.
     const long tiles_of_kernel = tiles(g_.taps(), kTileRows) * tiles(g_.out, 3 * kLanes);
-    images_per_split_ = static_cast<int>(max(1L, max_batch * tiles_of_kernel / 1024));
+    // A power of two, so that it divides kImagesAtOnce or is a multiple of it.
+    while (images_per_split_ * 2 * 1024 <= max_batch * tiles_of_kernel) images_per_split_ *= 2;
     partial_ = Buffer<real>(tiles(max_batch, images_per_split_) * kernel_size);
+    if (g_.pool > 1) {
+      images_at_once_ = min(max(kImagesAtOnce, images_per_split_), max_batch);
+      winner_ = Buffer<real>(max_batch * g_.y_size());
+      dz_ = Buffer<real>(images_at_once_ * g_.z_size());
+    }
     return output;
   }
 
@@ -187,20 +220,31 @@ class Conv2d : public Layer {
     if (has_border()) pad(x, g_.rows, g_.columns, g_.in, batch, padded_x_.data());
     with_width(g_.out, [&](auto width) {
       constexpr int V = width();
-      const Grid grid(g_.rows.output * g_.columns.output, tiles(batch, kTileRows),
-                      tiles(g_.out, Tile<V>::kColumns));
-      launch(options_.relu ? forward_kernel<V, true> : forward_kernel<V, false>, grid,
-             Tile<V>::kThreads, padded_, with_border(x), offset_.data(), kernel().value,
-             bias().value, y, batch);
+      const Grid grid(g_.y_pixels(), tiles(batch, kTileRows), tiles(g_.out, Tile<V>::kColumns));
+      launch(forward_kernel<V>, grid, Tile<V>::kThreads, padded_, with_border(x), offset_.data(),
+             pixel_.data(), kernel().value, bias().value, options_.relu, batch, y, winner_.data());
     });
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
-    real* dz = dy;
-    bias_gradient_.run(options_.relu ? y : nullptr, dz, batch * g_.y_size() / g_.out,
+    bias_gradient_.run(options_.relu ? y : nullptr, dy, static_cast<long>(batch) * g_.y_pixels(),
                        bias().gradient);
-    backward_kernel(x, dz, batch);
-    if (dx) backward_x(dz, dx, batch);
+    if (dx) {
+      const int taps = g_.rows.kernel * g_.columns.kernel;
+      transpose(kernel().value, taps, g_.in, g_.out, kernel_t_.data());
+    }
+    if (g_.pool == 1) {
+      backward_products(x, dy, dx, 0, batch);
+    } else {
+      for (int b = 0; b < batch; b += images_at_once_) {
+        const int images = min(images_at_once_, batch - b);
+        max_pool2d_backward(pooling(g_.rows), pooling(g_.columns), g_.out, dy + b * g_.y_size(),
+                            winner_.data() + b * g_.y_size(), images, dz_.data());
+        backward_products(x, dz_.data(), dx, b, images);
+      }
+    }
+    const int size = g_.taps() * g_.out;
+    sum_rows(partial_.data(), tiles(batch, images_per_split_), size, size, kernel().gradient);
   }
 
  private:
@@ -210,36 +254,43 @@ class Conv2d : public Layer {
   // x with the zeros that forward() put around it.
   const real* with_border(const real* x) const { return has_border() ? padded_x_.data() : x; }
 
-  void backward_kernel(const real* x, const real* dz, int batch) {
-    const int splits = tiles(batch, images_per_split_);
-    with_width(g_.out, [&](auto width) {
-      constexpr int V = width();
-      const Grid grid(tiles(g_.taps(), kTileRows), splits, tiles(g_.out, Tile<V>::kColumns));
-      launch(backward_kernel_kernel<V>, grid, Tile<V>::kThreads, padded_, with_border(x),
-             offset_.data(), dz, partial_.data(), batch, images_per_split_);
-    });
-    const int size = g_.taps() * g_.out;
-    sum_rows(partial_.data(), splits, size, size, kernel().gradient);
+  // The axis along which the pooling windows lie.
+  Axis pooling(Axis axis) const {
+    return {axis.output, axis.output / g_.pool, g_.pool, g_.pool, 0};
   }
 
-  void backward_x(const real* dz, real* dx, int batch) {
-    transpose(kernel().value, g_.rows.kernel * g_.columns.kernel, g_.in, g_.out, kernel_t_.data());
-    with_width(g_.in, [&](auto width) {
+  // The parts of dkernel, and dx, of the images b ... b + images - 1; dz begins with image b.
+  void backward_products(const real* x, const real* dz, real* dx, int b, int images) {
+    with_width(g_.out, [&](auto width) {
       constexpr int V = width();
-      const Grid grid(g_.rows.input * g_.columns.input, tiles(batch, kTileRows),
-                      tiles(g_.in, Tile<V>::kColumns));
-      launch(backward_x_kernel<V>, grid, Tile<V>::kThreads, g_, dz, kernel_t_.data(), dx, batch);
+      const Grid grid(tiles(g_.taps(), kTileRows), tiles(images, images_per_split_),
+                      tiles(g_.out, Tile<V>::kColumns));
+      launch(backward_kernel_kernel<V>, grid, Tile<V>::kThreads, padded_,
+             with_border(x) + b * padded_.x_size(), offset_.data(), pixel_.data(), dz,
+             partial_.data() + static_cast<long>(b / images_per_split_) * g_.taps() * g_.out,
+             images, images_per_split_);
     });
+    if (dx)
+      with_width(g_.in, [&](auto width) {
+        constexpr int V = width();
+        const Grid grid(g_.rows.input * g_.columns.input, tiles(images, kTileRows),
+                        tiles(g_.in, Tile<V>::kColumns));
+        launch(backward_x_kernel<V>, grid, Tile<V>::kThreads, g_, dz, kernel_t_.data(),
+               dx + b * g_.x_size(), images);
+      });
   }
 
   Conv2dOptions options_;
   Geometry g_, padded_;  // of the image as it is, and with its border of zeros
-  int images_per_split_ = 1;
+  int images_per_split_ = 1, images_at_once_ = 1;
   BiasGradient bias_gradient_;
-  Buffer<int> offset_;     // [kh][kw][in]
-  Buffer<real> kernel_t_;  // [kh][kw][out][in]
+  Buffer<int> offset_;     // [kh][kw][in]: of a tap from its window's first, in x with its zeros
+  Buffer<int> pixel_;      // [oh][ow]: of a window's first tap
+  Buffer<real> kernel_t_;  // [kh kw, reversed][out][in]
   Buffer<real> padded_x_;  // [max_batch][padded height][padded width][in]
   Buffer<real> partial_;   // [splits][kh][kw][in][out]
+  Buffer<real> winner_;    // [max_batch] like y: which tap of its window was the largest
+  Buffer<real> dz_;        // [images at once][oh][ow][out]
 };
 
 }  // namespace

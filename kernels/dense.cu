@@ -65,7 +65,7 @@ __global__ void backward_kernel_kernel(const real* __restrict__ x,   // [batch][
                                        const real* __restrict__ dz,  // [batch][out]
                                        real* __restrict__ dkernel,   // [in][out]
                                        int batch, int in, int out) {
-  const int k0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.y * Tile<V>::kColumns;
+  const int k0 = blockIdx.y * Tile<V>::kRows, n0 = blockIdx.x * Tile<V>::kColumns;
   const int rows = min(in - k0, Tile<V>::kRows);
   const int columns = min(out - n0, Tile<V>::kColumns);
 
@@ -112,7 +112,7 @@ class Dense : public Layer {
     bias_gradient_.run(options_.relu ? y : nullptr, dz, batch, bias().gradient);
     with_width(out_, [&](auto width) {
       constexpr int V = width();
-      launch(backward_kernel_kernel<V>, {tiles(in_, kTileRows), tiles(out_, Tile<V>::kColumns)},
+      launch(backward_kernel_kernel<V>, {tiles(out_, Tile<V>::kColumns), tiles(in_, kTileRows)},
              Tile<V>::kThreads, x, dz, kernel().gradient, batch, in_, out_);
     });
     if (!dx) return;

@@ -49,58 +49,37 @@ struct Weights {
   const real *w, *u, *b;
 };
 
-// z without its recurrent part: z[d][s][b] = b_d + x[b][time] W_d. A tile is several images at one
-// step by several gates.
-template <int V>
-__global__ void input_kernel(Sequence q, const real* __restrict__ x, Weights forward,
-                             Weights backward,
-                             real* __restrict__ z) {  // [directions][steps][batch][4u]
-  const int d = blockIdx.z / q.steps, s = blockIdx.z % q.steps;
-  const Weights weights = d == 0 ? forward : backward;
-  const int b0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.y * Tile<V>::kColumns;
-  const int images = min(q.batch - b0, Tile<V>::kRows);
-  const int columns = min(q.gates() - n0, Tile<V>::kColumns);
-  const long image = static_cast<long>(q.steps) * q.in;
-  const real* x_step = x + b0 * image + static_cast<long>(q.time(d, s)) * q.in;
-
-  Tile<V> tile;
-  tile.add_product([&](int m) { return x_step + min(m, images - 1) * image; },
-                   [](int k) { return k; }, weights.w + n0, q.gates(), columns, q.in);
-  const real* bias = weights.b + n0;
-  real* out = z + (q.row(d, s) + b0) * q.gates() + n0;
-  tile.store(images, columns,
-             [&](int m, int n, Vector sum, int count) {
-               store(out + m * q.gates() + n, sum + load(bias + n), count);
-             });
-}
-
-// The recurrence: a block takes some rows of the batch through all steps of one direction. It adds
-// h_{t-1} U to z, and makes the gates, c_t and h_t of it.
+// The recurrence: a block takes some rows of the batch through all steps of one direction. x_t W is
+// summed here, beside h_{t-1} U, rather than for all steps beforehand: that would write z to memory
+// and read it again, which takes longer than the product.
 template <int V>
 __global__ void recurrence_kernel(Sequence q, Weights forward, Weights backward,
+                                  const real* __restrict__ x,  // [batch][T][in]
                                   real* __restrict__ z,  // [directions][steps][batch][4u]: the gates
                                   real* __restrict__ c,  // [directions][steps][batch][u]
                                   real* __restrict__ h) {  // [directions][steps][batch][u]
   const int d = blockIdx.y, b0 = blockIdx.x * Strip<V>::kRows, u = q.units;
   const int images = min(q.batch - b0, Strip<V>::kRows);
-  const real* recurrent = d == 0 ? forward.u : backward.u;
+  const Weights weights = d == 0 ? forward : backward;
   for (int s = 0; s < q.steps; ++s) {
-    real* z_rows = z + (q.row(d, s) + b0) * q.gates();
+    const real* x_rows = x + (static_cast<long>(b0) * q.steps + q.time(d, s)) * q.in;
     const real* h_before = h + (q.row(d, max(s - 1, 0)) + b0) * u;
     const real* c_before = c + (q.row(d, max(s - 1, 0)) + b0) * u;
+    real* z_rows = z + (q.row(d, s) + b0) * q.gates();
     real* c_rows = c + (q.row(d, s) + b0) * u;
     real* h_rows = h + (q.row(d, s) + b0) * u;
-    if (s > 0)
-      for (int n0 = 0; n0 < q.gates(); n0 += Strip<V>::columns_at_once()) {
-        const int columns = min(q.gates() - n0, Strip<V>::columns_at_once());
-        Strip<V> strip;
+    for (int n0 = 0; n0 < q.gates(); n0 += Strip<V>::columns_at_once()) {
+      const int columns = min(q.gates() - n0, Strip<V>::columns_at_once());
+      Strip<V> strip;
+      strip.add_product([&](int m) { return x_rows + min(m, images - 1) * q.steps * q.in; },
+                        [](int k) { return k; }, weights.w + n0, q.gates(), columns, q.in);
+      if (s > 0)
         strip.add_product([&](int m) { return h_before + min(m, images - 1) * u; },
-                          [](int k) { return k; }, recurrent + n0, q.gates(), columns, u);
-        strip.store(images, columns, [&](int m, int n, Vector sum, int count) {
-          real* z_mn = z_rows + m * q.gates() + n0 + n;
-          store(z_mn, load(z_mn) + sum, count);
-        });
-      }
+                          [](int k) { return k; }, weights.u + n0, q.gates(), columns, u);
+      strip.store(images, columns, [&](int m, int n, Vector sum, int count) {
+        store(z_rows + m * q.gates() + n0 + n, sum + load(weights.b + n0 + n), count);
+      });
+    }
     __syncthreads();
     for (int m = threadIdx.y; m < images; m += blockDim.y) {
       real* gate = z_rows + m * q.gates();
@@ -122,7 +101,7 @@ __global__ void recurrence_kernel(Sequence q, Weights forward, Weights backward,
 }
 
 // The same backward: a block takes some rows of the batch from the last step to the first. It turns
-// the gates into dz, and hands dh and dc on to the step before.
+// the gates into dz, sums dz for db, and hands dh and dc on to the step before.
 template <int V>
 __global__ void backward_recurrence_kernel(
     Sequence q,
@@ -132,11 +111,13 @@ __global__ void backward_recurrence_kernel(
     real* __restrict__ z,        // [directions][steps][batch][4u]: the gates, then dz
     const real* __restrict__ c,  // [directions][steps][batch][u]
     real* __restrict__ dh,       // [directions][batch][u]
-    real* __restrict__ dc) {     // [directions][batch][u]
+    real* __restrict__ dc,       // [directions][batch][u]
+    real* __restrict__ dz_sum) {  // [directions][batch][4u]: Σ_t dz_t
   const int d = blockIdx.y, b0 = blockIdx.x * Strip<V>::kRows, u = q.units;
   const int images = min(q.batch - b0, Strip<V>::kRows);
   real* dh_rows = dh + (static_cast<long>(d) * q.batch + b0) * u;
   real* dc_rows = dc + (static_cast<long>(d) * q.batch + b0) * u;
+  real* dz_sum_rows = dz_sum + (static_cast<long>(d) * q.batch + b0) * q.gates();
   for (int s = q.steps - 1; s >= 0; --s) {
     const bool last = s == q.steps - 1, has_output = whole_sequence || last;
     real* z_rows = z + (q.row(d, s) + b0) * q.gates();
@@ -156,12 +137,15 @@ __global__ void backward_recurrence_kernel(
         if (!last) dh_t += load(dh_rows + m * u + k);
         if (!last) dc_t += load(dc_rows + m * u + k);
         dc_t += dh_t * o * (1 - c_tanh * c_tanh);
-        store(gate + k, dc_t * g * i * (1 - i), u - k);
-        store(gate + u + k, s > 0 ? dc_t * load(c_before + m * u + k) * f * (1 - f) : Vector{},
-              u - k);
-        store(gate + 2 * u + k, dc_t * i * (1 - g * g), u - k);
-        store(gate + 3 * u + k, dh_t * c_tanh * o * (1 - o), u - k);
         store(dc_rows + m * u + k, dc_t * f, u - k);
+        const Vector c_t_before = s > 0 ? load(c_before + m * u + k) : Vector{};
+        const Vector dz[4] = {dc_t * g * i * (1 - i), dc_t * c_t_before * f * (1 - f),
+                              dc_t * i * (1 - g * g), dh_t * c_tanh * o * (1 - o)};
+        for (int n = 0; n < 4; ++n) {
+          real* sum = dz_sum_rows + m * q.gates() + n * u + k;
+          store(gate + n * u + k, dz[n], u - k);
+          store(sum, last ? dz[n] : load(sum) + dz[n], u - k);
+        }
       }
     }
     __syncthreads();
@@ -191,48 +175,31 @@ __global__ void output_kernel(Sequence q, const real* __restrict__ h, bool whole
   }
 }
 
-// dU = Σ h_{t-1}^T dz_t over the steps of one direction and all images, which lie one after the
-// other; partial results for `part` of these rows each.
+// dW = Σ_t x_t^T dz_t and dU = Σ_t h_{t-1}^T dz_t, in one kernel that reads dz once: the first tiles of
+// rows are those of W, the others those of U. There is a partial result for every `part` steps.
 template <int V>
-__global__ void backward_u_kernel(Sequence q, const real* __restrict__ h,
-                                  const real* __restrict__ dz, int part,
-                                  real* __restrict__ partial) {  // [parts][directions][u][4u]
-  const int d = blockIdx.z % q.directions, first = blockIdx.z / q.directions * part;
-  const int count = min(part, (q.steps - 1) * q.batch - first);
-  const int k0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.y * Tile<V>::kColumns;
-  const int rows = min(q.units - k0, Tile<V>::kRows);
+__global__ void backward_weights_kernel(Sequence q, const real* __restrict__ x,
+                                        const real* __restrict__ h, const real* __restrict__ dz,
+                                        int part,
+                                        real* __restrict__ dw,    // [parts][directions][in][4u]
+                                        real* __restrict__ du) {  // [parts][directions][u][4u]
+  const int d = blockIdx.z % q.directions, s0 = blockIdx.z / q.directions * part;
+  const int s1 = min(s0 + part, q.steps), n0 = blockIdx.y * Tile<V>::kColumns;
+  const int tiles_of_w = (q.in + Tile<V>::kRows - 1) / Tile<V>::kRows;
+  const bool is_w = static_cast<int>(blockIdx.x) < tiles_of_w;
+  const int k0 = (is_w ? blockIdx.x : blockIdx.x - tiles_of_w) * Tile<V>::kRows;
+  const int size = is_w ? q.in : q.units, rows = min(size - k0, Tile<V>::kRows);
   const int columns = min(q.gates() - n0, Tile<V>::kColumns);
 
   Tile<V, kInColumn> tile;
-  const real* h_first = h + (q.row(d, 0) + first) * q.units + k0;
-  if (count > 0)
-    tile.add_product([&](int m) { return h_first + min(m, rows - 1); },
-                     [&](int r) { return static_cast<long>(r) * q.units; },
-                     dz + (q.row(d, 1) + first) * q.gates() + n0, q.gates(), columns, count);
-  real* out = partial + (static_cast<long>(blockIdx.z) * q.units + k0) * q.gates() + n0;
-  tile.store(rows, columns, [&](int m, int n, Vector sum, int count) {
-    store(out + m * q.gates() + n, sum, count);
-  });
-}
-
-// dW = Σ x_t^T dz_t likewise; partial results for `part` steps each.
-template <int V>
-__global__ void backward_w_kernel(Sequence q, const real* __restrict__ x,
-                                  const real* __restrict__ dz, int part,
-                                  real* __restrict__ partial) {  // [parts][directions][in][4u]
-  const int d = blockIdx.z % q.directions, first = blockIdx.z / q.directions * part;
-  const int k0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.y * Tile<V>::kColumns;
-  const int rows = min(q.in - k0, Tile<V>::kRows);
-  const int columns = min(q.gates() - n0, Tile<V>::kColumns);
-
-  Tile<V, kInColumn> tile;
-  for (int s = first; s < min(first + part, q.steps); ++s) {
-    const real* x_step = x + static_cast<long>(q.time(d, s)) * q.in + k0;
-    tile.add_product([&](int m) { return x_step + min(m, rows - 1); },
-                     [&](int b) { return static_cast<long>(b) * q.steps * q.in; },
-                     dz + q.row(d, s) * q.gates() + n0, q.gates(), columns, q.batch);
+  for (int s = is_w ? s0 : max(s0, 1); s < s1; ++s) {
+    const real* a = is_w ? x + static_cast<long>(q.time(d, s)) * q.in : h + q.row(d, s - 1) * q.units;
+    const long stride = is_w ? q.steps * q.in : q.units;
+    tile.add_product([&](int m) { return a + k0 + min(m, rows - 1); },
+                     [&](int b) { return b * stride; }, dz + q.row(d, s) * q.gates() + n0,
+                     q.gates(), columns, q.batch);
   }
-  real* out = partial + (static_cast<long>(blockIdx.z) * q.in + k0) * q.gates() + n0;
+  real* out = (is_w ? dw : du) + (static_cast<long>(blockIdx.z) * size + k0) * q.gates() + n0;
   tile.store(rows, columns, [&](int m, int n, Vector sum, int count) {
     store(out + m * q.gates() + n, sum, count);
   });
@@ -290,9 +257,9 @@ class Lstm : public Layer {
     dc_ = Buffer<real>(static_cast<long>(directions) * max_batch * u);
     u_t_ = Buffer<real>(static_cast<long>(directions) * 4 * u * u);
     w_t_ = Buffer<real>(static_cast<long>(directions) * 4 * u * q_.in);
-    part_ = tiles(q_.steps, kParts);
-    partial_ = Buffer<real>(static_cast<long>(kParts) * directions * max(u, q_.in) * 4 * u);
-    bias_gradient_ = BiasGradient(static_cast<long>(q_.steps) * max_batch, 4 * u);
+    dw_ = Buffer<real>(static_cast<long>(kParts) * directions * q_.in * 4 * u);
+    du_ = Buffer<real>(static_cast<long>(kParts) * directions * u * 4 * u);
+    dz_sum_ = Buffer<real>(static_cast<long>(directions) * max_batch * 4 * u);
     return {options_.return_sequence ? q_.steps : 1, 1, directions * u};
   }
 
@@ -300,12 +267,8 @@ class Lstm : public Layer {
     q_.batch = batch;
     with_width(q_.gates(), [&](auto width) {
       constexpr int V = width();
-      launch(input_kernel<V>,
-             {tiles(batch, kTileRows), tiles(q_.gates(), Tile<V>::kColumns),
-              q_.directions * q_.steps},
-             Tile<V>::kThreads, q_, x, weights(0), weights(1), z_.data());
       launch(recurrence_kernel<V>, {tiles(batch, Strip<V>::kRows), q_.directions},
-             Strip<V>::block(q_.gates()), q_, weights(0), weights(1), z_.data(), c_.data(),
+             Strip<V>::block(q_.gates()), q_, weights(0), weights(1), x, z_.data(), c_.data(),
              h_.data());
     });
     launch(output_kernel, {batch, options_.return_sequence ? q_.steps : 1}, threads(128), q_,
@@ -321,14 +284,14 @@ class Lstm : public Layer {
       constexpr int V = width();
       launch(backward_recurrence_kernel<V>, {tiles(batch, Strip<V>::kRows), q_.directions},
              Strip<V>::block(q_.units), q_, u_t_.data(), dy, options_.return_sequence, z_.data(),
-             c_.data(), dh_.data(), dc_.data());
+             c_.data(), dh_.data(), dc_.data(), dz_sum_.data());
     });
     backward_weights(x, batch);
     if (dx) backward_x(dx, batch);
   }
 
  private:
-  // dU and dW are summed in so many parts: a fixed number, for the order of the sums depends on it.
+  // dW and dU are summed in so many parts: a fixed number, for the order of the sums depends on it.
   static constexpr int kParts = 4;
 
   Parameter& parameter(int d, int which) { return parameters[3 * d + which]; }
@@ -338,28 +301,21 @@ class Lstm : public Layer {
   }
 
   void backward_weights(const real* x, int batch) {
-    const long w_size = static_cast<long>(q_.in) * q_.gates();
-    const long u_size = static_cast<long>(q_.units) * q_.gates();
     with_width(q_.gates(), [&](auto width) {
       constexpr int V = width();
-      const int columns = tiles(q_.gates(), Tile<V>::kColumns);
-      launch(backward_w_kernel<V>, {tiles(q_.in, kTileRows), columns, kParts * q_.directions},
-             Tile<V>::kThreads, q_, x, z_.data(), part_, partial_.data());
-      sum_parts(0, w_size);
-      launch(backward_u_kernel<V>, {tiles(q_.units, kTileRows), columns, kParts * q_.directions},
-             Tile<V>::kThreads, q_, h_.data(), z_.data(), part_ * batch, partial_.data());
-      sum_parts(1, u_size);
+      launch(backward_weights_kernel<V>,
+             {tiles(q_.in, kTileRows) + tiles(q_.units, kTileRows),
+              tiles(q_.gates(), Tile<V>::kColumns), kParts * q_.directions},
+             Tile<V>::kThreads, q_, x, h_.data(), z_.data(), tiles(q_.steps, kParts), dw_.data(),
+             du_.data());
     });
-    for (int d = 0; d < q_.directions; ++d)
-      bias_gradient_.run(nullptr, z_.data() + q_.row(d, 0) * q_.gates(),
-                         static_cast<long>(q_.steps) * batch, parameter(d, 2).gradient);
-  }
-
-  // The gradient of parameter `which` of each direction, from partial_ [parts][directions][size].
-  void sum_parts(int which, long size) {
-    for (int d = 0; d < q_.directions; ++d)
-      sum_rows(partial_.data() + d * size, kParts, static_cast<int>(size), q_.directions * size,
-               parameter(d, which).gradient);
+    const int w_size = q_.in * q_.gates(), u_size = q_.units * q_.gates();
+    for (int d = 0; d < q_.directions; ++d) {
+      sum_rows(dw_.data() + d * w_size, kParts, w_size, q_.directions * w_size, parameter(d, 0).gradient);
+      sum_rows(du_.data() + d * u_size, kParts, u_size, q_.directions * u_size, parameter(d, 1).gradient);
+      sum_rows(dz_sum_.data() + static_cast<long>(d) * batch * q_.gates(), batch, q_.gates(),
+               q_.gates(), parameter(d, 2).gradient);
+    }
   }
 
   void backward_x(real* dx, int batch) {
@@ -376,13 +332,12 @@ class Lstm : public Layer {
 
   LstmOptions options_;
   Sequence q_{};
-  int part_ = 0;           // steps that one part of the sums takes
   Buffer<real> z_;         // [directions][steps][batch][4u]: z, then the gates, then dz
   Buffer<real> c_, h_;     // [directions][steps][batch][u]
   Buffer<real> dh_, dc_;   // [directions][batch][u]: what step t gets from step t+1
+  Buffer<real> dz_sum_;     // [directions][batch][4u]
   Buffer<real> u_t_, w_t_;  // [directions][4u][u], [directions][4u][in]
-  Buffer<real> partial_;   // [parts][directions][u or in][4u]
-  BiasGradient bias_gradient_;
+  Buffer<real> dw_, du_;    // [parts][directions][in][4u], [parts][directions][u][4u]
 };
 
 }  // namespace

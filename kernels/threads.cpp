@@ -99,7 +99,7 @@ std::unique_ptr<Workers>& workers() {
   return all;
 }
 
-constexpr size_t kLargePage = size_t{2} << 20;
+constexpr size_t kLine = 64, kSmallPage = 4096, kLargePage = size_t{2} << 20;
 
 }  // namespace
 
@@ -115,16 +115,25 @@ void detail::run_in_parallel(int n, void (*call)(const void*, int, int), const v
 }
 
 void* allocate_pages(size_t bytes) {
-  const size_t page = bytes < kLargePage / 8 ? 4096 : kLargePage;
-  const size_t whole = (bytes + page - 1) / page * page;
-  void* memory = std::aligned_alloc(page, whole);
+  static std::atomic<size_t> allocations = 0;
+  const size_t offset = kLine + allocations++ * 5 * kLine % kSmallPage;
+  const size_t page = bytes < kLargePage / 8 ? kSmallPage : kLargePage;
+  const size_t whole = (offset + bytes + page - 1) / page * page;
+  char* memory = static_cast<char*>(std::aligned_alloc(page, whole));
   if (!memory) throw std::bad_alloc();
   if (page == kLargePage) madvise(memory, whole, MADV_HUGEPAGE);
   std::memset(memory, 0, whole);
+  memory += offset;
+  std::memcpy(memory - sizeof offset, &offset, sizeof offset);  // for release_pages
   return memory;
 }
 
-void release_pages(void* memory) { std::free(memory); }
+void release_pages(void* memory) {
+  if (!memory) return;
+  size_t offset;
+  std::memcpy(&offset, static_cast<char*>(memory) - sizeof offset, sizeof offset);
+  std::free(static_cast<char*>(memory) - offset);
+}
 
 std::string processor_name() {
   std::ifstream info("/proc/cpuinfo");

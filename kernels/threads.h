@@ -20,8 +20,10 @@ void set_thread_count(int count);
 template <class Body>
 void parallel_for(int n, const Body& body);
 
-/// Zeroed memory that begins on a page; large memory is asked to lie on large pages, which spares
-/// the processor most of its address translation. Throws std::bad_alloc.
+/// Zeroed memory that begins on a cache line. Large memory is asked to lie on large pages, which spares
+/// the processor most of its address translation. Each call begins at another line of its page: a
+/// processor tells a load from a store before it by the address within a page, and arrays whose rows
+/// are a power of two long would all look alike. Throws std::bad_alloc.
 void* allocate_pages(size_t bytes);
 void release_pages(void* memory);
 

@@ -46,28 +46,42 @@ class Tile {
   __forceinline__ void add_product(Row row, At at, const real* b, int b_stride, int /*columns*/,
                                    int count) {
     const real* a[kRows];
-    for (int m = 0; m < kRows; ++m) a[m] = row(m);
+    Vector sum[kRows][V];  // a copy, which the compiler keeps in registers throughout the loop
+#pragma GCC unroll 8
+    for (int m = 0; m < kRows; ++m) {
+      a[m] = row(m);
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) sum[m][v] = sum_[m][v];
+    }
     for (int k = 0; k < count; ++k) {
       Vector b_row[V];
+#pragma GCC unroll 8
       for (int v = 0; v < V; ++v) {
         b_row[v] = load(b + v * kLanes);
         __builtin_prefetch(b + 8L * b_stride + v * kLanes);
       }
       const long column = at(k);
+      if (kNeighbours == kInColumn) __builtin_prefetch(a[0] + at(k + 8));
+#pragma GCC unroll 8
       for (int m = 0; m < kRows; ++m)
-        for (int v = 0; v < V; ++v) sum_[m][v] += a[m][column] * b_row[v];
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) sum[m][v] += a[m][column] * b_row[v];
       b += b_stride;
     }
+#pragma GCC unroll 8
+    for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) sum_[m][v] = sum[m][v];
   }
 
   /// Calls f(m, n, sums, count) for m < rows and n < columns: sums are `count` sums from sum[m][n] on,
   /// as a Vector, and their thread calls it.
+  /// Not inlined: what f needs in registers must not push sums out of them.
   template <class F>
-  __forceinline__ void store(int rows, int columns, F f) const {
-    for (int m = 0; m < kRows; ++m)
-      for (int v = 0; v < V; ++v)
-        if (m < rows && v * kLanes < columns)
-          f(m, v * kLanes, sum_[m][v], min(columns - v * kLanes, kLanes));
+  __attribute__((noinline)) void store(int rows, int columns, F f) const {
+    for (int m = 0; m < min(rows, kRows); ++m)
+      for (int v = 0; v < V && v * kLanes < columns; ++v)
+        f(m, v * kLanes, sum_[m][v], min(columns - v * kLanes, kLanes));
   }
 
  private:
@@ -224,14 +238,14 @@ class Strip {
 
 #endif
 
-/// Calls f with the width of tile, as a std::integral_constant, that wastes the fewest columns on a
-/// matrix with `columns` of them; of several such the widest.
+/// Calls f with the width of tile, as a std::integral_constant, that suits a matrix of `columns`
+/// columns: few of the tiles' columns should lie beyond it, and a wide tile loads a less often.
 template <class F>
 void with_width(int columns, F f) {
-  const auto vectors = [&](int width) { return tiles(columns, width * kLanes) * width; };
-  if (vectors(3) <= vectors(2) && vectors(3) <= vectors(1))
+  const auto cost = [&](int width) { return tiles(columns, width * kLanes) * (4 * width + 1); };
+  if (cost(3) <= cost(2) && cost(3) <= cost(1))
     f(std::integral_constant<int, 3>());
-  else if (vectors(2) <= vectors(1))
+  else if (cost(2) <= cost(1))
     f(std::integral_constant<int, 2>());
   else
     f(std::integral_constant<int, 1>());

@@ -11,17 +11,6 @@ struct Axis {
   int input, output, kernel, stride;
   int before;  // zeros before the first input
 
-  /// The taps k of output o that lie inside the image: from first_tap(o) to end_tap(o) - 1.
-  __host__ __device__ int first_tap(int o) const {
-    const int beyond = before - o * stride;
-    return beyond > 0 ? beyond : 0;
-  }
-  __host__ __device__ int end_tap(int o) const {
-    const int inside = input + before - o * stride;
-    return inside < kernel ? inside : kernel;
-  }
-  /// The input that tap k of output o reads.
-  __host__ __device__ int input_at(int o, int k) const { return o * stride - before + k; }
   /// The outputs that read input i: from first_output(i) to end_output(i) - 1.
   __host__ __device__ int first_output(int i) const {
     const int beyond = i + before - kernel + stride;  // rounded up: (i + before - kernel + 1) / stride
@@ -30,11 +19,6 @@ struct Axis {
   __host__ __device__ int end_output(int i) const {
     const int reached = (i + before) / stride + 1;
     return reached < output ? reached : output;
-  }
-  /// The output that reads input i with tap k, or -1 if there is none.
-  __host__ __device__ int output_at(int i, int k) const {
-    const int at = i + before - k;
-    return at >= 0 && at % stride == 0 && at / stride < output ? at / stride : -1;
   }
 };
 

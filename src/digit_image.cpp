@@ -84,8 +84,8 @@ Ink scale(const Ink& ink, int height, int width) {
   return scaled;
 }
 
-/// Where along an axis of `size` pixels to put what is `length` long so that its centre of mass lies
-/// in the middle of pixel size / 2, counted from 0, as in MNIST, or as near as there is room.
+/// Where along an axis of `size` pixels to put what is `length` long so that its centre of mass
+/// lies in the middle of pixel size / 2, counted from 0, as in MNIST, or as near as there is room.
 int offset(double centre_of_mass, int length, int size) {
   const long wanted = std::lround(size / 2 + 0.5 - centre_of_mass);
   return static_cast<int>(std::clamp<long>(wanted, 0, size - length));

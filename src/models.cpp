@@ -11,10 +11,10 @@ constexpr Initializer kGlorotUniform{Initializer::kGlorotUniform};
 std::vector<LayerPointer> cnn() {
   const Initializer wide = Initializer::uniform(0.1), narrow = Initializer::uniform(0.01);
   std::vector<LayerPointer> layers;
-  layers.push_back(conv2d({.filters = 24, .kernel = 5, .relu = true, .initializer = wide}));
-  layers.push_back(max_pool2d({.size = 2, .stride = 2}));
-  layers.push_back(conv2d({.filters = 48, .kernel = 5, .relu = true, .initializer = wide}));
-  layers.push_back(max_pool2d({.size = 2, .stride = 2}));
+  layers.push_back(
+      conv2d({.filters = 24, .kernel = 5, .relu = true, .pool = 2, .initializer = wide}));
+  layers.push_back(
+      conv2d({.filters = 48, .kernel = 5, .relu = true, .pool = 2, .initializer = wide}));
   layers.push_back(dense({.units = 512, .relu = true, .initializer = narrow}));
   layers.push_back(dense({.units = 10, .initializer = narrow}));
   return layers;
@@ -24,11 +24,11 @@ std::vector<LayerPointer> cnn() {
 // "Xception: Deep learning with depthwise separable convolutions" (2017). 401,306 parameters.
 std::vector<LayerPointer> separable() {
   std::vector<LayerPointer> layers;
-  layers.push_back(conv2d({.filters = 24, .kernel = 5, .relu = true, .initializer = kHeNormal}));
-  layers.push_back(max_pool2d({.size = 2, .stride = 2}));
+  layers.push_back(
+      conv2d({.filters = 24, .kernel = 5, .relu = true, .pool = 2, .initializer = kHeNormal}));
   layers.push_back(depthwise_conv2d({.kernel = 5, .relu = true, .initializer = kHeNormal}));
-  layers.push_back(conv2d({.filters = 48, .kernel = 1, .relu = true, .initializer = kHeNormal}));
-  layers.push_back(max_pool2d({.size = 2, .stride = 2}));
+  layers.push_back(
+      conv2d({.filters = 48, .kernel = 1, .relu = true, .pool = 2, .initializer = kHeNormal}));
   layers.push_back(dense({.units = 512, .relu = true, .initializer = kHeNormal}));
   layers.push_back(dense({.units = 10, .initializer = kGlorotUniform}));
   return layers;

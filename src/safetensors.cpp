@@ -18,16 +18,13 @@ static_assert(std::endian::native == std::endian::little);
 
 static const char* const kMetadata = "__metadata__";
 
-/// The product of the shape, or -1 if a dimension is negative or the product is beyond an int64_t.
-static int64_t product(const std::vector<int64_t>& shape) {
-  // With a dimension of 0 the product is 0, however large the others.
-  int64_t size = std::count(shape.begin(), shape.end(), 0) ? 0 : 1;
+/// -1 if a dimension is negative or the product is beyond an int64_t.
+int64_t Tensor::size() const {
+  int64_t product = 1;
   for (const int64_t dimension : shape)
-    if (dimension < 0 || __builtin_mul_overflow(size, dimension, &size)) return -1;
-  return size;
+    if (dimension < 0 || __builtin_mul_overflow(product, dimension, &product)) return -1;
+  return product;
 }
-
-int64_t Tensor::size() const { return product(shape); }
 
 std::string Tensor::shape_text() const {
   std::string result;
@@ -335,7 +332,8 @@ TensorFile read_safetensors(const std::string& path) {
 }
 
 void write_safetensors(const std::string& path, const TensorFile& file) {
-  std::string header = "{", separator;
+  std::string header = "{";
+  const char* separator = "";
   if (!file.metadata.empty()) {
     header += text(quoted(kMetadata), ":{");
     for (const auto& [key, value] : file.metadata) {

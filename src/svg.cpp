@@ -45,13 +45,13 @@ std::string at(double coordinate) { return number("%.1f", coordinate); }
 /// 1234567 as "1,234,567".
 std::string grouped(int64_t n) {
   std::string digits = std::to_string(n);
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(at, ",");
+  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(at, 1, ',');
   return digits;
 }
 
 std::string label(double x, double y, const std::string& attributes, const std::string& words) {
-  return text("<text x=\"", at(x), "\" y=\"", at(y), "\" ", attributes, ">", escaped(words),
-              "</text>\n");
+  return text("<text x=\"", at(x), "\" y=\"", at(y), "\"", attributes.empty() ? "" : " ",
+              attributes, ">", escaped(words), "</text>\n");
 }
 
 std::string line(double x1, double y1, double x2, double y2, const char* colour) {
@@ -76,7 +76,7 @@ double round_step(double range, int most) {
 
 /// Whether a value has a place in a plot: a loss that is NaN, infinite or beyond all bounds has
 /// not.
-bool drawable(double value) { return std::abs(value) < 1e200; }
+bool drawable(double value) { return std::abs(value) < 1e100; }
 
 struct Axis {
   double low = 0, high = 1;
@@ -142,7 +142,7 @@ Axis value_axis(const Quantity& quantity, const std::vector<EpochRecord>& epochs
         high = std::max(high, value);
       }
   if (low > high) return linear_axis(0, 1);
-  if (!quantity.is_share && low > 1e-200 && high > 20 * low) return logarithmic_axis(low, high);
+  if (!quantity.is_share && low > 1e-100 && high > 20 * low) return logarithmic_axis(low, high);
   if (high - low < 1e-3 * high) low -= 0.05 * high;  // a flat line, still with a scale beside it
   return high > low ? linear_axis(low, high) : linear_axis(0, 1);
 }

@@ -154,6 +154,7 @@ TEST("safetensors: a header that is not what the format says is refused") {
           "tensor \"a\": expected type F32, F64, F16 or BF16, found I64");
   refused("{" + entry("a", "F32", "[3]", 0, 8) + "}", 8,
           "tensor \"a\": expected 4 bytes for each element of [3], found 8 bytes");
+  refused("{" + entry("a", "F32", "[1]", 0, 7) + "}", 7, "each element of [1], found 7 bytes");
   refused("{" + entry("a", "F32", "[]", 0, 8) + "}", 8, "each element of scalar, found 8 bytes");
   refused("{" + entry("a", "F32", "[4294967296,4294967296]", 0, 0) + "}", 0,
           "each element of [4294967296][4294967296], found 0 bytes");
@@ -182,7 +183,7 @@ TEST("safetensors: a file cut short anywhere is refused; changed bytes do no har
     CHECK_ERROR(read_safetensors(file_of(bytes.substr(0, size))), "x.safetensors: ");
   Random random(1, 0);
   int refused = 0;
-  for (int i = 0; i < 3000; ++i) {
+  for (int i = 0; i < 1000; ++i) {
     std::string changed = bytes;
     for (int n = 0; n < 1 + i % 3; ++n)
       changed[random.below(static_cast<uint32_t>(bytes.size()))] = static_cast<char>(random.bits());
@@ -192,7 +193,7 @@ TEST("safetensors: a file cut short anywhere is refused; changed bytes do no har
       ++refused;
     }
   }
-  CHECK(refused > 1500, "refused ", refused, " of 3000");
+  CHECK(refused > 500, "refused ", refused, " of 1000");
 }
 
 TEST("safetensors: tensors that do not make a file are refused") {

@@ -1,0 +1,250 @@
+#include <cmath>
+#include <limits>
+
+#include "../src/pictures.h"
+#include "../src/svg.h"
+#include "test.h"
+
+namespace plainnet {
+
+/// Fails unless `xml` is well-formed, as far as our own pictures use XML: one root element, tags
+/// that nest, attributes in quotes, the five entities. Returns the number of elements.
+static int check_well_formed(const std::string& xml) {
+  std::vector<std::string> open;
+  int elements = 0;
+  bool ended = false;
+  for (size_t at = 0; at < xml.size();) {
+    const std::string here = xml.substr(at, 40);
+    if (xml[at] == '&') {
+      const std::string entity = xml.substr(at + 1, xml.find(';', at) - at - 1);
+      CHECK(entity == "amp" || entity == "lt" || entity == "gt" || entity == "quot", here);
+    }
+    CHECK(xml[at] != '>' && (xml[at] >= ' ' || xml[at] == '\n'), here);
+    if (xml[at] != '<') {
+      CHECK(!open.empty() || xml[at] == '\n', "text outside of the root: ", here);
+      ++at;
+      continue;
+    }
+    const bool closing = xml.at(at + 1) == '/';
+    at += closing ? 2 : 1;
+    std::string name;
+    while (std::isalpha(static_cast<unsigned char>(xml.at(at)))) name += xml[at++];
+    CHECK(!name.empty(), here);
+    if (closing) {
+      CHECK(!open.empty() && open.back() == name, here);
+      open.pop_back();
+      ended = open.empty();
+      CHECK_EQUAL(xml.at(at), '>');
+      ++at;
+      continue;
+    }
+    CHECK(!ended, "a second root: ", here);
+    ++elements;
+    std::vector<std::string> attributes;
+    while (xml.at(at) == ' ') {
+      std::string attribute;
+      while (xml.at(++at) != '=') attribute += xml[at];
+      for (const std::string& other : attributes) CHECK(other != attribute, here);
+      attributes.push_back(attribute);
+      CHECK_EQUAL(xml.at(++at), '"');
+      while (xml.at(++at) != '"') CHECK(xml[at] != '<' && xml[at] != '&', here);
+      ++at;
+    }
+    if (xml.at(at) == '/')
+      ++at;
+    else
+      open.push_back(name);
+    CHECK_EQUAL(xml.at(at), '>');
+    ++at;
+  }
+  CHECK(open.empty() && ended);
+  return elements;
+}
+
+static int count(const std::string& where, const std::string& what) {
+  int n = 0;
+  for (size_t at = where.find(what); at != std::string::npos; at = where.find(what, at + 1)) ++n;
+  return n;
+}
+
+static bool contains(const std::string& where, const std::string& what) {
+  return where.find(what) != std::string::npos;
+}
+
+static std::vector<EpochRecord> training(int epochs) {
+  std::vector<EpochRecord> records;
+  for (int i = 1; i <= epochs; ++i)
+    records.push_back({i, 0.5 / i, 1 - 0.1 / i, 0.3 / i + 0.01, 0.99 - 0.05 / i, 2});
+  return records;
+}
+
+/// Curves that are well-formed and whose coordinates all are numbers within the picture.
+static std::string checked_curves(const std::vector<EpochRecord>& records) {
+  const std::string svg = curves_svg("a title", records);
+  check_well_formed(svg);
+  CHECK(!contains(svg, "nan") && !contains(svg, "inf"), records.size(), " epochs");
+  for (const std::string name :
+       {" x=\"", " x1=\"", " x2=\"", " cx=\"", " y=\"", " y1=\"", " y2=\"", " cy=\""})
+    for (size_t at = svg.find(name); at != std::string::npos; at = svg.find(name, at + 1)) {
+      const double coordinate = std::stod(svg.substr(at + name.size(), 20));
+      CHECK(coordinate >= 0 && coordinate <= (name[1] == 'y' || name[2] == 'y' ? 420 : 1000),
+            svg.substr(at, 30));
+    }
+  return svg;
+}
+
+TEST("curves: from no epoch to a thousand") {
+  for (const int epochs : {0, 1, 2, 3, 7, 30, 100, 101, 1000}) {
+    const std::string svg = checked_curves(training(epochs));
+    CHECK_EQUAL(count(svg, "<path"), epochs ? 4 : 0);
+    CHECK_EQUAL(count(svg, "<circle"), epochs <= 100 ? 4 * epochs : 0);
+    CHECK_EQUAL(count(svg, "h0"), epochs ? 4 : 0);  // each line begins once
+  }
+}
+
+TEST("curves: titles, ticks, legend and the best epoch") {
+  const std::string svg = checked_curves(training(3));
+  for (const std::string part :
+       {">a title<", ">training<", ">test<", ">loss<", ">accuracy<", ">epoch<", ">1<", ">2<", ">3<",
+        ">0.1<", ">0.2<", ">0.5<", ">90%<", ">98%<", ">best on test: 0.11, epoch 3<",
+        ">best on test: 97.33%, epoch 3<", ">epoch 2, training: 0.25<", ">epoch 1, test: 94%<"})
+    CHECK(contains(svg, part), part);
+  CHECK_EQUAL(count(svg, ">training<"), 2);
+
+  std::vector<EpochRecord> records = training(3);
+  records[1].test_loss = 0.02;
+  records[1].test_accuracy = 0.999;
+  const std::string peak = checked_curves(records);
+  CHECK(contains(peak, ">best on test: 0.02, epoch 2<"));
+  CHECK(contains(peak, ">best on test: 99.9%, epoch 2<"));
+  CHECK(contains(curves_svg("<a & \"b\"\n>", {}), ">&lt;a &amp; \"b\" &gt;<"));
+}
+
+TEST("curves: the loss is logarithmic beyond a factor of 20") {
+  const auto curves = [](double low, double high) {
+    return checked_curves({{1, high, 0.5, high, 0.5, 1}, {2, low, 0.5, low, 0.5, 1}});
+  };
+  CHECK(!contains(curves(0.1, 1.9), "logarithmic"));
+  CHECK(contains(curves(0.1, 2.1), ">loss (logarithmic)<"));
+  CHECK(contains(curves(0.1, 2.1), ">0.5<"));
+  const std::string wide = curves(1e-12, 1e30);
+  CHECK(contains(wide, "logarithmic") && !contains(wide, ">5e"));
+  CHECK(count(wide, "<line") < 40);
+  CHECK(!contains(curves(0, 5), "logarithmic"));
+  CHECK(contains(curves(1e-99, 1e99), "logarithmic"));
+  checked_curves({{1, 2, 0, 2, 0, 1}});
+  checked_curves({{1, 0, 1, 0, 1, 1}});
+  checked_curves({{1, 1e-30, 1, 1e-30, 1, 1}});
+}
+
+TEST("curves: a point that is not finite is left out") {
+  std::vector<EpochRecord> records = training(5);
+  records[2].train_loss = std::nan("");
+  records[4].test_loss = std::numeric_limits<double>::infinity();
+  records[0].test_accuracy = std::nan("");
+  const std::string svg = checked_curves(records);
+  CHECK_EQUAL(count(svg, "<circle"), 17);
+  CHECK_EQUAL(count(svg, "h0"), 5);  // one line is broken in two
+  for (EpochRecord& record : records) record.train_loss = record.test_loss = std::nan("");
+  CHECK_EQUAL(count(checked_curves(records), "<path"), 2);
+}
+
+TEST("confusion: counts, colours, recall and accuracy") {
+  Confusion counts{};
+  for (size_t i = 0; i < 10; ++i) counts[i][i] = 1000;
+  counts[4][4] = 750;
+  counts[4][9] = 250;
+  counts[7][7] = 0;
+  const std::string svg = confusion_svg("a < b", counts);
+  check_well_formed(svg);
+  CHECK(contains(svg, ">a &lt; b: 8,750 of 9,000 right, 97.22%<"));
+  CHECK(contains(svg, ">4 taken for 9: 250 of 1,000<"));
+  CHECK(contains(svg, ">9 taken for 4: 0 of 1,000<"));
+  CHECK_EQUAL(count(svg, "taken for"), 100);
+  CHECK_EQUAL(count(svg, ">100.00%<"), 8);
+  CHECK_EQUAL(count(svg, ">75.00%<"), 1);
+  CHECK_EQUAL(count(svg, ">none<"), 1);
+  CHECK_EQUAL(count(svg, "fill=\"rgb(0,90,160)\""), 8);      // the full diagonal
+  CHECK_EQUAL(count(svg, "fill=\"rgb(255,255,255)\""), 90);  // nothing
+  CHECK_EQUAL(count(svg, "fill=\"rgb(229,132,94)\""), 1);    // a quarter astray: cube root 0.63
+
+  const std::string empty = confusion_svg("x", {});
+  check_well_formed(empty);
+  CHECK(contains(empty, ">x: no images<"));
+  CHECK(!contains(empty, "nan"));
+}
+
+static std::array<int, 3> pixel(const RgbImage& image, int x, int y) {
+  const uint8_t* p = &image.pixels.at(3 * static_cast<size_t>(y * image.width + x));
+  return {p[0], p[1], p[2]};
+}
+
+TEST("mistakes: the misread images, enlarged, with label and guess") {
+  Images images;
+  images.count = 250;
+  images.height = images.width = 4;
+  for (int i = 0; i < images.count; ++i) {
+    images.pixels.insert(images.pixels.end(), 16, static_cast<uint8_t>(i));
+    images.labels.push_back(static_cast<uint8_t>(i % 10));
+  }
+  std::vector<int> guesses(images.labels.begin(), images.labels.end());
+  const RgbImage none = mistakes_picture(images, guesses);
+  CHECK_EQUAL(none.height, 38);
+  CHECK_EQUAL(none.pixels.size(), size_t{3} * 38 * static_cast<size_t>(none.width));
+  CHECK(std::count(none.pixels.begin(), none.pixels.end(), 255) <
+            static_cast<int64_t>(none.pixels.size()),
+        "expected a line of text");
+
+  guesses[3] = 5;
+  guesses[140] = 1;
+  const RgbImage two = mistakes_picture(images, guesses);
+  CHECK_EQUAL(two.height, 38 + 12 + 14 + 24);
+  CHECK((pixel(two, 12, 38) == std::array<int, 3>{3, 3, 3}));
+  CHECK((pixel(two, 12 + 11, 38 + 11) == std::array<int, 3>{3, 3, 3}));
+  CHECK((pixel(two, 12 + 12, 38) == std::array<int, 3>{255, 255, 255}));
+  CHECK((pixel(two, 12 + 24, 38) == std::array<int, 3>{140, 140, 140}));
+  // "3>5" is 36 wide, centred beneath 12 pixels of image: the top left of the 3, which is inked,
+  // and that of the 5.
+  CHECK((pixel(two, 0, 38 + 18) == std::array<int, 3>{0, 130, 70}));
+  CHECK((pixel(two, 24, 38 + 18) == std::array<int, 3>{200, 30, 30}));
+
+  for (int& guess : guesses) guess = (guess + 1) % 10;
+  const RgbImage many = mistakes_picture(images, guesses);
+  CHECK_EQUAL(many.height, 38 + 10 * (12 + 14 + 24));
+  CHECK_EQUAL(mistakes_picture(images, guesses, 11).height, 38 + 2 * (12 + 14 + 24));
+}
+
+TEST("filters: a tile each, with a scale of its own about 0") {
+  Tensor kernel{"conv2d_1.kernel", {1, 2, 1, 10}, std::vector<float>(20)};
+  const auto weight = [&](int x, int out) -> float& {
+    return kernel.values[static_cast<size_t>(10 * x + out)];
+  };
+  weight(0, 0) = -0.5f;
+  weight(1, 0) = 0.25f;
+  weight(0, 1) = 1e-6f;
+  weight(0, 9) = std::nanf("");
+  weight(1, 9) = 3;
+  const RgbImage image = filters_picture(kernel);
+  CHECK_EQUAL(image.width, 8 * 28 + 8);  // eight tiles of 20 and gaps of 8
+  CHECK_EQUAL(image.height, 2 * 18 + 8);
+  const auto tile = [&](int x, int out) {
+    return pixel(image, 8 + out % 8 * 28 + 10 * x + 5, 8 + out / 8 * 18 + 5);
+  };
+  using Colour = std::array<int, 3>;
+  CHECK((tile(0, 0) == Colour{0, 90, 180}));
+  CHECK((tile(1, 0) == Colour{223, 148, 138}));
+  CHECK((tile(0, 1) == Colour{190, 40, 20}));
+  CHECK((tile(1, 1) == Colour{255, 255, 255}));
+  CHECK((tile(0, 5) == Colour{255, 255, 255}));
+  CHECK((tile(0, 9) == Colour{0, 0, 0}));
+  CHECK((tile(1, 9) == Colour{190, 40, 20}));
+  CHECK((pixel(image, 0, 0) == Colour{200, 200, 200}));
+
+  kernel.shape = {1, 1, 2, 10};
+  CHECK_EQUAL(filters_picture(kernel).width, 10 * 18 + 8);
+  CHECK_EQUAL(filters_picture(kernel).height, 2 * 18 + 8);
+  kernel.shape = {2, 10};
+  CHECK_ERROR(filters_picture(kernel), "\"conv2d_1.kernel\"", "found [2][10]");
+}
+
+}  // namespace plainnet
