@@ -27,9 +27,9 @@ void print_summary(const Options& options, const std::vector<LayerSummary>& laye
   std::printf("%s\n%-60s%12s\n\n", rule.c_str(), "Total", grouped(parameters).c_str());
 
   const Images &train = dataset.train, &test = dataset.test;
-  std::printf("Data      %s (%s): %s training and %s test images, %dx%d\n", dataset.name.c_str(),
-              dataset.source.c_str(), grouped(train.count).c_str(), grouped(test.count).c_str(),
-              train.height, train.width);
+  std::printf("Data      %s: %s training and %s test images of %dx%d\n          (%s)\n",
+              dataset.name.c_str(), grouped(train.count).c_str(), grouped(test.count).c_str(),
+              train.height, train.width, dataset.source.c_str());
   std::printf("Device    %s\n", device.c_str());
   std::printf("Training  %d epochs, batches of %d, seed %llu, %s\n", options.epochs, options.batch,
               static_cast<unsigned long long>(options.seed), options.optimizer.c_str());
