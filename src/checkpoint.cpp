@@ -23,9 +23,7 @@ Tensor column(const std::string& name, const std::vector<StepScore>& scores,
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
   TensorFile file{checkpoint.weights, checkpoint.options};
   file.metadata.insert(checkpoint.notes.begin(), checkpoint.notes.end());
-  file.metadata["log"] = text(kLogHeader, "\n");
-  for (const EpochRecord& record : checkpoint.epochs)
-    file.metadata["log"] += log_line(record) + "\n";
+  file.metadata["log"] = log_text(checkpoint.epochs);
   file.metadata["epoch_seconds"] = exact_text(checkpoint.epoch_seconds);
   file.metadata["total_seconds"] = exact_text(checkpoint.total_seconds);
   for (Tensor tensor : checkpoint.state) {
@@ -59,7 +57,9 @@ Checkpoint read_checkpoint(const std::string& path) {
   checkpoint.epoch_seconds = seconds("epoch_seconds");
   checkpoint.total_seconds = seconds("total_seconds");
   for (const auto& [key, value] : file.metadata)
-    (key.starts_with("--") || key == "model" ? checkpoint.options : checkpoint.notes)[key] = value;
+    if (key != "log" && !key.ends_with("_seconds"))
+      (key.starts_with("--") || key == "model" ? checkpoint.options : checkpoint.notes)[key] =
+          value;
 
   const Tensor *loss = file.find(kScores + "loss"), *correct = file.find(kScores + "correct");
   if (!loss || !correct || loss->size() != correct->size())

@@ -25,7 +25,7 @@ std::vector<OptionGroup> groups(Options& o) {
          number(&o.learning_rate, 0, 1000)},
         {"--momentum", "X", "of sgd: 0 to 0.9999 (0.9)", number(&o.momentum, 0, 0.9999)},
         {"--nesterov", "on|off", "momentum of sgd in Nesterov's form (on)", on_off(&o.nesterov)},
-        {"--weight-decay", "X", "L2 penalty on all weights; decoupled: adamw (0; adamw: 0.01)",
+        {"--weight-decay", "X", "L2 penalty; of adamw the decoupled decay (0; adamw: 0.01)",
          number(&o.weight_decay, 0, 1)},
         {"--schedule", "NAME", "constant, step, or cosine: to 0 with the last epoch (constant)",
          choice(&o.schedule, {"constant", "cosine", "step"})},

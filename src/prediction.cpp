@@ -134,12 +134,6 @@ void predict_image(const Predictor& predictor, const PreparedDigit& digit, int h
               100 * *best);
 }
 
-Dataset test_set(const std::string& folder, bool given, uint64_t seed) {
-  if (given || has_idx_files(folder)) return read_idx_directory(folder);
-  std::printf("No data in %s (make mnist fetches it): taking built-in digits.\n", folder.c_str());
-  return draw_digits(0, kTestDigits, seed);
-}
-
 void evaluate(const Predictor& predictor, const Dataset& dataset) {
   const auto trainer = predictor.trainer(dataset.test);
   const auto start = std::chrono::steady_clock::now();
@@ -179,8 +173,8 @@ int run_prediction(int argc, const char* const* argv) {
     predict_image(predictor, prepare_digit(read_image(image), height, width, image), height, width);
     return 0;
   }
-  const Dataset dataset =
-      test_set(options.data, given.count("--data"), predictor.number("seed", 1, 0, UINT64_MAX));
+  const Dataset dataset = load_dataset(options.data, given.count("--data"), 0, kTestDigits,
+                                       predictor.number("seed", 1, 0, UINT64_MAX));
   if (options.evaluate) {
     evaluate(predictor, dataset);
     return 0;

@@ -17,6 +17,12 @@ std::string log_line(const EpochRecord& r) {
               exact_text(r.seconds));
 }
 
+std::string log_text(const std::vector<EpochRecord>& records) {
+  std::string log = text(kLogHeader, "\n");
+  for (const EpochRecord& record : records) log += log_line(record) + "\n";
+  return log;
+}
+
 std::vector<EpochRecord> parse_log(const std::string& log, const std::string& name) {
   std::vector<EpochRecord> records;
   std::istringstream lines(log);
@@ -40,6 +46,18 @@ std::vector<EpochRecord> parse_log(const std::string& log, const std::string& na
     records.push_back(r);
   }
   return records;
+}
+
+void CsvFile::open(const std::string& path, const std::string& header) {
+  path_ = path;
+  if (!path.empty()) file_.open(path);
+  line(header);
+}
+
+void CsvFile::line(const std::string& line) {
+  if (path_.empty()) return;
+  file_ << line << std::endl;
+  if (!file_) throw Error(path_ + ": cannot be written");
 }
 
 const EpochRecord& best_epoch(const std::vector<EpochRecord>& records) {

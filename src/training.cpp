@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <numeric>
 
 #include "../kernels/random.h"
@@ -28,38 +27,23 @@ namespace {
 // The streams of random numbers: the initial weights take 0, 1, 2, ..., one for each tensor.
 constexpr uint64_t kShuffleStream = uint64_t{1} << 40;
 
+// How many built-in digits stand in for MNIST: as many as it has.
+constexpr int kDrawnTrain = 60000, kDrawnTest = 10000;
+
 double now() {  // in seconds
   const auto since = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration<double>(since).count();
 }
 
-// A CSV file that is written line by line; nothing if its path is empty. Throws Error if a line
-// cannot be written.
-class CsvFile {
- public:
-  void open(const std::string& path, const std::string& header) {
-    path_ = path;
-    if (!path.empty()) file_.open(path);
-    line(header);
-  }
-  void line(const std::string& line) {
-    if (path_.empty()) return;
-    file_ << line << std::endl;
-    if (!file_) throw Error(path_ + ": cannot be written");
-  }
-
- private:
-  std::string path_;
-  std::ofstream file_;
-};
-
-// What tells one training set from another: its name, its size and a hash of its bytes (FNV-1a).
-std::string fingerprint(const Dataset& dataset) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const auto* bytes : {&dataset.train.pixels, &dataset.train.labels})
-    for (const uint8_t byte : *bytes) hash = (hash ^ byte) * 0x100000001b3;
-  return format("%s, %d images, %016llx", dataset.name.c_str(), dataset.train.count,
-                static_cast<unsigned long long>(hash));
+// Keeps the first `limit` training images, all if it is 0.
+void keep_first(Dataset& dataset, int limit) {
+  Images& train = dataset.train;
+  if (limit > train.count)
+    throw Error(text("--limit: expected at most the ", train.count, " training images of ",
+                     dataset.source, ", found ", limit));
+  if (limit > 0) train.count = limit;
+  train.labels.resize(train.count);
+  train.pixels.resize(static_cast<size_t>(train.count) * train.height * train.width);
 }
 
 // Makes the folder of a new run. A run that is there is moved away, never overwritten.
@@ -80,28 +64,6 @@ void prepare_folder(const std::string& folder) {
 }
 
 }  // namespace
-
-Dataset load_dataset(const Options& options) {
-  constexpr int kTrain = 60000, kTest = 10000;
-  Dataset dataset;
-  if (options.given.count("--data") || has_idx_files(options.data)) {
-    dataset = read_idx_directory(options.data);
-  } else {
-    std::printf("No data in %s (make mnist fetches it): training on built-in digits.\n",
-                options.data.c_str());
-    dataset = draw_digits(kTrain, kTest, options.seed);
-  }
-  Images& train = dataset.train;
-  if (options.limit > train.count)
-    throw Error(text("--limit: expected at most the ", train.count, " training images of ",
-                     dataset.source, ", found ", options.limit));
-  if (options.limit > 0) {
-    train.count = options.limit;
-    train.pixels.resize(static_cast<size_t>(train.count) * train.height * train.width);
-    train.labels.resize(train.count);
-  }
-  return dataset;
-}
 
 std::vector<int> epoch_order(int count, bool shuffle, uint64_t seed, int epoch) {
   std::vector<int> order(count);
@@ -151,7 +113,9 @@ Run::Run(const Options& options) : options_(options) {
   target_ = choose_target(options_.device);
   if (options_.threads > 0) set_thread_count(options_.threads);
   if (!target_.note.empty()) std::printf("%s\n", target_.note.c_str());
-  dataset_ = load_dataset(options_);
+  dataset_ = load_dataset(options_.data, options_.given.count("--data"), kDrawnTrain, kDrawnTest,
+                          options_.seed);
+  keep_first(dataset_, options_.limit);
   const int images = options_.limit = dataset_.train.count;
   steps_ = (images + options_.batch - 1) / options_.batch;
   trainer_ = target_.make_trainer({.model = options_.model,
@@ -180,6 +144,9 @@ void Run::go_on_from(const std::map<std::string, std::string>& notes) {
   if (run_.notes["device"] != notes.at("device"))
     std::printf("The run was on the %s: on the %s it goes on, but not to the same bits.\n",
                 run_.notes["device"].c_str(), notes.at("device").c_str());
+  if (static_cast<int>(run_.scores.size()) >= steps_)
+    throw Error(text(folder, ": expected scores of fewer than the ", steps_,
+                     " steps of an epoch in its checkpoint, found ", run_.scores.size()));
   trainer_->set_weights(run_.weights, folder);
   trainer_->set_state(run_.state, static_cast<long>(done()) * steps_ + run_.scores.size(), folder);
 }
@@ -239,9 +206,7 @@ bool Run::train_epoch(const InterruptGuard& guard) {
 // The files that follow every epoch, the checkpoint last: where it is, the others are.
 void Run::save_epoch() {
   const std::string folder = options_.out + "/";
-  std::string log = text(kLogHeader, "\n");
-  for (const EpochRecord& record : run_.epochs) log += log_line(record) + "\n";
-  write_file_atomically(folder + "log.csv", log);
+  write_file_atomically(folder + "log.csv", log_text(run_.epochs));
   write_file_atomically(folder + "curves.svg", curves_svg(options_.model, run_.epochs));
   if (best_epoch(run_.epochs).epoch == done()) save_weights(folder + "best.safetensors");
   save_checkpoint();
@@ -249,6 +214,9 @@ void Run::save_epoch() {
 
 int Run::train() {
   print_summary(options_, trainer_->summary(), dataset_, target_.device());
+  if (!options_.resume.empty())
+    std::printf("Going on after epoch %d, and %zu of %d batches.\n\n", done(), run_.scores.size(),
+                steps_);
   const InterruptGuard guard;
   start_files();
   const int before = done();

@@ -2,7 +2,6 @@
 
 #include <vector>
 
-#include "dataset.h"
 #include "options.h"
 
 namespace plainnet {
@@ -11,10 +10,6 @@ namespace plainnet {
 /// which it goes on if options.resume says so. Ctrl-C stops it after the batch, with a checkpoint;
 /// a second one kills it. Returns the exit status: 0, or 130 after Ctrl-C; throws Error.
 int run_training(const Options& options);
-
-/// The data set that `options` ask for: the IDX files of --data; where there are none and none were
-/// asked for, the built-in digits.
-Dataset load_dataset(const Options& options);
 
 /// The order in which epoch `epoch` (from 1) takes `count` images: a shuffle that depends on the
 /// seed and the epoch alone (Fisher and Yates, in Durstenfeld's form).
