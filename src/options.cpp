@@ -44,7 +44,7 @@ std::vector<OptionGroup> groups(Options& o) {
         {"--threads", "N", "of the cpu target (one a processor)",
          whole_number(&o.threads, 1, 1024)}}},
       {"Files",
-       {{"--out", "DIR", "the run folder (runs/MODEL); an earlier run goes to DIR.1", path(&o.out)},
+       {{"--out", "DIR", "the run folder (runs/MODEL); earlier ones go to DIR.1", path(&o.out)},
         {"--resume", "DIR", "goes on with the run in DIR, with its options", path(&o.resume)},
         {"--init", "FILE", "start from the weights in a safetensors file", path(&o.init)},
         {"--save", "FILE", "also write the final weights here", path(&o.save)},
