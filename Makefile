@@ -1,4 +1,4 @@
-# make          builds ./train for every target that this machine can compile
+# make          builds ./train and ./predict for every target that this machine can compile
 # make test     builds and runs all tests; make test NAME=conv2d those whose name contains it
 # make mnist    downloads MNIST into data/mnist; MNIST_MIRROR=URL is tried first
 # make clean    removes what was built
@@ -35,15 +35,14 @@ NVCCFLAGS := -std=c++20 -O3 -lineinfo $(GPU_ARCH) -Xcompiler -pthread,-Wall,-Wex
 # Compiled once for each target and number type: the kernels, and what calls them.
 PER_TARGET := $(wildcard kernels/*.cu) src/network.cpp src/models.cpp src/target_trainer.cpp
 # Compiled once.
-MAINS := src/train.cpp
+MAINS := src/train.cpp src/predict.cpp
 ONCE  := $(filter-out $(PER_TARGET) $(MAINS),$(wildcard src/*.cpp kernels/*.cpp))
 
 TARGETS := cpu emulated $(if $(NVCC),gpu)
 
 objects = $(addprefix $(BUILD)/$(1)/,$(addsuffix .o,$(basename $(2))))
 ONCE_OBJECTS := $(call objects,once,$(ONCE))
-TRAIN_OBJECTS := $(call objects,once,$(MAINS)) $(ONCE_OBJECTS) \
-                 $(foreach t,$(TARGETS),$(call objects,$(t)_float,$(PER_TARGET)))
+SHARED_OBJECTS := $(ONCE_OBJECTS) $(foreach t,$(TARGETS),$(call objects,$(t)_float,$(PER_TARGET)))
 
 # Tests of layers run on every target, in single and in double precision.
 TESTS_PER_TARGET := $(wildcard tests/target_*.cpp)
@@ -53,8 +52,8 @@ TEST_OBJECTS := $(call objects,once,$(TESTS_ONCE)) $(ONCE_OBJECTS) \
                   $(call objects,$(t)_$(r),$(PER_TARGET) $(TESTS_PER_TARGET))))
 
 .PHONY: all test mnist clean
-all: $(BUILD)/train
-	@ln -sf $< train
+all: $(BUILD)/train $(BUILD)/predict
+	@ln -sf $^ .
 ifeq ($(NVCC),)
 	@echo "No nvcc found: built without the gpu target."
 endif
@@ -66,11 +65,11 @@ mnist:
 	sh data/get_mnist.sh $(MNIST_MIRROR)
 
 clean:
-	rm -rf build train
+	rm -rf build train predict
 
 # The CUDA runtime is linked in statically, so that the program starts where there is no CUDA.
 LINK = $(CXX) $(CXXFLAGS) $^ -o $@ $(if $(NVCC),-L$(dir $(NVCC))../lib64 -lcudart_static -ldl -lrt)
-$(BUILD)/train: $(TRAIN_OBJECTS)
+$(BUILD)/train $(BUILD)/predict: $(BUILD)/%: $(BUILD)/once/src/%.o $(SHARED_OBJECTS)
 	$(LINK)
 $(BUILD)/run_tests: $(TEST_OBJECTS)
 	$(LINK)

@@ -19,6 +19,9 @@ struct Dataset {
   Images train, test;
 };
 
+/// What tells one data set from another: the size, and a hash (FNV-1a) of all bytes.
+std::string fingerprint(const Dataset& dataset);
+
 /// Reads the four IDX files train-images-idx3-ubyte, train-labels-idx1-ubyte,
 /// t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte from `directory` (the format is described at
 /// http://yann.lecun.com/exdb/mnist/). Throws Error, naming the file, what was expected and what
@@ -29,6 +32,11 @@ Dataset read_idx_directory(const std::string& directory);
 /// Whether `directory` holds any of the four files, plain or packed (.gz), so that there is
 /// something to read, or to complain about.
 bool has_idx_files(const std::string& directory);
+
+/// The IDX files in `directory` or, where there are none and it is not `required`, built-in digits:
+/// which standard output then says.
+Dataset load_dataset(const std::string& directory, bool required, int train_count, int test_count,
+                     uint64_t seed);
 
 /// Digits drawn by our own code from strokes, with varied slant, width, scale, position, elastic
 /// bend and noise; 28x28. A training set and a test set of the given sizes, 0 or more. The same for

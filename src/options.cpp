@@ -1,199 +1,148 @@
 #include "options.h"
 
-#include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <functional>
-#include <vector>
-
+#include "command_line.h"
 #include "error.h"
 
 namespace plainnet {
 namespace {
 
-// Sets one option from its value. `name` is for the error message.
-using Setter = std::function<void(Options&, const std::string& name, const std::string& value)>;
+Value model_value(Options& o) { return choice(&o.model, {"cnn", "separable", "bilstm"}); }
 
-struct Option {
-  std::string name, value, help;  // "--epochs", "N", what it does
-  Setter set;
-};
+// The groups that shape a run come first.
+constexpr size_t kShapingGroups = 3;
 
-struct Group {
-  std::string title;
-  std::vector<Option> options;
-};
-
-[[noreturn]] void refuse(const std::string& name, const std::string& expected,
-                         const std::string& found) {
-  throw UsageError(text(name, ": expected ", expected, ", found ", found.empty() ? "''" : found));
-}
-
-template <class T>
-Setter whole(T Options::*field, T low, T high) {
-  return [=](Options& options, const std::string& name, const std::string& value) {
-    T number{};
-    const char* end = value.data() + value.size();
-    const auto result = std::from_chars(value.data(), end, number);
-    if (result.ec != std::errc() || result.ptr != end || number < low || number > high)
-      refuse(name, text("a whole number from ", low, " to ", high), value);
-    options.*field = number;
-  };
-}
-
-Setter number(double Options::*field, double low, double high) {
-  return [=](Options& options, const std::string& name, const std::string& value) {
-    double number = 0;
-    const char* end = value.data() + value.size();
-    const auto result = std::from_chars(value.data(), end, number);
-    if (result.ec != std::errc() || result.ptr != end || !(number >= low && number <= high))
-      refuse(name, text("a number from ", low, " to ", high), value);
-    options.*field = number;
-  };
-}
-
-Setter on_off(bool Options::*field) {
-  return [=](Options& options, const std::string& name, const std::string& value) {
-    if (value != "on" && value != "off") refuse(name, "on or off", value);
-    options.*field = value == "on";
-  };
-}
-
-std::string join(const std::vector<std::string>& words) {
-  std::string all;
-  for (size_t i = 0; i < words.size(); ++i)
-    all += text(i == 0 ? "" : i + 1 < words.size() ? ", " : " or ", words[i]);
-  return all;
-}
-
-Setter choice(std::string Options::*field, const std::vector<std::string>& allowed) {
-  return [=](Options& options, const std::string& name, const std::string& value) {
-    if (std::find(allowed.begin(), allowed.end(), value) == allowed.end())
-      refuse(name, join(allowed), value);
-    options.*field = value;
-  };
-}
-
-Setter path(std::string Options::*field) {
-  return [=](Options& options, const std::string& name, const std::string& value) {
-    if (value.empty()) refuse(name, "a path", value);
-    options.*field = value;
-  };
-}
-
-const std::vector<std::string> kModels = {"cnn", "separable", "bilstm"};
-
-const std::vector<Group>& groups() {
-  static const std::vector<Group> all = {
+std::vector<OptionGroup> groups(Options& o) {
+  return {
       {"Training",
-       {{"--epochs", "N", "how often to see every image (30)",
-         whole(&Options::epochs, 1, 1000000)},
-        {"--batch", "N", "images per update (128)", whole(&Options::batch, 1, 65536)},
-        {"--learning-rate", "X", "0.05; for bilstm 0.5", number(&Options::learning_rate, 0, 1000)},
-        {"--momentum", "X", "0 to 0.9999 (0.9)", number(&Options::momentum, 0, 0.9999)},
-        {"--nesterov", "on|off", "momentum in Nesterov's form (on)", on_off(&Options::nesterov)},
-        {"--weight-decay", "X", "L2 penalty on all weights (0)",
-         number(&Options::weight_decay, 0, 1)},
+       {{"--epochs", "N", "how often to see every image (30)", whole_number(&o.epochs, 1, 1000000)},
+        {"--batch", "N", "images per update (128)", whole_number(&o.batch, 1, 65536)},
         {"--seed", "N", "of initial weights, shuffling, built-in digits (1)",
-         whole<uint64_t>(&Options::seed, 0, UINT64_MAX)}}},
+         whole_number(&o.seed, 0, UINT64_MAX)}}},
+      {"Optimizer",
+       {{"--optimizer", "NAME", "sgd, rmsprop, adam or adamw (sgd)",
+         choice(&o.optimizer, {"sgd", "rmsprop", "adam", "adamw"})},
+        {"--learning-rate", "X", "0.05, for bilstm 0.5; rmsprop, adam, adamw: 0.001",
+         number(&o.learning_rate, 0, 1000)},
+        {"--momentum", "X", "of sgd: 0 to 0.9999 (0.9)", number(&o.momentum, 0, 0.9999)},
+        {"--nesterov", "on|off", "momentum of sgd in Nesterov's form (on)", on_off(&o.nesterov)},
+        {"--weight-decay", "X", "L2 penalty; of adamw decoupled (0; for adamw 0.01)",
+         number(&o.weight_decay, 0, 1)},
+        {"--schedule", "NAME", "constant, step, or cosine, which ends at 0 (constant)",
+         choice(&o.schedule, {"constant", "cosine", "step"})},
+        {"--step-epochs", "N", "step: a tenth of the rate after each N epochs (10)",
+         whole_number(&o.step_epochs, 1, 1000000)},
+        {"--warm-up", "X", "epochs, also 0.5, in which the rate rises from 0 (0)",
+         number(&o.warm_up, 0, 1000000)}}},
       {"Data",
        {{"--data", "DIR", "four IDX files (data/mnist; without it, built-in digits)",
-         [](Options& options, const std::string& name, const std::string& value) {
-           path (&Options::data)(options, name, value);
-           options.data_given = true;
-         }},
-        {"--limit", "N", "only the first N training images",
-         whole(&Options::limit, 1, 1000000000)},
-        {"--shuffle", "on|off", "a new order every epoch (on)", on_off(&Options::shuffle)}}},
+         path(&o.data)},
+        {"--limit", "N", "only the first N training images", whole_number(&o.limit, 1, 1000000000)},
+        {"--shuffle", "on|off", "a new order every epoch (on)", on_off(&o.shuffle)}}},
       {"Machine",
        {{"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
-         choice(&Options::device, {"gpu", "cpu", "emulated", "auto"})},
+         choice(&o.device, {"gpu", "cpu", "emulated", "auto"})},
         {"--threads", "N", "of the cpu target (one a processor)",
-         whole(&Options::threads, 1, 1024)}}},
+         whole_number(&o.threads, 1, 1024)}}},
       {"Files",
-       {{"--init", "FILE", "start from the weights in a safetensors file", path(&Options::init)},
-        {"--save", "FILE", "write the weights at the end", path(&Options::save)},
-        {"--log", "FILE", "a line of CSV for every epoch", path(&Options::log)},
-        {"--step-log", "FILE", "step,loss for every batch before its update",
-         path(&Options::step_log)}}},
-      {"",
-       {{"--help", "", "print this",
-         [](Options& options, const std::string&, const std::string&) { options.help = true; }}}},
+       {{"--out", "DIR", "the run folder (runs/MODEL); earlier ones go to DIR.1", path(&o.out)},
+        {"--resume", "DIR", "goes on with the run in DIR, with its options", path(&o.resume)},
+        {"--init", "FILE", "start from the weights in a safetensors file", path(&o.init)},
+        {"--save", "FILE", "also write the final weights here", path(&o.save)},
+        {"--log", "FILE", "also write a line of CSV for every epoch here", path(&o.log)},
+        {"--step-log", "FILE", "step,loss for every batch before its update", path(&o.step_log)},
+        {"--help", "", "print this", on_off(&o.help)}}},
   };
-  return all;
-}
-
-// The least number of letters to insert, delete or change to make b of a (Levenshtein, 1966).
-size_t distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
-const Option& find_option(const std::string& name) {
-  const Option* nearest = nullptr;
-  for (const Group& group : groups())
-    for (const Option& option : group.options) {
-      if (option.name == name) return option;
-      if (!nearest || distance(name, option.name) < distance(name, nearest->name))
-        nearest = &option;
-    }
-  throw UsageError(text("unknown option ", name, ": did you mean ", nearest->name,
-                        "? (./train --help lists them all)"));
 }
 
 }  // namespace
 
+UpdateRule Options::rule() const {
+  const auto kind = optimizer == "sgd"       ? UpdateRule::kSgd
+                    : optimizer == "rmsprop" ? UpdateRule::kRmsprop
+                    : optimizer == "adam"    ? UpdateRule::kAdam
+                                             : UpdateRule::kAdamW;
+  return {.kind = kind, .momentum = momentum, .nesterov = nesterov, .weight_decay = weight_decay};
+}
+
+Schedule Options::rate_schedule() const {
+  return {schedule, learning_rate, epochs, step_epochs, warm_up};
+}
+
 Options parse_options(int argc, const char* const* argv) {
   Options options;
-  for (int i = 1; i < argc; ++i) {
-    std::string name = argv[i];
-    if (name == "-h") name = "--help";
-    if (name.empty() || name[0] != '-') {
-      if (!options.model.empty())
-        throw UsageError(text("expected one model, found ", options.model, " and ", name));
-      choice(&Options::model, kModels)(options, "model", name);
-      continue;
-    }
-    const size_t equals = name.find('=');  // --epochs=3 is --epochs 3
-    const Option& option = find_option(name.substr(0, equals));
-    std::string value;
-    if (option.value.empty()) {
-      if (equals != std::string::npos) refuse(option.name, "no value", name.substr(equals + 1));
-    } else if (equals != std::string::npos) {
-      value = name.substr(equals + 1);
-    } else {
-      if (++i == argc) throw UsageError(text(option.name, ": expected a value, found none"));
-      value = argv[i];
-    }
-    option.set(options, option.name, value);
+  std::vector<std::string> arguments;
+  options.given = parse_command_line(argc, argv, groups(options), &arguments);
+  if (arguments.size() > 1)
+    throw UsageError(text("expected one model, found ", arguments[0], " and ", arguments[1]));
+  if (!arguments.empty()) {
+    model_value(options).set("model", arguments[0]);
+    options.given.insert("model");
   }
-  if (options.model.empty() && !options.help)
-    throw UsageError("expected a model: ./train " + join(kModels) + " (./train --help says more)");
-  if (options.learning_rate == 0) options.learning_rate = options.model == "bilstm" ? 0.5 : 0.05;
+  if (!options.help && options.resume.empty()) complete(options);
   return options;
 }
 
-std::string help_text() {
-  std::string help = "usage: ./train cnn|separable|bilstm [options]\n";
-  for (const Group& group : groups()) {
-    help += text("\n", group.title, group.title.empty() ? "" : "\n");
+void complete(Options& o) {
+  if (o.model.empty())
+    throw UsageError("expected a model: ./train cnn, separable or bilstm (--help says more)");
+  const auto needs = [&](const char* name, bool fits, const char* other) {
+    if (o.given.count(name) && !fits)
+      throw UsageError(text(name, ": has a meaning only with ", other));
+  };
+  needs("--momentum", o.optimizer == "sgd", "--optimizer sgd");
+  needs("--nesterov", o.optimizer == "sgd", "--optimizer sgd");
+  needs("--step-epochs", o.schedule == "step", "--schedule step");
+  if (o.schedule == "cosine" && !(o.warm_up < o.epochs))
+    throw UsageError(text("--warm-up: expected less than the ", o.epochs,
+                          " epochs, after which --schedule cosine ends, found ", o.warm_up));
+  if (o.learning_rate < 0)
+    o.learning_rate = o.optimizer != "sgd" ? 0.001 : o.model == "bilstm" ? 0.5 : 0.05;
+  if (o.weight_decay < 0) o.weight_decay = o.optimizer == "adamw" ? 0.01 : 0;
+  if (o.out.empty()) o.out = "runs/" + o.model;
+}
+
+std::map<std::string, std::string> shaping_options(const Options& options) {
+  Options copy = options;
+  std::map<std::string, std::string> all = {{"model", options.model}};
+  const auto every = groups(copy);
+  for (size_t i = 0; i < kShapingGroups; ++i)
+    for (const Option& option : every[i].options) all[option.name] = option.value.get();
+  return all;
+}
+
+void take_over(Options& options, const std::map<std::string, std::string>& saved) {
+  const std::string folder = options.resume;
+  std::vector<OptionGroup> every = groups(options);
+  every.resize(kShapingGroups);
+  every.push_back({"", {{"model", "", "", model_value(options)}}});
+  if (options.given.count("--init"))
+    throw UsageError("--init: a run that is resumed has its weights already");
+  if (options.given.count("--out") && options.out != folder)
+    throw UsageError(
+        text("--out: --resume ", folder, " goes on in its own folder, found ", options.out));
+  options.out = folder;
+  for (const OptionGroup& group : every)
     for (const Option& option : group.options) {
-      std::string left = text("  ", option.name, " ", option.value);
-      left.resize(std::max<size_t>(left.size() + 1, 24), ' ');
-      help += left + option.help + "\n";
+      const auto value = saved.find(option.name);
+      if (value == saved.end())
+        throw Error(text(folder, ": expected ", option.name, " in its checkpoint, found none"));
+      const std::string given = option.value.get();
+      if (!options.given.count(option.name))
+        option.value.set(option.name, value->second);
+      else if (given != value->second && option.name != "--data" &&
+               (option.name != "--epochs" || saved.at("--schedule") == "cosine"))
+        throw UsageError(text(option.name, ": the run in ", folder, " has ", value->second,
+                              ", which cannot change on the way, found ", given));
     }
-  }
-  return help;
+  // What the checkpoint says is complete; the options beside each other were checked at its start.
+  complete(options);
+}
+
+std::string help_text() {
+  Options options;
+  return "usage: ./train cnn|separable|bilstm [options]\n       ./train --resume DIR "
+         "[options]\n\n" +
+         describe(groups(options));
 }
 
 }  // namespace plainnet

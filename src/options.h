@@ -1,37 +1,63 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <set>
 #include <string>
+
+#include "schedule.h"
+#include "update_rule.h"
 
 namespace plainnet {
 
 /// What `./train` is told to do.
 struct Options {
   bool help = false;
+  std::set<std::string> given;  // the names of the options on the command line, and "model"
   std::string model;
 
   std::string device = "auto";
   int threads = 0;  // 0: as many as there are processors
 
-  std::string data = "data/mnist";
-  bool data_given = false;  // then missing files are an error, not a reason to draw digits
-  int limit = 0;            // 0: all training images
+  std::string data = "data/mnist";  // if not given and not there: built-in digits
+  int limit = 0;                    // 0: all training images
   bool shuffle = true;
 
   int epochs = 30;
   int batch = 128;
-  double learning_rate = 0;  // 0: the model's own
+  std::string optimizer = "sgd";
+  double learning_rate = -1;  // below 0: as complete() chooses
   double momentum = 0.9;
   bool nesterov = true;
-  double weight_decay = 0;
+  double weight_decay = -1;  // below 0: as complete() chooses
+  std::string schedule = "constant";
+  int step_epochs = 10;
+  double warm_up = 0;
   uint64_t seed = 1;
 
+  std::string out;                        // the run folder; empty: runs/MODEL
+  std::string resume;                     // the run folder to go on with; empty: none
   std::string init, save, log, step_log;  // files; empty: none
+
+  UpdateRule rule() const;
+  Schedule rate_schedule() const;
 };
 
-/// Reads the command line. Throws UsageError, in one line that names the option and what is allowed,
-/// for an unknown option (with the nearest one), a missing or superfluous value, or one out of range.
+/// Reads the command line and, unless it resumes a run, completes the options. Throws UsageError,
+/// in one line that names the option and what is allowed.
 Options parse_options(int argc, const char* const* argv);
+
+/// Sets what has no fixed default. Throws UsageError for a missing model, and for an option that
+/// has no meaning beside the others.
+void complete(Options& options);
+
+/// The options that shape a run, as texts by name: what a checkpoint keeps.
+std::map<std::string, std::string> shaping_options(const Options& options);
+
+/// Sets all options that are not given to those in `saved`, and completes them. Throws UsageError,
+/// naming the option, where one is given that contradicts `saved`: all may but --data, and --epochs
+/// where the schedule does not depend on it.
+void take_over(Options& options, const std::map<std::string, std::string>& saved);
 
 /// What --help prints.
 std::string help_text();

@@ -2,11 +2,14 @@
 
 #include <array>
 #include <cstdint>
+#include <fstream>
+#include <string>
+#include <vector>
 
 namespace plainnet {
 
-/// What one epoch came to: mean losses, accuracies in [0, 1], wall-clock seconds. A loss may be NaN
-/// or infinite where training has diverged.
+/// What one epoch came to: mean losses, accuracies in [0, 1], wall-clock seconds of its training. A
+/// loss may be NaN or infinite where training has diverged.
 struct EpochRecord {
   int epoch = 0;  // the first is 1
   double train_loss = 0, train_accuracy = 0, test_loss = 0, test_accuracy = 0, seconds = 0;
@@ -14,5 +17,35 @@ struct EpochRecord {
 
 /// How often each digit was taken for each: [label][guess].
 using Confusion = std::array<std::array<int64_t, 10>, 10>;
+
+/// epoch,train_loss,train_accuracy,test_loss,test_accuracy,seconds: the first line of a log,
+/// without its end.
+extern const char* const kLogHeader;
+
+/// The line of a log for one epoch, without its end.
+std::string log_line(const EpochRecord& record);
+
+/// The whole log.
+std::string log_text(const std::vector<EpochRecord>& records);
+
+/// The epochs of such a log. Throws Error, which begins with `name`, for anything
+/// else.
+std::vector<EpochRecord> parse_log(const std::string& log, const std::string& name);
+
+/// A CSV file that is written line by line; nothing where its path is empty. Throws Error if a line
+/// cannot be written.
+class CsvFile {
+ public:
+  void open(const std::string& path, const std::string& header);
+  void line(const std::string& line);
+
+ private:
+  std::string path_;
+  std::ofstream file_;
+};
+
+/// The best on the test set: the highest accuracy, of equal ones the lowest loss, of equal ones the
+/// first. `records` must not be empty.
+const EpochRecord& best_epoch(const std::vector<EpochRecord>& records);
 
 }  // namespace plainnet

@@ -1,8 +1,10 @@
 // A network and its data on one target. Compiled once for each.
 
+#include <set>
+
 #include "../kernels/batch.h"
-#include "../kernels/sgd.h"
 #include "../kernels/softmax_cross_entropy.h"
+#include "../kernels/update_rules.h"
 #include "models.h"
 #include "targets.h"
 
@@ -32,9 +34,10 @@ class TargetTrainer : public Trainer {
         pixels_(dataset.train.height * dataset.train.width),
         network_({dataset.train.height, dataset.train.width, 1}, options.batch,
                  model_layers(options.model)),
-        momenta_(network_.weights().size()),
+        momenta_(options.rule.has_momenta() ? network_.weights().size() : 0),
+        squares_(options.rule.has_squares() ? network_.weights().size() : 0),
         labels_(options.batch),
-        learning_rates_(tiles(dataset.train.count, options.batch)),
+        update_steps_(tiles(dataset.train.count, options.batch)),
         step_(1),
         train_(dataset.train, options.batch),
         test_(dataset.test, options.batch),
@@ -60,21 +63,31 @@ class TargetTrainer : public Trainer {
     return layers;
   }
 
-  std::vector<Tensor> weights() const override { return tensors(network_.weights()); }
-  std::vector<Tensor> momenta() const override { return tensors(momenta_); }
+  std::vector<Tensor> weights() const override { return tensors(network_.weights(), ""); }
   void set_weights(const std::vector<Tensor>& tensors, const std::string& source) override {
-    set(network_.weights(), tensors, source);
+    set({{"", &network_.weights()}}, tensors, source);
   }
-  void set_momenta(const std::vector<Tensor>& tensors, const std::string& source) override {
-    set(momenta_, tensors, source);
+
+  std::vector<Tensor> state() override {
+    std::vector<Tensor> all;
+    for (const auto& [prefix, buffer] : state_buffers())
+      for (Tensor& tensor : tensors(*buffer, prefix)) all.push_back(std::move(tensor));
+    return all;
+  }
+  void set_state(const std::vector<Tensor>& tensors, long updates,
+                 const std::string& source) override {
+    set(state_buffers(), tensors, source);
+    updates_ = updates;
   }
 
   std::vector<StepScore> train(const std::vector<int>& order,
-                               const std::vector<float>& learning_rates, int first,
+                               const std::vector<double>& learning_rates, int first,
                                const Progress& progress) override {
     train_.order.upload(order);
-    learning_rates_.upload(learning_rates);
-    return run(train_, train_step_, first, progress);
+    update_steps_.upload(update_steps(options_.rule, learning_rates, updates_ - first));
+    const std::vector<StepScore> scores = run(train_, train_step_, first, progress);
+    updates_ += static_cast<long>(scores.size()) - first;
+    return scores;
   }
 
   plainnet::Score evaluate() override {
@@ -120,9 +133,8 @@ class TargetTrainer : public Trainer {
     softmax_cross_entropy(network_.output(), labels_.data(), batch, kClasses,
                           network_.output_gradient(), step_.data(), train_.scores.device());
     network_.backward(batch);
-    sgd({options_.momentum, options_.nesterov, options_.weight_decay}, network_.weights().data(),
-        network_.gradients().data(), momenta_.data(), network_.weights().size(),
-        learning_rates_.data(), step_.data());
+    update(options_.rule, network_.weights().data(), network_.gradients().data(), momenta_.data(),
+           squares_.data(), network_.weights().size(), update_steps_.data(), step_.data());
     advance(step_.data());
   }
 
@@ -172,46 +184,65 @@ class TargetTrainer : public Trainer {
     return scores;
   }
 
-  std::vector<Tensor> tensors(const Buffer<real>& buffer) const {
+  // A buffer with a value for each weight, and what its tensors' names begin with.
+  struct Named {
+    std::string prefix;
+    Buffer<real>* buffer;
+  };
+
+  std::vector<Named> state_buffers() {
+    std::vector<Named> buffers;
+    if (options_.rule.has_momenta()) buffers.push_back({"momentum.", &momenta_});
+    if (options_.rule.has_squares()) buffers.push_back({"square.", &squares_});
+    return buffers;
+  }
+
+  std::vector<Tensor> tensors(const Buffer<real>& buffer, const std::string& prefix) const {
     const std::vector<real> values = buffer.download();
     std::vector<Tensor> tensors;
     for (const Network::Slot& slot : network_.slots()) {
       const auto begin = values.begin() + slot.offset;
-      tensors.push_back({slot.name, slot.shape, {begin, begin + product(slot.shape)}});
+      tensors.push_back({prefix + slot.name, slot.shape, {begin, begin + product(slot.shape)}});
     }
     return tensors;
   }
 
-  void set(Buffer<real>& buffer, const std::vector<Tensor>& tensors, const std::string& source) {
-    std::vector<real> values(buffer.size());
+  // Sets all the buffers or, if anything does not fit, none.
+  void set(const std::vector<Named>& buffers, const std::vector<Tensor>& tensors,
+           const std::string& source) {
+    std::vector<std::vector<real>> values;
+    std::set<std::string> names;
     std::string problems;
-    for (const Network::Slot& slot : network_.slots()) {
-      const Tensor expected{slot.name, slot.shape, {}};
-      const auto tensor = std::find_if(tensors.begin(), tensors.end(),
-                                       [&](const Tensor& t) { return t.name == slot.name; });
-      if (tensor == tensors.end())
-        problems += text("; ", slot.name, ": expected ", expected.shape_text(), ", found none");
-      else if (tensor->shape != slot.shape)
-        problems += text("; ", slot.name, ": expected ", expected.shape_text(), ", found ",
-                         tensor->shape_text());
-      else
-        std::copy(tensor->values.begin(), tensor->values.end(), values.begin() + slot.offset);
+    for (const auto& [prefix, buffer] : buffers) {
+      values.emplace_back(buffer->size());
+      for (const Network::Slot& slot : network_.slots()) {
+        const Tensor expected{prefix + slot.name, slot.shape, {}};
+        const auto tensor = std::find_if(tensors.begin(), tensors.end(),
+                                         [&](const Tensor& t) { return t.name == expected.name; });
+        names.insert(expected.name);
+        if (tensor != tensors.end() && tensor->shape == expected.shape)
+          std::copy(tensor->values.begin(), tensor->values.end(),
+                    values.back().begin() + slot.offset);
+        else
+          problems += text("; ", expected.name, ": expected ", expected.shape_text(), ", found ",
+                           tensor == tensors.end() ? "none" : tensor->shape_text());
+      }
     }
     for (const Tensor& tensor : tensors)
-      if (std::none_of(network_.slots().begin(), network_.slots().end(),
-                       [&](const Network::Slot& slot) { return slot.name == tensor.name; }))
+      if (!names.count(tensor.name))
         problems += text("; ", tensor.name, ": expected none, found ", tensor.shape_text());
     if (!problems.empty())
       throw Error(text(source, ": its tensors are not those of ", options_.model, problems));
-    buffer.upload(values);
+    for (size_t i = 0; i < buffers.size(); ++i) buffers[i].buffer->upload(values[i]);
   }
 
   TrainerOptions options_;
   int pixels_;
   Network network_;
-  Buffer<real> momenta_;
+  Buffer<real> momenta_, squares_;  // as weights(); of size 0 if the rule has none
   Buffer<uint8_t> labels_;        // [batch]
-  Buffer<float> learning_rates_;  // [steps of an epoch]
+  Buffer<UpdateStep> update_steps_;  // [steps of an epoch]
+  long updates_ = 0;                 // so far, in all epochs
   Buffer<int> step_;              // [1]: the step of the epoch that is running
   Part train_, test_;
   Recordings train_step_, test_step_;

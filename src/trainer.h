@@ -10,15 +10,14 @@
 
 #include "dataset.h"
 #include "safetensors.h"
+#include "update_rule.h"
 
 namespace plainnet {
 
 struct TrainerOptions {
   std::string model;
   int batch = 128;
-  float momentum = 0.9f;
-  bool nesterov = true;
-  float weight_decay = 0;
+  UpdateRule rule;
   uint64_t seed = 1;
 };
 
@@ -46,12 +45,16 @@ class Trainer {
 
   /// The weights under the names of the design: conv2d_1.kernel, ...
   virtual std::vector<Tensor> weights() const = 0;
-  /// The momenta under the same names.
-  virtual std::vector<Tensor> momenta() const = 0;
   /// Sets them. Throws Error, naming `source` and all that does not fit, unless the names and shapes
   /// are exactly the network's.
   virtual void set_weights(const std::vector<Tensor>& tensors, const std::string& source) = 0;
-  virtual void set_momenta(const std::vector<Tensor>& tensors, const std::string& source) = 0;
+
+  /// What the update rule keeps from step to step: "momentum.conv2d_1.kernel", ..., and
+  /// "square.conv2d_1.kernel", ..., as far as the rule has them.
+  virtual std::vector<Tensor> state() = 0;
+  /// Sets it to what it was after `updates` updates; throws as set_weights() does.
+  virtual void set_state(const std::vector<Tensor>& tensors, long updates,
+                         const std::string& source) = 0;
 
   /// Is told how many steps of the epoch are done; returns false to stop after the present ones.
   using Progress = std::function<bool(const std::vector<StepScore>& scores, int done)>;
@@ -59,7 +62,7 @@ class Trainer {
   /// Trains on the images order[0], order[1], ... in batches, the last one smaller, with a learning
   /// rate for each step, from step `first` on. Returns the scores of the steps done, by step.
   virtual std::vector<StepScore> train(const std::vector<int>& order,
-                                       const std::vector<float>& learning_rates, int first,
+                                       const std::vector<double>& learning_rates, int first,
                                        const Progress& progress) = 0;
 
   /// The scores of all test images.

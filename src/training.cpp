@@ -1,69 +1,69 @@
 #include "training.h"
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
-#include <fstream>
+#include <filesystem>
 #include <numeric>
 
 #include "../kernels/random.h"
 #include "../kernels/threads.h"
+#include "checkpoint.h"
 #include "error.h"
-#include "record.h"
+#include "files.h"
+#include "interrupt.h"
+#include "numbers.h"
+#include "progress.h"
+#include "report.h"
+#include "svg.h"
 #include "targets.h"
 
 namespace plainnet {
+
+namespace fs = std::filesystem;
+
 namespace {
 
 // The streams of random numbers: the initial weights take 0, 1, 2, ..., one for each tensor.
 constexpr uint64_t kShuffleStream = uint64_t{1} << 40;
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+// How many built-in digits stand in for MNIST: as many as it has.
+constexpr int kDrawnTrain = 60000, kDrawnTest = 10000;
+
+double now() {  // in seconds
+  const auto since = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(since).count();
 }
 
-// A CSV file that is written line by line; nothing if its path is empty. Throws Error if a line
-// cannot be written.
-class CsvFile {
- public:
-  CsvFile(const std::string& path, const std::string& header) : path_(path) {
-    if (path_.empty()) return;
-    file_.open(path_);
-    line(header);
-  }
-  void line(const std::string& line) {
-    if (path_.empty()) return;
-    file_ << line << std::endl;
-    if (!file_) throw Error(path_ + ": cannot be written");
-  }
+// Keeps the first `limit` training images, all if it is 0.
+void keep_first(Dataset& dataset, int limit) {
+  Images& train = dataset.train;
+  if (limit > train.count)
+    throw Error(text("--limit: expected at most the ", train.count, " training images of ",
+                     dataset.source, ", found ", limit));
+  if (limit > 0) train.count = limit;
+  train.labels.resize(train.count);
+  train.pixels.resize(static_cast<size_t>(train.count) * train.height * train.width);
+}
 
- private:
-  std::string path_;
-  std::ofstream file_;
-};
+// Makes the folder of a new run. A run that is there is moved away, never overwritten.
+void prepare_folder(const std::string& folder) {
+  const fs::path path = fs::path(folder + "/").parent_path();  // without slashes at its end
+  try {
+    if (fs::exists(path / "checkpoint.safetensors")) {
+      int number = 1;
+      while (fs::exists(text(path.string(), ".", number))) ++number;
+      const std::string other = text(path.string(), ".", number);
+      fs::rename(path, other);
+      std::printf("%s holds an earlier run, which is now in %s.\n", folder.c_str(), other.c_str());
+    }
+    fs::create_directories(path);
+  } catch (const fs::filesystem_error& error) {
+    throw Error(text("--out ", folder, ": cannot be made: ", error.code().message()));
+  }
+}
 
 }  // namespace
-
-Dataset load_dataset(const Options& options) {
-  constexpr int kTrain = 60000, kTest = 10000;
-  Dataset dataset;
-  if (options.data_given || has_idx_files(options.data)) {
-    dataset = read_idx_directory(options.data);
-  } else {
-    std::printf("No data in %s (make mnist fetches it): training on built-in digits.\n",
-                options.data.c_str());
-    dataset = draw_digits(kTrain, kTest, options.seed);
-  }
-  Images& train = dataset.train;
-  if (options.limit > train.count)
-    throw Error(text("--limit: expected at most the ", train.count, " training images of ",
-                     dataset.source, ", found ", options.limit));
-  if (options.limit > 0) {
-    train.count = options.limit;
-    train.pixels.resize(static_cast<size_t>(train.count) * train.height * train.width);
-    train.labels.resize(train.count);
-  }
-  return dataset;
-}
 
 std::vector<int> epoch_order(int count, bool shuffle, uint64_t seed, int epoch) {
   std::vector<int> order(count);
@@ -74,47 +74,178 @@ std::vector<int> epoch_order(int count, bool shuffle, uint64_t seed, int epoch) 
   return order;
 }
 
-int run_training(const Options& options) {
-  const ChosenTarget target = choose_target(options.device);
-  if (options.threads > 0) set_thread_count(options.threads);
-  if (!target.note.empty()) std::printf("%s\n", target.note.c_str());
-  const Dataset dataset = load_dataset(options);
-  const auto trainer =
-      target.make_trainer({.model = options.model,
-                           .batch = options.batch,
-                           .momentum = static_cast<float>(options.momentum),
-                           .nesterov = options.nesterov,
-                           .weight_decay = static_cast<float>(options.weight_decay),
-                           .seed = options.seed},
-                          dataset);
-  if (!options.init.empty())
-    trainer->set_weights(read_safetensors(options.init).tensors, options.init);
+namespace {
 
-  CsvFile log(options.log, "epoch,train_loss,train_accuracy,test_loss,test_accuracy,seconds");
-  CsvFile step_log(options.step_log, "step,loss");
-  const int images = dataset.train.count;
-  const int steps = (images + options.batch - 1) / options.batch;
-  for (int epoch = 1; epoch <= options.epochs; ++epoch) {
-    const auto start = std::chrono::steady_clock::now();
-    const std::vector<StepScore> scores =
-        trainer->train(epoch_order(images, options.shuffle, options.seed, epoch),
-                       std::vector<float>(steps, static_cast<float>(options.learning_rate)), 0,
-                       [](const std::vector<StepScore>&, int) { return true; });
-    const double seconds = seconds_since(start);
-    const Score train = mean_score(scores, options.batch, images);
-    const Score test = trainer->evaluate();
-    std::printf("epoch %d/%d: train loss %.6f, accuracy %.2f%%; test loss %.4f, accuracy %.2f%%; "
-                "%.2f s\n", epoch, options.epochs, train.loss, 100 * train.accuracy, test.loss,
-                100 * test.accuracy, seconds);
-    std::fflush(stdout);
-    log.line(text(epoch, ",", train.loss, ",", train.accuracy, ",", test.loss, ",", test.accuracy,
-                  ",", seconds));
-    for (size_t i = 0; i < scores.size(); ++i)
-      step_log.line(text((epoch - 1) * steps + i + 1, ",", scores[i].loss));
+class Run {
+ public:
+  explicit Run(const Options& options);
+  int train();
+
+ private:
+  void go_on_from(const std::map<std::string, std::string>& notes);
+  void start_files();
+  bool train_epoch(const InterruptGuard& guard);
+  void save_epoch();
+  void save_checkpoint();
+  void save_weights(const std::string& path);
+  int done() const { return static_cast<int>(run_.epochs.size()); }
+
+  double timed_ = now();  // run_.total_seconds counts until then
+  Checkpoint run_;        // so far, but for weights and state
+  Options options_;
+  ChosenTarget target_;
+  Dataset dataset_;
+  std::unique_ptr<Trainer> trainer_;
+  int steps_ = 0;  // of an epoch
+  CsvFile log_, step_log_;
+};
+
+Run::Run(const Options& options) : options_(options) {
+  if (options_.resume.empty()) {
+    complete(options_);
+  } else {
+    run_ = read_checkpoint(options_.resume + "/checkpoint.safetensors");
+    take_over(options_, run_.options);
   }
-  if (!options.save.empty())
-    write_safetensors(options.save, {trainer->weights(), {{"model", options.model}}});
+  if (options_.epochs < done())
+    throw UsageError(text("--epochs: expected at least ", done(),
+                          ", which are done already, found ", options_.epochs));
+  target_ = choose_target(options_.device);
+  if (options_.threads > 0) set_thread_count(options_.threads);
+  if (!target_.note.empty()) std::printf("%s\n", target_.note.c_str());
+  dataset_ = load_dataset(options_.data, options_.given.count("--data"), kDrawnTrain, kDrawnTest,
+                          options_.seed);
+  keep_first(dataset_, options_.limit);
+  const int images = options_.limit = dataset_.train.count;
+  steps_ = (images + options_.batch - 1) / options_.batch;
+  trainer_ = target_.make_trainer({.model = options_.model,
+                                   .batch = options_.batch,
+                                   .rule = options_.rule(),
+                                   .seed = options_.seed},
+                                  dataset_);
+  const std::map<std::string, std::string> notes = {{"data", fingerprint(dataset_)},
+                                                    {"device", target_.name},
+                                                    {"seed", text(options_.seed)},
+                                                    {"height", text(dataset_.train.height)},
+                                                    {"width", text(dataset_.train.width)}};
+  if (!options_.resume.empty())
+    go_on_from(notes);
+  else if (!options_.init.empty())
+    trainer_->set_weights(read_weights(options_.init).tensors, options_.init);
+  run_.options = shaping_options(options_);
+  run_.notes = notes;
+}
+
+void Run::go_on_from(const std::map<std::string, std::string>& notes) {
+  const std::string& folder = options_.resume;
+  if (run_.notes["data"] != notes.at("data"))
+    throw Error(text("--data ", options_.data, ": expected the data of ", folder, ", ",
+                     run_.notes["data"], ", found ", notes.at("data")));
+  if (run_.notes["device"] != notes.at("device"))
+    std::printf("The run was on the %s: on the %s it goes on, but not to the same bits.\n",
+                run_.notes["device"].c_str(), notes.at("device").c_str());
+  if (static_cast<int>(run_.scores.size()) >= steps_)
+    throw Error(text(folder, ": expected scores of fewer than the ", steps_,
+                     " steps of an epoch in its checkpoint, found ", run_.scores.size()));
+  trainer_->set_weights(run_.weights, folder);
+  trainer_->set_state(run_.state, static_cast<long>(done()) * steps_ + run_.scores.size(), folder);
+}
+
+void Run::save_weights(const std::string& path) {
+  std::map<std::string, std::string> metadata = run_.notes;
+  metadata["model"] = options_.model;
+  metadata["epochs"] = text(done());
+  write_safetensors(path, {trainer_->weights(), metadata});
+}
+
+void Run::save_checkpoint() {
+  run_.weights = trainer_->weights();
+  run_.state = trainer_->state();
+  run_.total_seconds += now() - timed_;
+  timed_ = now();
+  write_checkpoint(options_.out + "/checkpoint.safetensors", run_);
+}
+
+void Run::start_files() {
+  if (options_.resume.empty()) prepare_folder(options_.out);
+  log_.open(options_.log, kLogHeader);
+  for (const EpochRecord& record : run_.epochs) log_.line(log_line(record));
+  step_log_.open(options_.step_log, "step,loss");
+  save_checkpoint();  // a folder that cannot be written is known before the work
+}
+
+// Trains one epoch, or what is left of it, and evaluates. Returns false if it was interrupted.
+bool Run::train_epoch(const InterruptGuard& guard) {
+  const int epoch = done() + 1, images = dataset_.train.count;
+  const std::vector<StepScore> earlier = run_.scores;
+  const int first = static_cast<int>(earlier.size());
+  ProgressBar bar(epoch_label(epoch, options_.epochs), earlier, options_.batch, images);
+  const double start = now();
+  run_.scores = trainer_->train(epoch_order(images, options_.shuffle, options_.seed, epoch),
+                                learning_rates(options_.rate_schedule(), epoch, steps_), first,
+                                [&](const std::vector<StepScore>& scores, int steps_done) {
+                                  bar.show(scores, steps_done);
+                                  return !guard.interrupted();
+                                });
+  std::copy(earlier.begin(), earlier.end(), run_.scores.begin());
+  run_.epoch_seconds += now() - start;
+  for (size_t i = first; i < run_.scores.size(); ++i)
+    step_log_.line(text((epoch - 1) * steps_ + i + 1, ",", exact_text(run_.scores[i].loss)));
+  if (static_cast<int>(run_.scores.size()) < steps_) return false;
+
+  const Score train = mean_score(run_.scores, options_.batch, images);
+  const Score test = trainer_->evaluate();
+  run_.epochs.push_back(
+      {epoch, train.loss, train.accuracy, test.loss, test.accuracy, run_.epoch_seconds});
+  log_.line(log_line(run_.epochs.back()));
+  run_.scores.clear();
+  run_.epoch_seconds = 0;
+  return true;
+}
+
+// The files that follow every epoch, the checkpoint last: where it is, the others are.
+void Run::save_epoch() {
+  const std::string folder = options_.out + "/";
+  write_file_atomically(folder + "log.csv", log_text(run_.epochs));
+  write_file_atomically(folder + "curves.svg", curves_svg(options_.model, run_.epochs));
+  if (best_epoch(run_.epochs).epoch == done()) save_weights(folder + "best.safetensors");
+  save_checkpoint();
+}
+
+int Run::train() {
+  print_summary(options_, trainer_->summary(), dataset_, target_.device());
+  if (!options_.resume.empty())
+    std::printf("Going on after epoch %d, and %zu of %d batches.\n\n", done(), run_.scores.size(),
+                steps_);
+  const InterruptGuard guard;
+  start_files();
+  const int before = done();
+  while (done() < options_.epochs && !guard.interrupted()) {
+    if (!train_epoch(guard)) break;
+    if (done() == before + 1) print_epoch_heading();
+    print_epoch(run_.epochs.back(), options_.epochs, dataset_.train.count);
+    if (!std::isfinite(run_.epochs.back().train_loss))
+      std::printf("The loss is no number any more: try a smaller --learning-rate.\n");
+    save_epoch();
+  }
+  if (done() < options_.epochs) {
+    save_checkpoint();
+    std::printf(
+        "\nStopped in epoch %d, after %zu of %d batches. To go on:\n"
+        "  ./train --resume %s\n",
+        done() + 1, run_.scores.size(), steps_, options_.out.c_str());
+    return 130;
+  }
+  save_weights(options_.out + "/weights.safetensors");
+  if (!options_.save.empty()) save_weights(options_.save);
+  write_pictures(options_, dataset_, *trainer_);
+  save_checkpoint();
+  print_closing(options_, run_);
   return 0;
 }
+
+}  // namespace
+
+int run_training(const Options& options) { return Run(options).train(); }
 
 }  // namespace plainnet

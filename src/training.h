@@ -2,20 +2,17 @@
 
 #include <vector>
 
-#include "dataset.h"
 #include "options.h"
 
 namespace plainnet {
 
-/// Trains as `options` say and reports on standard output. Returns the exit status; throws Error.
+/// Trains as `options` say, reports on standard output and leaves its files in the run folder, from
+/// which it goes on if options.resume says so. Ctrl-C stops it after the batch, with a checkpoint;
+/// a second one kills it. Returns the exit status: 0, or 130 after Ctrl-C; throws Error.
 int run_training(const Options& options);
 
-/// The data set that `options` ask for: the IDX files of --data; where there are none and none were
-/// asked for, the built-in digits.
-Dataset load_dataset(const Options& options);
-
-/// The order in which epoch `epoch` (from 1) takes `count` images: a shuffle that depends on the seed
-/// and the epoch alone (Fisher and Yates, in Durstenfeld's form).
+/// The order in which epoch `epoch` (from 1) takes `count` images: a shuffle that depends on the
+/// seed and the epoch alone (Fisher and Yates, in Durstenfeld's form).
 std::vector<int> epoch_order(int count, bool shuffle, uint64_t seed, int epoch);
 
 }  // namespace plainnet

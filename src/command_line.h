@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace plainnet {
+
+/// Where an option's value goes: a variable that must outlive this, and what it may hold.
+struct Value {
+  std::function<void(const std::string& name, const std::string& value)> set;  // or UsageError
+  std::function<std::string()> get;  // a text that set() takes
+};
+
+Value whole_number(int* variable, int low, int high);
+Value whole_number(uint64_t* variable, uint64_t low, uint64_t high);
+Value number(double* variable, double low, double high);
+Value on_off(bool* variable);
+Value choice(std::string* variable, const std::vector<std::string>& allowed);
+Value path(std::string* variable);
+
+struct Option {
+  std::string name, value_name, help;  // "--epochs", "N", what it does, with its default
+  Value value;                         // without a value_name, the option sets it to "on"
+};
+
+struct OptionGroup {
+  std::string title;
+  std::vector<Option> options;
+};
+
+/// Sets what the command line gives, --epochs 3 or --epochs=3, and returns the names of these
+/// options; what is no option goes to `arguments`. Throws UsageError, in one line that names the
+/// option and what is allowed, for an unknown option (with the nearest one), a missing or
+/// superfluous value, or one out of range.
+std::set<std::string> parse_command_line(int argc, const char* const* argv,
+                                         const std::vector<OptionGroup>& groups,
+                                         std::vector<std::string>* arguments);
+
+/// The options, a line for each, by groups.
+std::string describe(const std::vector<OptionGroup>& groups);
+
+/// Calls `run` and returns what it returns, the exit status; prints an Error, with the name of the
+/// program before it, and returns 2 for a UsageError, 1 for any other.
+int run_program(const std::string& name, const std::function<int()>& run);
+
+}  // namespace plainnet

@@ -1,0 +1,26 @@
+#include "dataset.h"
+
+#include <cstdio>
+
+#include "numbers.h"
+
+namespace plainnet {
+
+std::string fingerprint(const Dataset& dataset) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const Images* images : {&dataset.train, &dataset.test})
+    for (const auto* bytes : {&images->pixels, &images->labels})
+      for (const uint8_t byte : *bytes) hash = (hash ^ byte) * 0x100000001b3;
+  return format("%d training images, hash %016llx", dataset.train.count,
+                static_cast<unsigned long long>(hash));
+}
+
+Dataset load_dataset(const std::string& directory, bool required, int train_count, int test_count,
+                     uint64_t seed) {
+  if (required || has_idx_files(directory)) return read_idx_directory(directory);
+  std::printf("No data in %s (make mnist fetches it): taking built-in digits.\n",
+              directory.c_str());
+  return draw_digits(train_count, test_count, seed);
+}
+
+}  // namespace plainnet

@@ -1,0 +1,36 @@
+#pragma once
+
+// For tests that are compiled once for each target and number type.
+
+#include "../kernels/device.h"
+#include "test.h"
+
+#define STRING_(x) #x
+#define STRING(x) STRING_(x)
+
+namespace plainnet::TARGET {
+
+/// "cpu_double"
+inline const std::string kTargetName = STRING(TARGET);
+
+/// Whether this machine can run the target. Without a GPU, its tests are not registered.
+inline bool can_run() {
+  static const bool can = device_problem().empty();
+  return can;
+}
+
+/// Registers a test under the target's name and its own: "cpu_double dense: ...".
+struct TargetRegistration {
+  TargetRegistration(const std::string& name, std::function<void()> body) {
+    if (can_run()) test::tests().push_back({STRING(TARGET) " " + name, std::move(body)});
+  }
+};
+
+}  // namespace plainnet::TARGET
+
+/// TEST for one target.
+#define TARGET_TEST(name)                                                                   \
+  static void TEST_JOIN(test_body_, __LINE__)();                                            \
+  static const ::plainnet::TARGET::TargetRegistration TEST_JOIN(test_registration_, __LINE__)( \
+      name, TEST_JOIN(test_body_, __LINE__));                                               \
+  static void TEST_JOIN(test_body_, __LINE__)()

@@ -1,0 +1,98 @@
+// What ./predict prints.
+
+#include "../src/command_line.h"
+#include "../src/files.h"
+#include "../src/numbers.h"
+#include "../src/png.h"
+#include "../src/record.h"
+#include "../src/safetensors.h"
+#include "small_run.h"
+
+namespace plainnet {
+namespace {
+
+using test::predict;
+using test::scratch_folder;
+using test::small_run;
+
+bool contains(const std::string& all, const std::string& part) {
+  return all.find(part) != std::string::npos;
+}
+
+TEST("predict: --evaluate finds what training logged") {
+  const std::string run = scratch_folder() + "/run/";
+  test::train(small_run("run", {"--epochs", "4", "--optimizer", "adam"}));
+  const EpochRecord last = parse_log(read_file(run + "log.csv"), "log").back();
+  const std::string expected =
+      format("loss %.4f, accuracy %.2f%%", last.test_loss, 100 * last.test_accuracy);
+  for (const char* file : {"weights.safetensors", "checkpoint.safetensors"}) {
+    const auto outcome = predict({run + file, "--evaluate", "--data", test::small_data()});
+    CHECK(contains(outcome.output, expected), "expected ", expected, ", got ", outcome.output);
+  }
+}
+
+TEST("predict: images, by index and from files") {
+  const std::string weights = scratch_folder() + "/run/weights.safetensors";
+  const std::string data = test::small_data();
+  test::train(small_run("run", {"--epochs", "1"}));
+  const auto by_index = predict({weights, "--data", data, "--index", "13"});
+  CHECK(contains(by_index.output, "label: 3"), by_index.output);
+  double sum = 0;
+  for (int digit = 0; digit < 10; ++digit) {
+    const size_t row = by_index.output.find(text("\n  ", digit, "  "));
+    CHECK(row != std::string::npos, by_index.output);
+    const size_t end = by_index.output.find('%', row);
+    sum += std::stod(by_index.output.substr(end - 6, 6));
+  }
+  CHECK_NEAR(sum, 100, 0.06);
+  CHECK(contains(by_index.output, "This is a "));
+
+  // A black bar on white paper of another size.
+  GreyImage image{30, 40, std::vector<uint8_t>(30 * 40, 250)};
+  for (int y = 5; y < 35; ++y) image.pixels[y * 30 + 14] = image.pixels[y * 30 + 15] = 10;
+  const std::string png = scratch_folder() + "/one.png", pgm = scratch_folder() + "/one.pgm";
+  write_file_atomically(png, encode_png(image));
+  write_file_atomically(pgm,
+                        "P5 30 40 255\n" + std::string(image.pixels.begin(), image.pixels.end()));
+  const auto from_png = predict({weights, png}), from_pgm = predict({weights, pgm});
+  CHECK_EQUAL(from_png.status, 0);
+  CHECK_EQUAL(from_png.output, from_pgm.output);
+  for (const char* part : {"inverted", "scaled", "centred in 18x18", "@@"})
+    CHECK(contains(from_png.output, part), from_png.output);
+}
+
+TEST("predict: what is wrong is said") {
+  const std::string weights = scratch_folder() + "/run/weights.safetensors";
+  const std::string data = test::small_data();
+  test::train(small_run("run", {"--epochs", "1"}));
+  CHECK_ERROR(predict({}), "expected a file of weights");
+  CHECK_ERROR(predict({weights}), "IMAGE", "found 0");
+  CHECK_ERROR(predict({weights, "a.png", "--evaluate"}), "IMAGE", "found 2");
+  CHECK_ERROR(predict({weights, "--index", "40", "--data", data}), "--index", "0 to 39", "40");
+  CHECK_ERROR(predict({weights, "--evalute"}), "--evalute", "--evaluate");
+  CHECK_ERROR(predict({weights, weights}), weights, "expected a PNG");
+  CHECK_ERROR(predict({weights, "--model", "bilstm", "--evaluate", "--data", data}), weights,
+              "bilstm", "conv2d_1.kernel");
+  TensorFile nameless = read_safetensors(weights);
+  nameless.metadata.clear();
+  const std::string other = scratch_folder() + "/other.safetensors";
+  write_safetensors(other, nameless);
+  CHECK_ERROR(predict({other, "--evaluate", "--data", data}), other, "--model");
+  CHECK_EQUAL(predict({other, "--evaluate", "--data", data, "--model", "cnn"}).status, 0);
+  nameless.metadata = {{"model", "cnn"}, {"height", "0"}};
+  write_safetensors(other, nameless);
+  CHECK_ERROR(predict({other, "a.png"}), other, "height");
+}
+
+TEST("predict: exit statuses") {
+  const auto status_of = [](const std::function<int()>& body) {
+    std::fflush(stderr);
+    return run_program("test", body);
+  };
+  CHECK_EQUAL(status_of([] { return 130; }), 130);
+  CHECK_EQUAL(status_of([]() -> int { throw Error("an error, as the test wants"); }), 1);
+  CHECK_EQUAL(status_of([]() -> int { throw UsageError("a wrong usage, as the test wants"); }), 2);
+}
+
+}  // namespace
+}  // namespace plainnet

@@ -1,0 +1,295 @@
+// What ./train leaves behind and goes on from.
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "../src/checkpoint.h"
+#include "../src/files.h"
+#include "../src/numbers.h"
+#include "../src/options.h"
+#include "../src/png.h"
+#include "../src/progress.h"
+#include "../src/targets.h"
+#include "../src/training.h"
+#include "small_run.h"
+
+namespace plainnet {
+namespace {
+
+namespace fs = std::filesystem;
+using test::Outcome;
+using test::scratch_folder;
+using test::small_run;
+
+using Strings = std::vector<std::string>;
+
+std::string in_scratch(const std::string& name) { return scratch_folder() + "/" + name; }
+
+bool contains(const std::string& all, const std::string& part) {
+  return all.find(part) != std::string::npos;
+}
+
+void check_same(const std::vector<Tensor>& got, const std::vector<Tensor>& expected) {
+  CHECK_EQUAL(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    CHECK_EQUAL(got[i].name, expected[i].name);
+    CHECK(got[i].shape == expected[i].shape, got[i].name);
+    CHECK(got[i].values == expected[i].values, got[i].name);
+  }
+}
+
+// That two run folders came to the same: weights, state and scores bit by bit.
+void check_same_run(const std::string& got, const std::string& expected) {
+  const Checkpoint a = read_checkpoint(in_scratch(got) + "/checkpoint.safetensors");
+  const Checkpoint b = read_checkpoint(in_scratch(expected) + "/checkpoint.safetensors");
+  check_same(a.weights, b.weights);
+  check_same(a.state, b.state);
+  CHECK_EQUAL(a.epochs.size(), b.epochs.size());
+  for (size_t i = 0; i < a.epochs.size(); ++i) {
+    CHECK_EQUAL(a.epochs[i].train_loss, b.epochs[i].train_loss);
+    CHECK_EQUAL(a.epochs[i].train_accuracy, b.epochs[i].train_accuracy);
+    CHECK_EQUAL(a.epochs[i].test_loss, b.epochs[i].test_loss);
+    CHECK_EQUAL(a.epochs[i].test_accuracy, b.epochs[i].test_accuracy);
+  }
+  for (const char* file : {"/weights.safetensors", "/best.safetensors"})
+    check_same(read_weights(in_scratch(got) + file).tensors,
+               read_weights(in_scratch(expected) + file).tensors);
+}
+
+TEST("run: a checkpoint holds all that was written") {
+  const Checkpoint written{{{"model", "cnn"}, {"--batch", "128"}},
+                           {{"data", "some \"data\"\n"}},
+                           {{1, 0.1, 0.2, 1e-300, 0.4, 0.5}, {2, INFINITY, 0, 1, 1, 2}},
+                           {{0.1f, 3}, {INFINITY, 16777216}},
+                           0.1,
+                           1e9,
+                           {{"dense_1.bias", {2}, {0.1f, -0.0f}}},
+                           {{"momentum.dense_1.bias", {2}, {1e-40f, 2}}}};
+  const std::string path = in_scratch("checkpoint.safetensors");
+  write_checkpoint(path, written);
+  const Checkpoint read = read_checkpoint(path);
+  CHECK(read.options == written.options);
+  CHECK(read.notes == written.notes);
+  CHECK_EQUAL(read.epochs.size(), size_t{2});
+  for (int i = 0; i < 2; ++i) CHECK_EQUAL(log_line(read.epochs[i]), log_line(written.epochs[i]));
+  CHECK_EQUAL(read.epochs[0].test_loss, 1e-300);
+  CHECK_EQUAL(read.scores.size(), size_t{2});
+  for (int i = 0; i < 2; ++i) {
+    CHECK_EQUAL(read.scores[i].loss, written.scores[i].loss);
+    CHECK_EQUAL(read.scores[i].correct, written.scores[i].correct);
+  }
+  CHECK_EQUAL(read.epoch_seconds, 0.1);
+  CHECK_EQUAL(read.total_seconds, 1e9);
+  check_same(read.weights, written.weights);
+  check_same(read.state, written.state);
+
+  write_safetensors(path, {written.weights, {}});
+  CHECK_ERROR(read_checkpoint(path), path, "expected a checkpoint");
+  CHECK_ERROR(parse_log(text(kLogHeader, "\n1,2,3\n"), "a log"), "a log", "epoch 1", "1,2,3");
+}
+
+// Each step of a trainer that was stopped after any number of steps and restored in another.
+TEST("run: every optimizer goes on from any step to the same bits") {
+  const Dataset dataset = read_idx_directory(test::small_data());
+  const int images = dataset.train.count, steps = (images + 15) / 16;
+  const std::vector<double> rates(steps, 0.01);
+  for (const auto kind :
+       {UpdateRule::kSgd, UpdateRule::kRmsprop, UpdateRule::kAdam, UpdateRule::kAdamW}) {
+    const TrainerOptions options{"cnn", 16, {.kind = kind, .weight_decay = 0.1}, 3};
+    const auto make = [&] { return choose_target("cpu").make_trainer(options, dataset); };
+    const auto epoch = [&](Trainer& trainer, int number, int first, int stop) {
+      return trainer.train(epoch_order(images, true, 3, number), rates, first,
+                           [&](const auto&, int done) { return done < stop; });
+    };
+    const auto whole = make();
+    epoch(*whole, 1, 0, steps);
+    const std::vector<StepScore> expected = epoch(*whole, 2, 0, steps);
+    const Score score = whole->evaluate();
+    for (const int stop : {1, 3, steps}) {
+      const auto before = make();
+      epoch(*before, 1, 0, steps);
+      std::vector<StepScore> scores = epoch(*before, 2, 0, stop);
+      CHECK_EQUAL(static_cast<int>(scores.size()), stop);
+      const auto after = make();
+      after->set_weights(before->weights(), "weights");
+      after->set_state(before->state(), steps + stop, "state");
+      const std::vector<StepScore> rest = epoch(*after, 2, stop, steps);
+      scores.insert(scores.end(), rest.begin() + stop, rest.end());
+      for (int i = 0; i < steps; ++i) CHECK_EQUAL(scores[i].loss, expected[i].loss);
+      check_same(after->weights(), whole->weights());
+      check_same(after->state(), whole->state());
+      CHECK_EQUAL(after->evaluate().loss, score.loss);
+    }
+    CHECK_ERROR(whole->set_state({}, 1, "nothing"), "nothing", "conv2d_1.kernel", "found none");
+  }
+}
+
+TEST("run: the folder holds files that parse") {
+  const Strings arguments = small_run("run", {"--epochs", "2"});
+  const Outcome outcome = test::train(arguments);
+  CHECK_EQUAL(outcome.status, 0);
+  for (const char* part : {"conv2d_1", "Total", "100 training and 40 test images", "2/2", "Best"})
+    CHECK(contains(outcome.output, part), outcome.output);
+  CHECK(!contains(outcome.output, "\r") && !contains(outcome.output, "\x1b"), "a bar in a file");
+
+  const std::string folder = in_scratch("run/");
+  const std::vector<EpochRecord> log = parse_log(read_file(folder + "log.csv"), "log.csv");
+  CHECK_EQUAL(log.size(), size_t{2});
+  const TensorFile weights = read_safetensors(folder + "weights.safetensors");
+  CHECK_EQUAL(weights.metadata.at("model"), std::string("cnn"));
+  CHECK_EQUAL(weights.metadata.at("height"), text(test::kSmallSize));
+  CHECK(weights.find("conv2d_1.kernel"));
+  for (const char* name : {"mistakes.png", "filters.png"})
+    CHECK(decode_png(read_file(folder + name), name).width > 0);
+  for (const char* name : {"curves.svg", "confusion.svg"}) {
+    const std::string svg = read_file(folder + name);
+    CHECK(svg.starts_with("<svg") && svg.ends_with("</svg>\n"), name);
+  }
+  CHECK(!fs::exists(folder + "checkpoint.safetensors.1"));
+}
+
+TEST("run: resumed for more epochs, it ends with the same bits") {
+  for (const Strings& more : {Strings{}, Strings{"--optimizer", "adam", "--schedule", "step",
+                                                 "--step-epochs", "1", "--warm-up", "0.7"}}) {
+    Strings whole = small_run("whole", more), part = small_run("part", more);
+    whole.insert(whole.end(), {"--epochs", "3"});
+    part.insert(part.end(), {"--epochs", "1", "--log", in_scratch("first.csv")});
+    test::train(whole);
+    test::train(part);
+    const Outcome resumed = test::train({"--resume", in_scratch("part"), "--epochs", "3",
+                                         "--device", "cpu", "--log", in_scratch("log.csv")});
+    CHECK_EQUAL(resumed.status, 0);
+    check_same_run("part", "whole");
+    CHECK_EQUAL(read_file(in_scratch("log.csv")), read_file(in_scratch("part/log.csv")));
+    fs::remove_all(in_scratch("whole"));
+    fs::remove_all(in_scratch("part"));
+  }
+}
+
+TEST("run: stopped by Ctrl-C, it goes on to the same bits") {
+  // Sends the signal once the run has begun; what comes too late must not end the tests.
+  std::signal(SIGINT, SIG_IGN);
+  std::jthread interrupter([checkpoint = in_scratch("part/checkpoint.safetensors")] {
+    while (!fs::exists(checkpoint)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(70));
+    kill(getpid(), SIGINT);
+  });
+  const Outcome stopped = test::train(small_run("part", {"--epochs", "100000"}));
+  interrupter.join();
+  std::signal(SIGINT, SIG_DFL);
+  CHECK_EQUAL(stopped.status, 130);
+  CHECK(contains(stopped.output, "./train --resume " + in_scratch("part")), stopped.output);
+  const Checkpoint checkpoint = read_checkpoint(in_scratch("part/checkpoint.safetensors"));
+  const std::string epochs = text(checkpoint.epochs.size() + 1);
+  test::train({"--resume", in_scratch("part"), "--epochs", epochs});
+  test::train(small_run("whole", {"--epochs", epochs}));
+  check_same_run("part", "whole");
+}
+
+TEST("run: options that contradict the checkpoint are refused by name") {
+  test::train(small_run("run", {"--epochs", "2", "--schedule", "cosine"}));
+  const std::string folder = in_scratch("run");
+  const auto refused = [&](const std::string& name, const std::string& value) {
+    Strings arguments = {"--resume", folder, name, value};
+    if (name == "model") arguments = {"--resume", folder, value};
+    try {
+      test::train(arguments);
+    } catch (const UsageError& error) {
+      return contains(error.what(), name) && contains(error.what(), value);
+    }
+    return false;
+  };
+  CHECK(refused("--batch", "32"));
+  CHECK(refused("--seed", "7"));
+  CHECK(refused("--learning-rate", "0.1"));
+  CHECK(refused("--optimizer", "adam"));
+  CHECK(refused("--epochs", "3"), "the cosine ends with epoch 2");
+  CHECK(refused("--limit", "50"));
+  CHECK(refused("model", "bilstm"));
+  CHECK(refused("--out", "elsewhere"));
+  CHECK_ERROR(test::train({"--resume", folder, "--init", "x"}), "--init");
+  CHECK_ERROR(test::train({"--resume", in_scratch("none")}), in_scratch("none"));
+  CHECK_EQUAL(test::train({"--resume", folder, "--batch", "16"}).status, 0);
+
+  const std::string labels = test::small_data() + "/train-labels-idx1-ubyte";
+  std::string bytes = read_file(labels);
+  bytes.back() = static_cast<char>(9 - bytes.back());
+  write_file_atomically(labels, bytes);
+  CHECK_ERROR(test::train({"--resume", folder}), "--data", "expected the data of");
+
+  const std::string checkpoint = folder + "/checkpoint.safetensors";
+  bytes = read_file(checkpoint);
+  std::ofstream(checkpoint, std::ios::binary) << bytes.substr(0, bytes.size() / 2);
+  CHECK_ERROR(test::train({"--resume", folder}), checkpoint, "cut short");
+}
+
+TEST("run: fewer epochs than are done are refused") {
+  test::train(small_run("run", {"--epochs", "2"}));
+  CHECK_ERROR(test::train({"--resume", in_scratch("run"), "--epochs", "1"}), "--epochs", "2");
+}
+
+TEST("run: an earlier run in the folder is moved, not lost") {
+  const std::string init = in_scratch("run/weights.safetensors");
+  test::train(small_run("run", {"--epochs", "1"}));
+  const std::string first = read_file(init);
+  const Outcome again = test::train(small_run("run/", {"--epochs", "1", "--init", init}));
+  CHECK(contains(again.output, in_scratch("run.1")), again.output);
+  test::train(small_run("run", {"--epochs", "1"}));
+  CHECK_EQUAL(read_file(in_scratch("run.1/weights.safetensors")) == first, true);
+  CHECK(fs::exists(in_scratch("run.2/weights.safetensors")));
+  CHECK_EQUAL(read_file(init) == first, true);
+
+  std::ofstream(in_scratch("file")) << "not a folder";
+  CHECK_ERROR(test::train(small_run("file", {"--epochs", "1"})), "--out", in_scratch("file"));
+}
+
+TEST("run: options that have no meaning together are refused") {
+  CHECK_ERROR(test::train(small_run("run", {"--optimizer", "adam", "--momentum", "0.5"})),
+              "--momentum", "--optimizer sgd");
+  CHECK_ERROR(test::train(small_run("run", {"--step-epochs", "3"})), "--step-epochs", "step");
+  CHECK_ERROR(test::train(small_run("run", {"--schedule", "cosine", "--warm-up", "30"})),
+              "--warm-up", "30");
+}
+
+TEST("run: schedules") {
+  const auto rate = [](const Schedule& schedule, int epoch, int step) {
+    return learning_rates(schedule, epoch, 4)[step];
+  };
+  CHECK_EQUAL(rate({"constant", 0.5, 9, 10, 0}, 9, 3), 0.5);
+  const Schedule warm{"constant", 0.8, 9, 10, 1.5};  // 6 updates
+  CHECK_NEAR(rate(warm, 1, 0), 0.8 / 6, 1e-15);
+  CHECK_NEAR(rate(warm, 2, 1), 0.8, 1e-15);
+  CHECK_NEAR(rate(warm, 2, 2), 0.8, 1e-15);
+  const Schedule step{"step", 0.5, 9, 2, 0};
+  CHECK_EQUAL(rate(step, 2, 3), 0.5);
+  CHECK_NEAR(rate(step, 3, 0), 0.05, 1e-15);
+  CHECK_NEAR(rate(step, 5, 0), 0.005, 1e-15);
+  const Schedule cosine{"cosine", 0.5, 3, 10, 1};  // 4 updates of warm-up, 8 of the cosine
+  CHECK_NEAR(rate(cosine, 2, 0), 0.5, 1e-15);
+  CHECK_NEAR(rate(cosine, 3, 0), 0.25, 1e-15);
+  CHECK_NEAR(rate(cosine, 3, 3), 0.25 * (1 + std::cos(M_PI * 7 / 8)), 1e-15);
+}
+
+TEST("run: the bar fits its terminal") {
+  for (int columns = 1; columns <= 250; ++columns) {
+    const std::string line = progress_line("12/30", 234, 469, 4000, 0.0432, 0.9871, columns);
+    CHECK(static_cast<int>(line.size()) < columns, columns, " columns: ", line);
+  }
+  CHECK_EQUAL(progress_line("1/3", 1, 2, 75.3, 2.5, 0.5, 60),
+              std::string("1/3 [========>........] 1/2  1:15 left  loss 2.5000  50.00%"));
+  CHECK_EQUAL(clock_text(4000), std::string("1:06:40"));
+  CHECK_EQUAL(grouped(1234567), std::string("1,234,567"));
+}
+
+TEST("run: --help fits a screen") {
+  const std::string help = help_text();
+  CHECK(std::count(help.begin(), help.end(), '\n') <= 40);
+  size_t begin = 0;
+  for (size_t end; (end = help.find('\n', begin)) != std::string::npos; begin = end + 1)
+    CHECK(end - begin <= 80, help.substr(begin, end - begin));
+}
+
+}  // namespace
+}  // namespace plainnet
