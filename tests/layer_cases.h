@@ -1,0 +1,33 @@
+#pragma once
+
+// The layers, at shapes that fit no tile, that the tests run.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "../kernels/layer.h"
+#include "values.h"
+
+namespace plainnet::TARGET {
+
+struct LayerCase {
+  std::string type, name;  // "conv2d", "5x5 valid relu, 11 images 9x7x5 to 29 channels"
+  Shape input;
+  int batch, max_batch;
+  bool small;   // few enough barriers for the emulated target
+  bool smooth;  // else y is linear in each single number, as long as that crosses no kink
+  std::function<LayerPointer()> layer;
+  // What of the layer comes before a ReLU and a pooling that it includes; null if it has neither.
+  std::function<LayerPointer()> linear;
+  bool relu;
+  int pool;  // the side of its windows, or 1
+};
+
+/// All of them; on the emulated target the small ones only.
+std::vector<LayerCase> layer_cases();
+
+/// An x for the case. Where y has kinks in x, other than a ReLU's, they are more than 1/128 away.
+test::Values random_input(const LayerCase& layer_case, Random& random);
+
+}  // namespace plainnet::TARGET

@@ -1,0 +1,153 @@
+// The layers and the loss against PyTorch's values in float64.
+
+#include "../kernels/softmax_cross_entropy.h"
+#include "layer_run.h"
+#include "reference.h"
+#include "reference_cases.h"
+
+namespace plainnet::TARGET {
+namespace {
+
+using test::Reference;
+
+// Of the largest magnitude in a tensor. The sums have up to some hundred terms, and each side
+// rounds in its own order: they differ by some ten to thirty rounding errors, of 1e-16 in double
+// and 6e-8 in float.
+constexpr double kTolerance = sizeof(real) == sizeof(double) ? 1e-13 : 3e-6;
+
+Shape image_shape(const Reference& reference) {
+  const std::vector<int>& x = reference.tensor("x").shape;
+  return {x.at(1), x.at(2), x.at(3)};
+}
+
+Shape row_shape(const Reference& reference) { return {1, 1, reference.tensor("x").shape.at(1)}; }
+
+Shape sequence_shape(const Reference& reference) {
+  const std::vector<int>& x = reference.tensor("x").shape;
+  return {x.at(1), 1, x.at(2)};
+}
+
+// Runs a layer as the reference says, in a batch that is not full, and compares y, dx and the
+// gradient of every parameter. `prefix` is what the reference puts before the names of parameters.
+void check_layer(const Reference& reference, LayerPointer layer, Shape input,
+                 const std::string& prefix = "") {
+  const int batch = reference.tensor("x").shape[0];
+  LayerRun run(std::move(layer), input, batch, batch + 3);
+  for (size_t i = 0; i < run.parameters().size(); ++i) {
+    const test::ReferenceTensor& tensor = reference.tensor(prefix + run.parameters()[i].name);
+    const std::vector<int64_t> shape(tensor.shape.begin(), tensor.shape.end());
+    CHECK(shape == run.parameters()[i].shape, reference.path, ": ", run.parameters()[i].name);
+    run.set_parameter(i, tensor.values);
+  }
+  test::check_close(reference.path + ": y", run.forward(reference.tensor("x").values),
+                    reference.tensor("y").values, kTolerance);
+  for (const auto& [name, values] : run.backward(reference.tensor("dy").values))
+    test::check_close(reference.path + ": " + name, values,
+                      reference.tensor(name == "dx" ? name : prefix + name).values, kTolerance);
+}
+
+Size kernel_size(const Reference& reference) {
+  const std::vector<int>& kernel = reference.tensor("kernel").shape;
+  return {kernel.at(0), kernel.at(1)};
+}
+
+Padding padding(const Reference& reference) {
+  return reference.word("padding") == "same" ? kSame : kValid;
+}
+
+TARGET_TEST("conv2d: PyTorch's values") {
+  for (const std::string& name : test::reference_names("conv2d")) {
+    const Reference reference = test::read_reference(name);
+    check_layer(reference,
+                conv2d({.filters = reference.tensor("kernel").shape.at(3),
+                        .kernel = kernel_size(reference),
+                        .stride = reference.parameter("stride"),
+                        .padding = padding(reference),
+                        .relu = reference.parameter("relu") == 1}),
+                image_shape(reference));
+  }
+}
+
+TARGET_TEST("depthwise_conv2d: PyTorch's values") {
+  for (const std::string& name : test::reference_names("depthwise_conv2d")) {
+    const Reference reference = test::read_reference(name);
+    check_layer(reference,
+                depthwise_conv2d({.kernel = kernel_size(reference),
+                                  .stride = reference.parameter("stride"),
+                                  .padding = padding(reference),
+                                  .relu = reference.parameter("relu") == 1}),
+                image_shape(reference));
+  }
+}
+
+TARGET_TEST("max_pool2d: PyTorch's values") {
+  for (const std::string& name : test::reference_names("max_pool2d")) {
+    const Reference reference = test::read_reference(name);
+    check_layer(
+        reference,
+        max_pool2d({.size = reference.parameter("size"), .stride = reference.parameter("stride")}),
+        image_shape(reference));
+  }
+}
+
+TARGET_TEST("dense: PyTorch's values") {
+  for (const std::string& name : test::reference_names("dense")) {
+    const Reference reference = test::read_reference(name);
+    check_layer(reference,
+                dense({.units = reference.tensor("bias").shape.at(0),
+                       .relu = reference.parameter("relu") == 1}),
+                row_shape(reference));
+  }
+}
+
+TARGET_TEST("lstm: PyTorch's values") {
+  for (const std::string& name : test::reference_names("lstm")) {
+    const Reference reference = test::read_reference(name);
+    const bool both = reference.parameter("bidirectional") == 1;
+    check_layer(reference,
+                lstm({.units = reference.parameter("units"),
+                      .bidirectional = both,
+                      .return_sequence = reference.parameter("sequence") == 1}),
+                sequence_shape(reference), both ? "" : "forward.");
+  }
+}
+
+TARGET_TEST("softmax_cross_entropy: PyTorch's values") {
+  for (const std::string& name : test::reference_names("softmax_cross_entropy")) {
+    const Reference reference = test::read_reference(name);
+    const auto& logits = reference.tensor("logits");
+    const auto& labels = reference.tensor("labels").values;
+    const int batch = logits.shape.at(0), classes = logits.shape.at(1);
+    int correct = 0;
+    for (int b = 0; b < batch; ++b) {
+      const auto row = logits.values.begin() + b * classes;
+      correct += std::max_element(row, row + classes) - row == labels[b];
+    }
+
+    const Buffer<uint8_t> label(std::vector<uint8_t>(labels.begin(), labels.end()));
+    const Buffer<int> step(1);
+    GuardedBuffer z(logits.values.size()), dz(logits.values.size()), p(logits.values.size());
+    VisibleBuffer<Score> scores(1);
+    z.set(logits.values);
+    softmax_cross_entropy(z.data(), label.data(), batch, classes, dz.data(), step.data(),
+                          scores.device());
+    softmax(z.data(), batch, classes, p.data());
+    synchronize();
+    test::check_close(reference.path + ": loss", {scores.read(0).loss},
+                      reference.tensor("loss").values, kTolerance);
+    CHECK_EQUAL(scores.read(0).correct, correct);
+    const Values& dlogits = reference.tensor("dlogits").values;
+    test::check_close(reference.path + ": dlogits", dz.get(dlogits.size(), "dlogits"), dlogits,
+                      kTolerance);
+    // The gradient by a logit is (probability - [it is the label's]) / batch.
+    Values probabilities(dlogits.size());
+    for (int b = 0; b < batch; ++b)
+      for (int n = 0; n < classes; ++n)
+        probabilities[b * classes + n] = dlogits[b * classes + n] * batch + (n == labels[b]);
+    test::check_close(reference.path + ": probabilities", p.get(dlogits.size(), "p"), probabilities,
+                      kTolerance);
+  }
+}
+
+}  // namespace
+}  // namespace plainnet::TARGET

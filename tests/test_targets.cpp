@@ -1,0 +1,97 @@
+// The targets agree: each layer, and a training step of each network, on the same numbers.
+
+#include "computations.h"
+#include "trainers.h"
+
+namespace plainnet {
+namespace {
+
+using test::NamedValues;
+
+// Of the largest magnitude in a tensor. The targets add up sums of up to a few hundred terms in
+// different orders, each with rounding errors of 6e-8 in float and 1e-16 in double; and the cpu
+// target has a float exponential function of its own, exact to 2e-7.
+constexpr double kFloatTolerance = 3e-6, kDoubleTolerance = 1e-13;
+
+std::vector<NamedValues> run(const std::vector<Computation>& all, const std::string& name) {
+  for (const Computation& computation : all)
+    if (computation.name == name) return computation.run();
+  throw test::Failure("no computation " + name);
+}
+
+// The cpu target in double precision is the judge; numerical gradients and PyTorch judge it.
+void compare_targets(const std::string& name, bool on_emulated) {
+  const std::vector<NamedValues> expected = run(cpu_double::computations(), name);
+  test::check_close(run(cpu_float::computations(), name), expected, kFloatTolerance);
+  if (on_emulated) {
+    test::check_close(run(emulated_float::computations(), name), expected, kFloatTolerance);
+    test::check_close(run(emulated_double::computations(), name), expected, kDoubleTolerance);
+  }
+#ifdef WITH_GPU
+  if (!test::gpu_is_there()) return;
+  test::check_close(run(gpu_float::computations(), name), expected, kFloatTolerance);
+  test::check_close(run(gpu_double::computations(), name), expected, kDoubleTolerance);
+#endif
+}
+
+struct Registrations {
+  Registrations() {
+    std::vector<std::string> emulated;
+    for (const Computation& computation : emulated_float::computations())
+      emulated.push_back(computation.name);
+    for (const Computation& computation : cpu_double::computations()) {
+      const bool on_emulated =
+          std::find(emulated.begin(), emulated.end(), computation.name) != emulated.end();
+      test::Registration(
+          "targets agree: " + computation.name,
+          [name = computation.name, on_emulated] { compare_targets(name, on_emulated); });
+    }
+  }
+} const registrations;
+
+Images random_images(int count, int height, int width, Random& random) {
+  Images images{count, height, width, std::vector<uint8_t>(count * height * width),
+                std::vector<uint8_t>(count)};
+  for (uint8_t& pixel : images.pixels) pixel = static_cast<uint8_t>(random.below(256));
+  for (uint8_t& label : images.labels) label = static_cast<uint8_t>(random.below(10));
+  return images;
+}
+
+// One training step, then the probabilities of the test images. After the first step the momentum
+// is the gradient, but for its sign and the learning rate. The images are small, for the sake of
+// the emulated target: of 16 x 16, the convolutions and poolings leave one pixel.
+std::vector<NamedValues> training_step(const Target& target, const std::string& model) {
+  Random random(5, 0);
+  const int height = model == "bilstm" ? 3 : 16, width = model == "bilstm" ? 7 : 16;
+  const Dataset dataset{"", "", random_images(3, height, width, random),
+                        random_images(2, height, width, random)};
+  const auto trainer = test::make_trainer(target, model, 3, dataset);
+  const float loss = test::train(*trainer, {2, 0, 1}, 3, 0.05).at(0).loss;
+  const std::vector<float> probabilities = trainer->predict();
+  std::vector<NamedValues> all = test::values(trainer->state());
+  all.push_back({"loss", {loss}});
+  all.push_back({"probabilities", {probabilities.begin(), probabilities.end()}});
+  return all;
+}
+
+void compare_training_steps(const std::string& model) {
+  const std::vector<NamedValues> expected = training_step(cpu_double::target(), model);
+  // A network multiplies the rounding errors of its layers; and what a trainer of a double target
+  // tells is rounded to float.
+  const double kSeveralLayers = 3e-5, kRounding = 6e-8;
+  test::check_close(training_step(cpu_float::target(), model), expected, kSeveralLayers);
+  test::check_close(training_step(emulated_float::target(), model), expected, kSeveralLayers);
+  test::check_close(training_step(emulated_double::target(), model), expected, kRounding);
+#ifdef WITH_GPU
+  if (!test::gpu_is_there()) return;
+  test::check_close(training_step(gpu_float::target(), model), expected, kSeveralLayers);
+  test::check_close(training_step(gpu_double::target(), model), expected, kRounding);
+#endif
+}
+
+TEST("targets agree: a training step of cnn") { compare_training_steps("cnn"); }
+TEST("targets agree: a training step of separable") { compare_training_steps("separable"); }
+TEST("targets agree: a training step of bilstm") { compare_training_steps("bilstm"); }
+
+}  // namespace
+}  // namespace plainnet

@@ -1,0 +1,75 @@
+// The threads of the cpu target, and its memory.
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+#include "test.h"
+#include "thread_count.h"
+
+namespace plainnet {
+namespace {
+
+TEST("parallel_for: covers each number once, whatever the number of threads") {
+  for (int count : {1, 2, 3, 7}) {
+    const test::ThreadCount threads(count);
+    CHECK_EQUAL(thread_count(), count);
+    for (int n : {0, 1, 2, 3, 15, 16, 17, 31, 1000, 4099}) {
+      std::vector<std::atomic<int>> seen(n);
+      std::atomic<int> bad_ranges = 0;
+      parallel_for(n, [&](int begin, int end) {
+        if (!(0 <= begin && begin < end && end <= n)) {
+          ++bad_ranges;
+          return;
+        }
+        for (int i = begin; i < end; ++i) ++seen[i];
+      });
+      CHECK_EQUAL(bad_ranges.load(), 0);
+      for (int i = 0; i < n; ++i) CHECK_EQUAL(seen[i].load(), 1);
+    }
+  }
+}
+
+// Each job reads what the one before it wrote, with no lock: it must be done, and visible.
+TEST("parallel_for: a job begins when the one before it is done") {
+  for (int count : {2, 3}) {
+    const test::ThreadCount threads(count);
+    constexpr int kSize = 64, kJobs = 500;
+    std::vector<int> values(kSize), next(kSize);
+    for (int i = 0; i < kSize; ++i) values[i] = i;
+    for (int job = 0; job < kJobs; ++job) {
+      parallel_for(kSize, [&](int begin, int end) {
+        for (int i = begin; i < end; ++i) next[i] = values[(i + 1) % kSize] + 1;
+      });
+      values.swap(next);
+    }
+    for (int i = 0; i < kSize; ++i) CHECK_EQUAL(values[i], (i + kJobs) % kSize + kJobs);
+  }
+}
+
+TEST("parallel_for: has all threads at work") {
+  const test::ThreadCount threads(3);
+  // Each of three ranges waits until all three are being worked on.
+  std::atomic<int> waiting = 0;
+  parallel_for(3, [&](int, int) {
+    ++waiting;
+    while (waiting < 3) std::this_thread::yield();
+  });
+  CHECK_EQUAL(waiting.load(), 3);
+}
+
+TEST("allocate_pages: is zero and begins on a cache line") {
+  for (size_t bytes : {size_t{1}, size_t{5000}, size_t{5} << 20})
+    for (int round = 0; round < 2; ++round) {
+      unsigned char* memory = static_cast<unsigned char*>(allocate_pages(bytes));
+      CHECK_EQUAL(reinterpret_cast<uintptr_t>(memory) % 64, 0u);
+      for (size_t i = 0; i < bytes; ++i) {
+        CHECK(memory[i] == 0, "byte ", i, " of ", bytes);
+        memory[i] = 0xff;
+      }
+      release_pages(memory);
+    }
+}
+
+}  // namespace
+}  // namespace plainnet
