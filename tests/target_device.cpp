@@ -63,6 +63,9 @@ TARGET_TEST("__syncthreads: shared memory holds what others wrote") {
   CHECK(buffer.download() == values);
 }
 
+// warpSize, for the host: nvcc knows that name on the device only.
+constexpr int kWarp = threads(32).x;
+
 template <class T>
 __global__ void shuffle_kernel(T* values, int delta) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -79,7 +82,7 @@ void check_shuffle() {
     launch(shuffle_kernel<T>, 2, block, buffer.data(), delta);
     const std::vector<T> got = buffer.download();
     for (int i = 0; i < static_cast<int>(values.size()); ++i) {
-      const int from = i % warpSize + delta < warpSize ? i + delta : i;
+      const int from = i % kWarp + delta < kWarp ? i + delta : i;
       CHECK_EQUAL(got[i], values[from]);
     }
   }
@@ -104,13 +107,13 @@ __global__ void sum_kernel(const double* values, int count, double* warp_sums, d
 }
 
 TARGET_TEST("warp_sum, block_sum: sums of all lanes, all threads") {
-  constexpr int kWarps = kSumThreads.x / warpSize;
+  constexpr int kWarps = kSumThreads.x / kWarp;
   std::vector<double> values(500), warp_sums(kWarps);
   Random random(1, 0);
   double total = 0;
   for (int i = 0; i < 500; ++i) {
     values[i] = random.below(1000);  // whole numbers: sums in any order are exact
-    warp_sums[i % kSumThreads.x / warpSize] += values[i];
+    warp_sums[i % kSumThreads.x / kWarp] += values[i];
     total += values[i];
   }
   const Buffer<double> in(values), of_warps(kWarps), of_block(3);
