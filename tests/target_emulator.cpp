@@ -69,10 +69,8 @@ TARGET_TEST("emulator: reports a warp that a block's sum misses") {
 }
 
 TARGET_TEST("emulator: refuses a block of 0 or 1025 threads") {
-  CHECK_ERROR(launch(leaving_kernel, 1, threads(0), -1), at(__LINE__), "1 to 1024 threads",
-              "found 0");
-  CHECK_ERROR(launch(leaving_kernel, 1, threads(1025), -1), at(__LINE__), "1 to 1024",
-              "found 1025");
+  CHECK_ERROR(launch(leaving_kernel, 1, threads(0), -1), __FILE__, "1 to 1024 threads", "found 0");
+  CHECK_ERROR(launch(leaving_kernel, 1, threads(1025), -1), "1 to 1024", "found 1025");
   CHECK_ERROR(launch(leaving_kernel, 1, threads(32, 33), -1), "1 to 1024", "found 1056");
 }
 

@@ -11,7 +11,7 @@ namespace plainnet::TARGET {
 namespace {
 
 // How many elements of a tensor are compared; forward() runs twice for each.
-const int kSample = kTargetName == "cpu_double" ? 300 : kTargetName == "gpu_double" ? 60 : 3;
+constexpr int kSample = kTargetName == "cpu_double" ? 300 : kTargetName == "gpu_double" ? 60 : 3;
 
 // Numbers of [0, size): all of them, or the first, the last and others at random.
 std::vector<size_t> sample(size_t size, Random& random) {
@@ -172,20 +172,21 @@ void check_loss_gradients(int batch, int classes) {
   }
 }
 
-const bool registered = [] {
-  if (sizeof(real) < sizeof(double)) return false;
-  for (const LayerCase& layer_case : layer_cases()) {
-    TargetRegistration(text(layer_case.type, ": gradients, ", layer_case.name),
-                       [=] { check_gradients(layer_case); });
-    TargetRegistration(text(layer_case.type, ": repeats, ", layer_case.name),
-                       [=] { check_repeats(layer_case); });
+struct Registrations {
+  Registrations() {
+    if (sizeof(real) < sizeof(double)) return;
+    for (const LayerCase& layer_case : layer_cases()) {
+      TargetRegistration(text(layer_case.type, ": gradients, ", layer_case.name),
+                         [=] { check_gradients(layer_case); });
+      TargetRegistration(text(layer_case.type, ": repeats, ", layer_case.name),
+                         [=] { check_repeats(layer_case); });
+    }
+    for (const auto& [batch, classes] : {std::pair(1, 1), std::pair(1, 3), std::pair(7, 10),
+                                         std::pair(3, 101), std::pair(131, 13)})
+      TargetRegistration(text("softmax_cross_entropy: gradients, ", batch, " of ", classes),
+                         [b = batch, c = classes] { check_loss_gradients(b, c); });
   }
-  for (const auto& [batch, classes] :
-       {std::pair(1, 1), std::pair(1, 3), std::pair(7, 10), std::pair(3, 101), std::pair(131, 13)})
-    TargetRegistration(text("softmax_cross_entropy: gradients, ", batch, " of ", classes),
-                       [b = batch, c = classes] { check_loss_gradients(b, c); });
-  return true;
-}();
+} const registrations;
 
 }  // namespace
 }  // namespace plainnet::TARGET

@@ -2,6 +2,8 @@
 
 // For tests that are compiled once for each target and number type.
 
+#include <string_view>
+
 #include "../kernels/device.h"
 #include "test.h"
 
@@ -11,7 +13,7 @@
 namespace plainnet::TARGET {
 
 /// "cpu_double"
-inline const std::string kTargetName = STRING(TARGET);
+constexpr std::string_view kTargetName = STRING(TARGET);
 
 /// Whether this machine can run the target. Without a GPU, its tests are not registered.
 inline bool can_run() {

@@ -1,6 +1,7 @@
 // The threads of the cpu target, and its memory.
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <thread>
 
@@ -49,13 +50,16 @@ TEST("parallel_for: a job begins when the one before it is done") {
 
 TEST("parallel_for: has all threads at work") {
   const test::ThreadCount threads(3);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   // Each of three ranges waits until all three are being worked on.
-  std::atomic<int> waiting = 0;
+  std::atomic<int> waiting = 0, alone = 0;
   parallel_for(3, [&](int, int) {
     ++waiting;
-    while (waiting < 3) std::this_thread::yield();
+    while (waiting < 3 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    if (waiting < 3) ++alone;
   });
   CHECK_EQUAL(waiting.load(), 3);
+  CHECK_EQUAL(alone.load(), 0);
 }
 
 TEST("allocate_pages: is zero and begins on a cache line") {
