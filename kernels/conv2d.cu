@@ -15,13 +15,15 @@
 //
 // If wanted, y is max-pooled at once, over windows of pool x pool pixels side by side, so that the
 // large y is never written to memory: it is then [batch][oh / pool][ow / pool][out], and dz is dy at
-// the largest pixel of each window, else 0 (see max_pool2d.cu).
+// the largest pixel of each window, else 0.
 //
 // All three sums are matrix products of which one matrix is never written down ("implicit GEMM",
-// Chetlur et al., "cuDNN: Efficient primitives for deep learning", 2014). backward() overwrites.
+// Chetlur et al., "cuDNN: Efficient primitives for deep learning", 2014). With pooling, dz is so
+// sparse that backward() sums over what is not zero instead. backward() overwrites.
+
+#include <cmath>
 
 #include "common.h"
-#include "max_pool2d.h"
 #include "tile.h"
 
 namespace plainnet::TARGET {
@@ -48,7 +50,8 @@ struct Geometry {
 // A tile is one pixel (o, p) of several images by several output channels; k runs over the taps and
 // input channels (i, j, c). Here x has its zeros around it, so every tap is inside: in an image,
 // x[o s][p s][0] lies at pixel[(o, p)], and x[o s + i][p s + j][c] lies offset[k] after it. A block
-// computes the tiles of one pooling window, one after the other, and keeps the largest numbers in y.
+// computes the tiles of one pooling window, one after the other, and keeps the largest numbers; bias
+// and ReLU do not change which one is the largest.
 template <int V>
 __global__ void forward_kernel(Geometry g,
                                const real* __restrict__ x,       // [batch][height][width][in]
@@ -58,34 +61,32 @@ __global__ void forward_kernel(Geometry g,
                                const real* __restrict__ bias,    // [out]
                                bool with_relu, int batch,
                                real* __restrict__ y,         // [batch][oh / pool][ow / pool][out]
-                               real* __restrict__ winner) {  // like y: which tap of the window
+                               real* __restrict__ winner) {  // like y: the number o ow + p
   const int b0 = blockIdx.y * Tile<V>::kRows, n0 = blockIdx.z * Tile<V>::kColumns;
   const int images = min(batch - b0, Tile<V>::kRows);
   const int channels = min(g.out - n0, Tile<V>::kColumns);
-  const long first = b0 * g.y_size() + static_cast<long>(blockIdx.x) * g.out + n0;
+  const int o0 = blockIdx.x / g.y_width() * g.pool, p0 = blockIdx.x % g.y_width() * g.pool;
 
-  for (int tap = 0; tap < g.pool * g.pool; ++tap) {
-    const int o = blockIdx.x / g.y_width() * g.pool + tap / g.pool;
-    const int p = blockIdx.x % g.y_width() * g.pool + tap % g.pool;
-    const real* x_pixel = x + b0 * g.x_size() + pixel[o * g.columns.output + p];
-    Tile<V> tile;
-    tile.add_product([&](int m) { return x_pixel + min(m, images - 1) * g.x_size(); },
-                     [&](int k) { return offset[k]; }, kernel + n0, g.out, channels, g.taps());
-    tile.store(images, channels, [&](int m, int n, Vector sum, int count) {
-      const long at = first + m * g.y_size() + n;
-      Vector z = sum + load(bias + n0 + n);
-      if (with_relu) z = relu(z);
-      if (g.pool == 1) return store(y + at, z, count);
-      Vector best = z, best_tap = broadcast(0);
-      if (tap > 0) {
-        const auto wins = (z > load(y + at)) | (z != z);  // a NaN shows
-        best = wins ? z : load(y + at);
-        best_tap = wins ? broadcast(tap) : load(winner + at);
-      }
-      store(y + at, best, count);
-      store(winner + at, best_tap, count);
+  Tile<V> largest(-INFINITY), winners(o0 * g.columns.output + p0);
+  for (int o = o0; o < o0 + g.pool; ++o)
+    for (int p = p0; p < p0 + g.pool; ++p) {
+      const int number = o * g.columns.output + p;
+      const real* x_pixel = x + b0 * g.x_size() + pixel[number];
+      Tile<V> tile;
+      tile.add_product([&](int m) { return x_pixel + min(m, images - 1) * g.x_size(); },
+                       [&](int k) { return offset[k]; }, kernel + n0, g.out, channels, g.taps());
+      largest.take_larger(tile, winners, number);
+    }
+
+  const long at = b0 * g.y_size() + static_cast<long>(blockIdx.x) * g.out + n0;
+  largest.store(images, channels, [&](int m, int n, Vector sum, int count) {
+    const Vector z = sum + load(bias + n0 + n);
+    store(y + at + m * g.y_size() + n, with_relu ? relu(z) : z, count);
+  });
+  if (g.pool > 1)
+    winners.store(images, channels, [&](int m, int n, Vector numbers, int count) {
+      store(winner + at + m * g.y_size() + n, numbers, count);
     });
-  }
 }
 
 // A tile is one input pixel (h, w) of several images by several input channels. It sums, over the
@@ -150,6 +151,137 @@ __global__ void backward_kernel_kernel(Geometry g,
   });
 }
 
+// With pooling, dz is zero at all pixels of a window but the largest, and there, too, where the ReLU
+// was zero: seven numbers of eight, with windows of 2 x 2. These kernels go from one number that is
+// not zero to the next.
+struct Nonzero {
+  int pixel;  // o ow + p
+  real dz;
+};
+constexpr int kMaxListed = 512;
+
+// Lists the `count` next pixels of a channel and returns how many are in the list. A thread that is
+// alone in its block leaves out the zeros; many threads leave them in, and skip them together.
+__device__ int list_nonzeros(const real* dy, const real* winner, int out, int count, Nonzero* list) {
+  const int thread = threadIdx.y * blockDim.x + threadIdx.x, all = blockDim.y * blockDim.x;
+  int listed = 0;
+  __syncthreads();  // the list before this one has been used
+  for (int k = thread; k < count; k += all) {
+    const long at = static_cast<long>(k) * out;
+    const real dz = dy[at];
+    list[all == 1 ? listed : k] = {static_cast<int>(winner[at]), dz};
+    listed += dz != 0;
+  }
+  __syncthreads();
+  return all == 1 ? listed : count;
+}
+
+// A block sums dkernel of a few output channels over a few images; there is a partial result for
+// every few images. The row i of a kernel for one output channel, [kw][in], lies side by side in x,
+// too: a Vector of it is a segment, and segment[s] says how far its x lies from its pixel's. A thread
+// keeps the sums of several segments in registers. A segment may reach beyond its row: these sums
+// are not used.
+constexpr int kChannelsPerBlock = 4;
+constexpr int kSegments = 5;
+constexpr Dim3 kPooledThreads = threads(32, 4);
+
+__global__ void pooled_backward_kernel_kernel(
+    Geometry g, int segments,
+    const real* __restrict__ x,       // [batch][height][width][in]
+    const int* __restrict__ segment,  // [segments]
+    const int* __restrict__ pixel,    // [oh][ow]
+    const real* __restrict__ dy,      // [batch][oh / pool][ow / pool][out]
+    const real* __restrict__ winner,  // like dy
+    real* __restrict__ partial,       // [splits][out][segments][kVectorLanes]
+    int batch, int images_per_split) {
+  __shared__ Nonzero list[kMaxListed];
+  const int thread = threadIdx.y * blockDim.x + threadIdx.x, all = blockDim.y * blockDim.x;
+  const int n0 = blockIdx.x * kChannelsPerBlock, n1 = min(n0 + kChannelsPerBlock, g.out);
+  const int b0 = blockIdx.y * images_per_split, b1 = min(b0 + images_per_split, batch);
+  for (int b = b0; b < b1; ++b)
+    for (int n = n0; n < n1; ++n)
+      for (int k = 0; k < g.y_pixels(); k += kMaxListed) {
+        const long first = b * g.y_size() + static_cast<long>(k) * g.out + n;
+        const int listed = list_nonzeros(dy + first, winner + first, g.out,
+                                         min(g.y_pixels() - k, kMaxListed), list);
+        real* out = partial + (static_cast<long>(blockIdx.y) * g.out + n) * segments * kVectorLanes;
+        for (int s0 = thread; s0 < segments; s0 += kSegments * all) {
+          const real* x_segment[kSegments];
+          Vector sum[kSegments];
+#pragma GCC unroll 8
+          for (int q = 0; q < kSegments; ++q) {
+            const int s = min(s0 + q * all, segments - 1);
+            x_segment[q] = x + b * g.x_size() + segment[s];
+            sum[q] = b == b0 && k == 0 ? Vector{} : load(out + s * kVectorLanes);
+          }
+          for (int e = 0; e < listed; ++e) {
+            const real dz = list[e].dz;
+            if (dz == 0) continue;
+            const int at = pixel[list[e].pixel];
+#pragma GCC unroll 8
+            for (int q = 0; q < kSegments; ++q) sum[q] += dz * load(x_segment[q] + at);
+          }
+#pragma GCC unroll 8
+          for (int q = 0; q < kSegments; ++q)
+            if (s0 + q * all < segments)
+              store(out + (s0 + q * all) * kVectorLanes, sum[q], kVectorLanes);
+        }
+      }
+}
+
+// From the order of the segments to that of the kernel.
+__global__ void reorder_kernel(Geometry g, int segments_per_row,
+                               const real* __restrict__ sum,  // [out][kh][segments per row][lanes]
+                               real* __restrict__ dkernel) {  // [kh][kw][in][out]
+  const int row = g.columns.kernel * g.in, i = blockIdx.x / row, k = blockIdx.x % row;
+  const int padded_row = segments_per_row * kVectorLanes;
+  for (int n = threadIdx.x; n < g.out; n += blockDim.x)
+    dkernel[blockIdx.x * g.out + n] = sum[(n * g.rows.kernel + i) * padded_row + k];
+}
+
+// The first number from `from` on that is `mine` modulo `all`.
+__device__ int own_from(int from, int mine, int all) {
+  return from + ((mine - from) % all + all) % all;
+}
+
+// A block computes dx of one image: it adds the kernel times dz to the window of x that dz's pixel
+// has read. A thread works on rows and columns of dx of its own, so that threads need not wait for
+// each other.
+__global__ void pooled_backward_x_kernel(Geometry g,
+                                         const real* __restrict__ dy,  // [batch][oh / pool][ow / pool][out]
+                                         const real* __restrict__ winner,    // like dy
+                                         const real* __restrict__ kernel_t,  // [out][kh][kw][in]
+                                         real* __restrict__ dx) {  // [batch][height][width][in]
+  __shared__ Nonzero list[kMaxListed];
+  const int x_row = g.columns.input * g.in, kernel_row = g.columns.kernel * g.in;
+  real* dx_image = dx + blockIdx.x * g.x_size();
+  for (int h = threadIdx.y; h < g.rows.input; h += blockDim.y)
+    for (int k = threadIdx.x; k < x_row; k += blockDim.x) dx_image[h * x_row + k] = 0;
+
+  for (int n = 0; n < g.out; ++n)
+    for (int first = 0; first < g.y_pixels(); first += kMaxListed) {
+      const long at = blockIdx.x * g.y_size() + static_cast<long>(first) * g.out + n;
+      const int listed = list_nonzeros(dy + at, winner + at, g.out,
+                                       min(g.y_pixels() - first, kMaxListed), list);
+      for (int e = 0; e < listed; ++e) {
+        const real dz = list[e].dz;
+        if (dz == 0) continue;
+        const int h0 = list[e].pixel / g.columns.output * g.rows.stride - g.rows.before;
+        const int w0 = list[e].pixel % g.columns.output * g.columns.stride - g.columns.before;
+        const int h1 = min(h0 + g.rows.kernel, g.rows.input);
+        const int k0 = max(w0, 0) * g.in, k1 = min(w0 + g.columns.kernel, g.columns.input) * g.in;
+        for (int h = own_from(max(h0, 0), threadIdx.y, blockDim.y); h < h1; h += blockDim.y) {
+          real* to = dx_image + h * x_row;
+          const real* from = kernel_t + (n * g.rows.kernel + h - h0) * kernel_row - w0 * g.in;
+          int k = own_from(k0, threadIdx.x, blockDim.x);
+          for (; k <= k1 - kVectorLanes; k += blockDim.x * kVectorLanes)
+            store(to + k, load(to + k) + dz * load(from + k), kVectorLanes);
+          if (k < k1) store(to + k, load(to + k) + dz * load(from + k), k1 - k);
+        }
+      }
+    }
+}
+
 class Conv2d : public Layer {
  public:
   explicit Conv2d(const Conv2dOptions& options) : options_(options) {}
@@ -191,27 +323,32 @@ class Conv2d : public Layer {
       padded_.columns = padded(g_.columns);
       padded_x_ = Buffer<real>(max_batch * padded_.x_size());
     }
-    std::vector<int> offset;
-    for (int i = 0; i < size.height; ++i)
-      for (int j = 0; j < size.width; ++j)
-        for (int c = 0; c < g_.in; ++c)
-          offset.push_back((i * padded_.columns.input + j) * g_.in + c);
-    offset_ = Buffer<int>(offset);
-    std::vector<int> pixel;
+    const int x_row = padded_.columns.input * g_.in, kernel_row = size.width * g_.in;
+    std::vector<int> offset, pixel, segment;
+    for (int i = 0; i < size.height; ++i) {
+      for (int k = 0; k < kernel_row; ++k) offset.push_back(i * x_row + k);
+      for (int k = 0; k < kernel_row; k += kVectorLanes) segment.push_back(i * x_row + k);
+    }
     for (int o = 0; o < g_.rows.output; ++o)
       for (int p = 0; p < g_.columns.output; ++p)
-        pixel.push_back((o * padded_.columns.input * g_.rows.stride + p * g_.columns.stride) * g_.in);
+        pixel.push_back(o * g_.rows.stride * x_row + p * g_.columns.stride * g_.in);
+    offset_ = Buffer<int>(offset);
     pixel_ = Buffer<int>(pixel);
+
     // Enough blocks to fill the machine, whichever it is: the split must not depend on it, for the
     // order of the sums does.
-    const long tiles_of_kernel = tiles(g_.taps(), kTileRows) * tiles(g_.out, 3 * kLanes);
-    // A power of two, so that it divides kImagesAtOnce or is a multiple of it.
-    while (images_per_split_ * 2 * 1024 <= max_batch * tiles_of_kernel) images_per_split_ *= 2;
-    partial_ = Buffer<real>(tiles(max_batch, images_per_split_) * kernel_size);
+    const int per_image = g_.pool > 1
+                              ? 5 * tiles(g_.out, kChannelsPerBlock)
+                              : tiles(g_.taps(), kTileRows) * tiles(g_.out, 3 * kLanes);
+    images_per_split_ = max(1, max_batch * per_image / 1024);
+    const int splits = tiles(max_batch, images_per_split_);
     if (g_.pool > 1) {
-      images_at_once_ = min(max(kImagesAtOnce, images_per_split_), max_batch);
+      segment_ = Buffer<int>(segment);
       winner_ = Buffer<real>(max_batch * g_.y_size());
-      dz_ = Buffer<real>(images_at_once_ * g_.z_size());
+      kernel_sum_ = Buffer<real>(segment.size() * kVectorLanes * g_.out);
+      partial_ = Buffer<real>(splits * kernel_sum_.size());
+    } else {
+      partial_ = Buffer<real>(splits * kernel_size);
     }
     return output;
   }
@@ -229,22 +366,10 @@ class Conv2d : public Layer {
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
     bias_gradient_.run(options_.relu ? y : nullptr, dy, static_cast<long>(batch) * g_.y_pixels(),
                        bias().gradient);
-    if (dx) {
-      const int taps = g_.rows.kernel * g_.columns.kernel;
-      transpose(kernel().value, taps, g_.in, g_.out, kernel_t_.data());
-    }
-    if (g_.pool == 1) {
-      backward_products(x, dy, dx, 0, batch);
-    } else {
-      for (int b = 0; b < batch; b += images_at_once_) {
-        const int images = min(images_at_once_, batch - b);
-        max_pool2d_backward(pooling(g_.rows), pooling(g_.columns), g_.out, dy + b * g_.y_size(),
-                            winner_.data() + b * g_.y_size(), images, dz_.data());
-        backward_products(x, dz_.data(), dx, b, images);
-      }
-    }
-    const int size = g_.taps() * g_.out;
-    sum_rows(partial_.data(), tiles(batch, images_per_split_), size, size, kernel().gradient);
+    if (g_.pool > 1)
+      pooled_backward(x, dy, dx, batch);
+    else
+      plain_backward(x, dy, dx, batch);
   }
 
  private:
@@ -254,43 +379,54 @@ class Conv2d : public Layer {
   // x with the zeros that forward() put around it.
   const real* with_border(const real* x) const { return has_border() ? padded_x_.data() : x; }
 
-  // The axis along which the pooling windows lie.
-  Axis pooling(Axis axis) const {
-    return {axis.output, axis.output / g_.pool, g_.pool, g_.pool, 0};
-  }
-
-  // The parts of dkernel, and dx, of the images b ... b + images - 1; dz begins with image b.
-  void backward_products(const real* x, const real* dz, real* dx, int b, int images) {
+  void plain_backward(const real* x, const real* dz, real* dx, int batch) {
+    const int splits = tiles(batch, images_per_split_), kernel_size = g_.taps() * g_.out;
     with_width(g_.out, [&](auto width) {
       constexpr int V = width();
-      const Grid grid(tiles(g_.taps(), kTileRows), tiles(images, images_per_split_),
-                      tiles(g_.out, Tile<V>::kColumns));
-      launch(backward_kernel_kernel<V>, grid, Tile<V>::kThreads, padded_,
-             with_border(x) + b * padded_.x_size(), offset_.data(), pixel_.data(), dz,
-             partial_.data() + static_cast<long>(b / images_per_split_) * g_.taps() * g_.out,
-             images, images_per_split_);
+      const Grid grid(tiles(g_.taps(), kTileRows), splits, tiles(g_.out, Tile<V>::kColumns));
+      launch(backward_kernel_kernel<V>, grid, Tile<V>::kThreads, padded_, with_border(x),
+             offset_.data(), pixel_.data(), dz, partial_.data(), batch, images_per_split_);
     });
-    if (dx)
-      with_width(g_.in, [&](auto width) {
-        constexpr int V = width();
-        const Grid grid(g_.rows.input * g_.columns.input, tiles(images, kTileRows),
-                        tiles(g_.in, Tile<V>::kColumns));
-        launch(backward_x_kernel<V>, grid, Tile<V>::kThreads, g_, dz, kernel_t_.data(),
-               dx + b * g_.x_size(), images);
-      });
+    sum_rows(partial_.data(), splits, kernel_size, kernel_size, kernel().gradient);
+    if (!dx) return;
+    transpose(kernel().value, g_.rows.kernel * g_.columns.kernel, g_.in, g_.out, kernel_t_.data());
+    with_width(g_.in, [&](auto width) {
+      constexpr int V = width();
+      const Grid grid(g_.rows.input * g_.columns.input, tiles(batch, kTileRows),
+                      tiles(g_.in, Tile<V>::kColumns));
+      launch(backward_x_kernel<V>, grid, Tile<V>::kThreads, g_, dz, kernel_t_.data(), dx, batch);
+    });
+  }
+
+  void pooled_backward(const real* x, const real* dy, real* dx, int batch) {
+    const int splits = tiles(batch, images_per_split_);
+    const int segments = static_cast<int>(segment_.size());
+    const int sums = static_cast<int>(kernel_sum_.size());
+    launch(pooled_backward_kernel_kernel, {tiles(g_.out, kChannelsPerBlock), splits}, kPooledThreads,
+           padded_, segments, with_border(x), segment_.data(), pixel_.data(), dy, winner_.data(),
+           partial_.data(), batch, images_per_split_);
+    sum_rows(partial_.data(), splits, sums, sums, kernel_sum_.data());
+    launch(reorder_kernel, g_.taps(), kPooledThreads, g_, segments / g_.rows.kernel,
+           kernel_sum_.data(), kernel().gradient);
+    if (!dx) return;
+    transpose(kernel().value, 1, g_.taps(), g_.out, kernel_t_.data());
+    launch(pooled_backward_x_kernel, batch, kPooledThreads, g_, dy, winner_.data(),
+           kernel_t_.data(), dx);
   }
 
   Conv2dOptions options_;
   Geometry g_, padded_;  // of the image as it is, and with its border of zeros
-  int images_per_split_ = 1, images_at_once_ = 1;
+  int images_per_split_ = 1;
   BiasGradient bias_gradient_;
   Buffer<int> offset_;     // [kh][kw][in]: of a tap from its window's first, in x with its zeros
   Buffer<int> pixel_;      // [oh][ow]: of a window's first tap
-  Buffer<real> kernel_t_;  // [kh kw, reversed][out][in]
+  Buffer<real> kernel_t_;  // [kh kw, reversed][out][in]; with pooling [out][kh][kw][in]
   Buffer<real> padded_x_;  // [max_batch][padded height][padded width][in]
-  Buffer<real> partial_;   // [splits][kh][kw][in][out]
-  Buffer<real> winner_;    // [max_batch] like y: which tap of its window was the largest
-  Buffer<real> dz_;        // [images at once][oh][ow][out]
+  Buffer<real> partial_;   // [splits][kh][kw][in][out]; with pooling [splits] like kernel_sum_
+  // With pooling:
+  Buffer<real> winner_;      // [max_batch] like y: the pixel that was the largest of its window
+  Buffer<int> segment_;      // [segments]: of a segment from its window's first tap
+  Buffer<real> kernel_sum_;  // [out][segments][kVectorLanes]
 };
 
 }  // namespace

@@ -35,6 +35,7 @@ namespace {
 // takes: it reads x at time s, or T-1-s if it goes backward.
 struct Sequence {
   int batch, steps, in, units, directions;
+  int z_stride, h_stride;  // from row to row of arrays [..][4u] and [..][u]
 
   __host__ __device__ int time(int d, int s) const { return d == 0 ? s : steps - 1 - s; }
   __host__ __device__ int gates() const { return 4 * units; }
@@ -63,37 +64,37 @@ __global__ void recurrence_kernel(Sequence q, Weights forward, Weights backward,
   const Weights weights = d == 0 ? forward : backward;
   for (int s = 0; s < q.steps; ++s) {
     const real* x_rows = x + (static_cast<long>(b0) * q.steps + q.time(d, s)) * q.in;
-    const real* h_before = h + (q.row(d, max(s - 1, 0)) + b0) * u;
-    const real* c_before = c + (q.row(d, max(s - 1, 0)) + b0) * u;
-    real* z_rows = z + (q.row(d, s) + b0) * q.gates();
-    real* c_rows = c + (q.row(d, s) + b0) * u;
-    real* h_rows = h + (q.row(d, s) + b0) * u;
+    const real* h_before = h + (q.row(d, max(s - 1, 0)) + b0) * q.h_stride;
+    const real* c_before = c + (q.row(d, max(s - 1, 0)) + b0) * q.h_stride;
+    real* z_rows = z + (q.row(d, s) + b0) * q.z_stride;
+    real* c_rows = c + (q.row(d, s) + b0) * q.h_stride;
+    real* h_rows = h + (q.row(d, s) + b0) * q.h_stride;
     for (int n0 = 0; n0 < q.gates(); n0 += Strip<V>::columns_at_once()) {
       const int columns = min(q.gates() - n0, Strip<V>::columns_at_once());
       Strip<V> strip;
       strip.add_product([&](int m) { return x_rows + min(m, images - 1) * q.steps * q.in; },
                         [](int k) { return k; }, weights.w + n0, q.gates(), columns, q.in);
       if (s > 0)
-        strip.add_product([&](int m) { return h_before + min(m, images - 1) * u; },
+        strip.add_product([&](int m) { return h_before + min(m, images - 1) * q.h_stride; },
                           [](int k) { return k; }, weights.u + n0, q.gates(), columns, u);
       strip.store(images, columns, [&](int m, int n, Vector sum, int count) {
-        store(z_rows + m * q.gates() + n0 + n, sum + load(weights.b + n0 + n), count);
+        store(z_rows + m * q.z_stride + n0 + n, sum + load(weights.b + n0 + n), count);
       });
     }
     __syncthreads();
     for (int m = threadIdx.y; m < images; m += blockDim.y) {
-      real* gate = z_rows + m * q.gates();
+      real* gate = z_rows + m * q.z_stride;
       for (int k = threadIdx.x * kVectorLanes; k < u; k += blockDim.x * kVectorLanes) {
         const Vector i = sigmoid(load(gate + k)), f = sigmoid(load(gate + u + k));
         const Vector g = hyperbolic_tangent(load(gate + 2 * u + k));
         const Vector o = sigmoid(load(gate + 3 * u + k));
-        const Vector c_t = s > 0 ? f * load(c_before + m * u + k) + i * g : i * g;
+        const Vector c_t = s > 0 ? f * load(c_before + m * q.h_stride + k) + i * g : i * g;
         store(gate + k, i, u - k);
         store(gate + u + k, f, u - k);
         store(gate + 2 * u + k, g, u - k);
         store(gate + 3 * u + k, o, u - k);
-        store(c_rows + m * u + k, c_t, u - k);
-        store(h_rows + m * u + k, o * hyperbolic_tangent(c_t), u - k);
+        store(c_rows + m * q.h_stride + k, c_t, u - k);
+        store(h_rows + m * q.h_stride + k, o * hyperbolic_tangent(c_t), u - k);
       }
     }
     __syncthreads();
@@ -120,25 +121,25 @@ __global__ void backward_recurrence_kernel(
   real* dz_sum_rows = dz_sum + (static_cast<long>(d) * q.batch + b0) * q.gates();
   for (int s = q.steps - 1; s >= 0; --s) {
     const bool last = s == q.steps - 1, has_output = whole_sequence || last;
-    real* z_rows = z + (q.row(d, s) + b0) * q.gates();
-    const real* c_rows = c + (q.row(d, s) + b0) * u;
-    const real* c_before = c + (q.row(d, max(s - 1, 0)) + b0) * u;
+    real* z_rows = z + (q.row(d, s) + b0) * q.z_stride;
+    const real* c_rows = c + (q.row(d, s) + b0) * q.h_stride;
+    const real* c_before = c + (q.row(d, max(s - 1, 0)) + b0) * q.h_stride;
     for (int m = threadIdx.y; m < images; m += blockDim.y) {
       const long output = whole_sequence ? static_cast<long>(b0 + m) * q.steps + q.time(d, s)
                                          : static_cast<long>(b0 + m);
       const real* dy_row = dy + output * q.directions * u + d * u;
-      real* gate = z_rows + m * q.gates();
+      real* gate = z_rows + m * q.z_stride;
       for (int k = threadIdx.x * kVectorLanes; k < u; k += blockDim.x * kVectorLanes) {
         const Vector i = load(gate + k), f = load(gate + u + k);
         const Vector g = load(gate + 2 * u + k), o = load(gate + 3 * u + k);
-        const Vector c_tanh = hyperbolic_tangent(load(c_rows + m * u + k));
+        const Vector c_tanh = hyperbolic_tangent(load(c_rows + m * q.h_stride + k));
         Vector dh_t{}, dc_t{};
         if (has_output) dh_t += load(dy_row + k);
         if (!last) dh_t += load(dh_rows + m * u + k);
         if (!last) dc_t += load(dc_rows + m * u + k);
         dc_t += dh_t * o * (1 - c_tanh * c_tanh);
         store(dc_rows + m * u + k, dc_t * f, u - k);
-        const Vector c_t_before = s > 0 ? load(c_before + m * u + k) : Vector{};
+        const Vector c_t_before = s > 0 ? load(c_before + m * q.h_stride + k) : Vector{};
         const Vector dz[4] = {dc_t * g * i * (1 - i), dc_t * c_t_before * f * (1 - f),
                               dc_t * i * (1 - g * g), dh_t * c_tanh * o * (1 - o)};
         for (int n = 0; n < 4; ++n) {
@@ -153,7 +154,7 @@ __global__ void backward_recurrence_kernel(
       for (int k0 = 0; k0 < u; k0 += Strip<V>::columns_at_once()) {
         const int columns = min(u - k0, Strip<V>::columns_at_once());
         Strip<V> strip;
-        strip.add_product([&](int m) { return z_rows + min(m, images - 1) * q.gates(); },
+        strip.add_product([&](int m) { return z_rows + min(m, images - 1) * q.z_stride; },
                           [](int n) { return n; }, u_t + static_cast<long>(d) * q.gates() * u + k0, u, columns, q.gates());
         strip.store(images, columns, [&](int m, int k, Vector sum, int count) {
           store(dh_rows + m * u + k0 + k, sum, count);
@@ -169,7 +170,7 @@ __global__ void output_kernel(Sequence q, const real* __restrict__ h, bool whole
   const int b = blockIdx.x, t = blockIdx.y;  // t is 0 where only the last step is wanted
   for (int d = 0; d < q.directions; ++d) {
     const int s = whole_sequence ? q.time(d, t) : q.steps - 1;
-    const real* h_row = h + (q.row(d, s) + b) * q.units;
+    const real* h_row = h + (q.row(d, s) + b) * q.h_stride;
     real* y_row = y + (static_cast<long>(b) * gridDim.y + t) * q.directions * q.units + d * q.units;
     for (int k = threadIdx.x; k < q.units; k += blockDim.x) y_row[k] = h_row[k];
   }
@@ -193,11 +194,11 @@ __global__ void backward_weights_kernel(Sequence q, const real* __restrict__ x,
 
   Tile<V, kInColumn> tile;
   for (int s = is_w ? s0 : max(s0, 1); s < s1; ++s) {
-    const real* a = is_w ? x + static_cast<long>(q.time(d, s)) * q.in : h + q.row(d, s - 1) * q.units;
-    const long stride = is_w ? q.steps * q.in : q.units;
+    const real* a = is_w ? x + static_cast<long>(q.time(d, s)) * q.in : h + q.row(d, s - 1) * q.h_stride;
+    const long stride = is_w ? q.steps * q.in : q.h_stride;
     tile.add_product([&](int m) { return a + k0 + min(m, rows - 1); },
-                     [&](int b) { return b * stride; }, dz + q.row(d, s) * q.gates() + n0,
-                     q.gates(), columns, q.batch);
+                     [&](int b) { return b * stride; }, dz + q.row(d, s) * q.z_stride + n0,
+                     q.z_stride, columns, q.batch);
   }
   real* out = (is_w ? dw : du) + (static_cast<long>(blockIdx.z) * size + k0) * q.gates() + n0;
   tile.store(rows, columns, [&](int m, int n, Vector sum, int count) {
@@ -216,8 +217,8 @@ __global__ void backward_x_kernel(Sequence q, const real* __restrict__ dz,
 
   Tile<V> tile;
   for (int d = 0; d < q.directions; ++d) {
-    const real* dz_rows = dz + (q.row(d, q.time(d, t)) + b0) * q.gates();
-    tile.add_product([&](int m) { return dz_rows + min(m, images - 1) * q.gates(); },
+    const real* dz_rows = dz + (q.row(d, q.time(d, t)) + b0) * q.z_stride;
+    tile.add_product([&](int m) { return dz_rows + min(m, images - 1) * q.z_stride; },
                      [](int n) { return n; }, w_t + static_cast<long>(d) * q.gates() * q.in + k0, q.in, columns, q.gates());
   }
   real* dx_rows = dx + (static_cast<long>(b0) * q.steps + t) * q.in + k0;
@@ -234,7 +235,9 @@ class Lstm : public Layer {
 
   Shape build(Shape input, int max_batch) override {
     const int u = options_.units, directions = options_.bidirectional ? 2 : 1;
-    q_ = {max_batch, input.height, input.width * input.channels, u, directions};
+    // Rows a power of two apart would share a few lines of the CPU's first cache.
+    q_ = {max_batch, input.height, input.width * input.channels, u, directions, 4 * u + kLanes,
+          u + kLanes};
     const std::string prefixes[2] = {options_.bidirectional ? "forward." : "", "backward."};
     for (int d = 0; d < directions; ++d) {
       parameters.push_back({.name = prefixes[d] + "kernel",
@@ -250,9 +253,9 @@ class Lstm : public Layer {
                             .initializer = {Initializer::kForgetBias}});
     }
     const long rows = static_cast<long>(directions) * q_.steps * max_batch;
-    z_ = Buffer<real>(rows * 4 * u);
-    c_ = Buffer<real>(rows * u);
-    h_ = Buffer<real>(rows * u);
+    z_ = Buffer<real>(rows * q_.z_stride);
+    c_ = Buffer<real>(rows * q_.h_stride);
+    h_ = Buffer<real>(rows * q_.h_stride);
     dh_ = Buffer<real>(static_cast<long>(directions) * max_batch * u);
     dc_ = Buffer<real>(static_cast<long>(directions) * max_batch * u);
     u_t_ = Buffer<real>(static_cast<long>(directions) * 4 * u * u);

@@ -10,9 +10,8 @@
 // is left over at the right and below is not looked at, and gets a gradient of zero. backward()
 // overwrites dx.
 
-#include "max_pool2d.h"
-
 #include "vector.h"
+#include "window.h"
 
 namespace plainnet::TARGET {
 namespace {
@@ -97,7 +96,9 @@ class MaxPool2d : public Layer {
   }
 
   void backward(const real*, const real*, real* dy, real* dx, int batch) override {
-    if (dx) max_pool2d_backward(rows_, columns_, channels_, dy, winner_.data(), batch, dx);
+    if (dx)
+      launch(backward_kernel, batch * rows_.input, kThreads, rows_, columns_, channels_, dy,
+             winner_.data(), dx);
   }
 
  private:
@@ -108,11 +109,6 @@ class MaxPool2d : public Layer {
 };
 
 }  // namespace
-
-void max_pool2d_backward(Axis rows, Axis columns, int channels, const real* dy, const real* winner,
-                         int batch, real* dx) {
-  launch(backward_kernel, batch * rows.input, kThreads, rows, columns, channels, dy, winner, dx);
-}
 
 LayerPointer max_pool2d(const MaxPool2dOptions& options) {
   return std::make_unique<MaxPool2d>(options);

@@ -23,10 +23,6 @@ constexpr int warpSize = 1;
 inline thread_local constinit Dim3 blockIdx{};
 inline thread_local constinit Dim3 gridDim{};
 
-/// How many images a layer with several kernels takes through all of them before the next: few
-/// enough that what one kernel writes is still in the cache when the next one reads it.
-constexpr int kImagesAtOnce = 16;
-
 constexpr Dim3 threads(int, int = 1) { return {1, 1, 1}; }
 
 inline void __syncthreads() {}

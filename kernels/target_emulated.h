@@ -26,9 +26,6 @@ using std::max;
 using std::min;
 constexpr int warpSize = emulator::kWarpSize;
 
-/// How many images a layer with several kernels takes through all of them at once: all.
-constexpr int kImagesAtOnce = 1 << 20;
-
 constexpr Dim3 threads(int x, int y = 1) { return {x, y, 1}; }
 
 inline void __syncthreads(Place where = Place::here()) {

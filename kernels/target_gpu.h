@@ -6,9 +6,6 @@
 
 namespace plainnet::TARGET {
 
-/// How many images a layer with several kernels takes through all of them at once: all.
-constexpr int kImagesAtOnce = 1 << 20;
-
 constexpr Dim3 threads(int x, int y = 1) { return {x, y, 1}; }
 
 /// Throws Error unless `status` is success, naming the place, what CUDA says, and a hint.

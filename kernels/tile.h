@@ -41,6 +41,11 @@ class Tile {
   static constexpr int kColumns = V * kLanes;
   static constexpr Dim3 kThreads = threads(1);
 
+  explicit Tile(real value = 0) {
+    for (int m = 0; m < kRows; ++m)
+      for (int v = 0; v < V; ++v) sum_[m][v] = broadcast(value);
+  }
+
   /// sum[m][n] += Σ_{k < count} row(m)[at(k)] * b[k * b_stride + n]
   template <class Row, class At>
   __forceinline__ void add_product(Row row, At at, const real* b, int b_stride, int /*columns*/,
@@ -74,6 +79,18 @@ class Tile {
       for (int v = 0; v < V; ++v) sum_[m][v] = sum[m][v];
   }
 
+  /// Where a sum of `other` is larger, or not a number, it takes this sum's place, and `mark` that of
+  /// the number in `marks`.
+  void take_larger(const Tile& other, Tile& marks, real mark) {
+    for (int m = 0; m < kRows; ++m)
+      for (int v = 0; v < V; ++v) {
+        const Vector sum = other.sum_[m][v];
+        const auto wins = (sum > sum_[m][v]) | (sum != sum);
+        sum_[m][v] = wins ? sum : sum_[m][v];
+        marks.sum_[m][v] = wins ? broadcast(mark) : marks.sum_[m][v];
+      }
+  }
+
   /// Calls f(m, n, sums, count) for m < rows and n < columns: sums are `count` sums from sum[m][n] on,
   /// as a Vector, and their thread calls it.
   /// Not inlined: what f needs in registers must not push sums out of them.
@@ -85,7 +102,7 @@ class Tile {
   }
 
  private:
-  Vector sum_[kRows][V]{};
+  Vector sum_[kRows][V];
 };
 
 /// A tile whose block shares nothing, for a recurrence; on a CPU, every tile is one.
@@ -112,6 +129,11 @@ class Tile {
   static constexpr int kColumns = V * kLanes;
   static constexpr Dim3 kThreads = threads((kRows / 4) * (kColumns / 4));
 
+  __device__ explicit Tile(real value = 0) {
+    for (int m = 0; m < 4; ++m)
+      for (int n = 0; n < 4; ++n) sum_[m][n] = value;
+  }
+
   /// sum[m][n] += Σ_{k < count} row(m)[at(k)] * b[k * b_stride + n]
   template <class Row, class At>
   __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns,
@@ -134,6 +156,18 @@ class Tile {
           for (int n = 0; n < 4; ++n)
             sum_[m][n] += a_slice[k][own_row() + m] * b_slice[k][own_column() + n];
     }
+  }
+
+  /// Where a sum of `other` is larger, or not a number, it takes this sum's place, and `mark` that of
+  /// the number in `marks`.
+  __device__ void take_larger(const Tile& other, Tile& marks, real mark) {
+    for (int m = 0; m < 4; ++m)
+      for (int n = 0; n < 4; ++n) {
+        const real sum = other.sum_[m][n];
+        const bool wins = sum > sum_[m][n] || sum != sum;
+        sum_[m][n] = wins ? sum : sum_[m][n];
+        marks.sum_[m][n] = wins ? mark : marks.sum_[m][n];
+      }
   }
 
   /// Calls f(m, n, sums, count) for m < rows and n < columns: sums are `count` sums from sum[m][n] on,
@@ -181,7 +215,7 @@ class Tile {
     }
   }
 
-  real sum_[4][4]{};
+  real sum_[4][4];
 };
 
 /// A tile of few rows whose threads share nothing while they multiply, for a recurrence: a block that

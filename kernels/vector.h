@@ -31,8 +31,9 @@ __forceinline__ void store(real* p, Vector v, int n) {
     *reinterpret_cast<UnalignedVector*>(p) = v;
     return;
   }
+  const Vector copy = v;  // in memory, where its lanes can be told apart
+  const real* lanes = reinterpret_cast<const real*>(&copy);
   constexpr int kHalf = kVectorLanes / 2;  // at once if it can be: 24 channels are a vector and a half
-  const real* lanes = reinterpret_cast<const real*>(&v);
   const int copied = n >= kHalf ? kHalf : 0;
   if (copied > 0) __builtin_memcpy(p, lanes, sizeof(real) * kHalf);
   for (int i = copied; i < n; ++i) p[i] = lanes[i];
