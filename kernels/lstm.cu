@@ -1,14 +1,14 @@
-// Long short-term memory: a recurrent layer over a sequence x_1 ... x_T, in one direction or in both
-// (Hochreiter and Schmidhuber, 1997; with the forget gate of Gers, Schmidhuber and Cummins, 2000).
-// With units u, * element by element, and h_0 = c_0 = 0, for t = 1 ... T:
+// Long short-term memory: a recurrent layer over a sequence x_1 ... x_T, in one direction or in
+// both (Hochreiter and Schmidhuber, 1997; with the forget gate of Gers, Schmidhuber and Cummins,
+// 2000). With units u, * element by element, and h_0 = c_0 = 0, for t = 1 ... T:
 //
 //   z_t = x_t W + h_{t-1} U + b              the four quarters of z_t belong to i, f, g, o
 //   i_t = sigmoid(z_i)   f_t = sigmoid(z_f)   g_t = tanh(z_g)   o_t = sigmoid(z_o)
 //   c_t = f_t * c_{t-1} + i_t * g_t
 //   h_t = o_t * tanh(c_t)
 //
-// Backpropagation through time (Werbos, 1990), with dh_t the gradient of the loss by h_t: what comes
-// from y, plus what comes from step t+1. For t = T ... 1, with dc_{T+1} = 0:
+// Backpropagation through time (Werbos, 1990), with dh_t the gradient of the loss by h_t: what
+// comes from y, plus what comes from step t+1. For t = T ... 1, with dc_{T+1} = 0:
 //
 //   dc_t = dh_t * o_t * (1 - tanh(c_t)^2) + dc_{t+1} * f_{t+1}
 //   dz_i = dc_t * g_t * i_t * (1 - i_t)       dz_f = dc_t * c_{t-1} * f_t * (1 - f_t)
@@ -54,11 +54,12 @@ struct Weights {
 // summed here, beside h_{t-1} U, rather than for all steps beforehand: that would write z to memory
 // and read it again, which takes longer than the product.
 template <int V>
-__global__ void recurrence_kernel(Sequence q, Weights forward, Weights backward,
-                                  const real* __restrict__ x,  // [batch][T][in]
-                                  real* __restrict__ z,  // [directions][steps][batch][4u]: the gates
-                                  real* __restrict__ c,  // [directions][steps][batch][u]
-                                  real* __restrict__ h) {  // [directions][steps][batch][u]
+__global__ void recurrence_kernel(
+    Sequence q, Weights forward, Weights backward,
+    const real* __restrict__ x,  // [batch][T][in]
+    real* __restrict__ z,        // [directions][steps][batch][4u]: the gates
+    real* __restrict__ c,        // [directions][steps][batch][u]
+    real* __restrict__ h) {      // [directions][steps][batch][u]
   const int d = blockIdx.y, b0 = blockIdx.x * Strip<V>::kRows, u = q.units;
   const int images = min(q.batch - b0, Strip<V>::kRows);
   const Weights weights = d == 0 ? forward : backward;
@@ -109,10 +110,10 @@ __global__ void backward_recurrence_kernel(
     const real* __restrict__ u_t,  // [directions][4u][u]: U transposed
     const real* __restrict__ dy,   // [batch][directions u], or [batch][T][directions u]
     bool whole_sequence,
-    real* __restrict__ z,        // [directions][steps][batch][4u]: the gates, then dz
-    const real* __restrict__ c,  // [directions][steps][batch][u]
-    real* __restrict__ dh,       // [directions][batch][u]
-    real* __restrict__ dc,       // [directions][batch][u]
+    real* __restrict__ z,         // [directions][steps][batch][4u]: the gates, then dz
+    const real* __restrict__ c,   // [directions][steps][batch][u]
+    real* __restrict__ dh,        // [directions][batch][u]
+    real* __restrict__ dc,        // [directions][batch][u]
     real* __restrict__ dz_sum) {  // [directions][batch][4u]: Σ_t dz_t
   const int d = blockIdx.y, b0 = blockIdx.x * Strip<V>::kRows, u = q.units;
   const int images = min(q.batch - b0, Strip<V>::kRows);
@@ -155,7 +156,8 @@ __global__ void backward_recurrence_kernel(
         const int columns = min(u - k0, Strip<V>::columns_at_once());
         Strip<V> strip;
         strip.add_product([&](int m) { return z_rows + min(m, images - 1) * q.z_stride; },
-                          [](int n) { return n; }, u_t + static_cast<long>(d) * q.gates() * u + k0, u, columns, q.gates());
+                          [](int n) { return n; }, u_t + static_cast<long>(d) * q.gates() * u + k0,
+                          u, columns, q.gates());
         strip.store(images, columns, [&](int m, int k, Vector sum, int count) {
           store(dh_rows + m * u + k0 + k, sum, count);
         });
@@ -176,8 +178,9 @@ __global__ void output_kernel(Sequence q, const real* __restrict__ h, bool whole
   }
 }
 
-// dW = Σ_t x_t^T dz_t and dU = Σ_t h_{t-1}^T dz_t, in one kernel that reads dz once: the first tiles of
-// rows are those of W, the others those of U. There is a partial result for every `part` steps.
+// dW = Σ_t x_t^T dz_t and dU = Σ_t h_{t-1}^T dz_t, in one kernel that reads dz once: the first
+// tiles of rows are those of W, the others those of U. There is a partial result for every `part`
+// steps.
 template <int V>
 __global__ void backward_weights_kernel(Sequence q, const real* __restrict__ x,
                                         const real* __restrict__ h, const real* __restrict__ dz,
@@ -194,7 +197,8 @@ __global__ void backward_weights_kernel(Sequence q, const real* __restrict__ x,
 
   Tile<V, kInColumn> tile;
   for (int s = is_w ? s0 : max(s0, 1); s < s1; ++s) {
-    const real* a = is_w ? x + static_cast<long>(q.time(d, s)) * q.in : h + q.row(d, s - 1) * q.h_stride;
+    const real* a =
+        is_w ? x + static_cast<long>(q.time(d, s)) * q.in : h + q.row(d, s - 1) * q.h_stride;
     const long stride = is_w ? q.steps * q.in : q.h_stride;
     tile.add_product([&](int m) { return a + k0 + min(m, rows - 1); },
                      [&](int b) { return b * stride; }, dz + q.row(d, s) * q.z_stride + n0,
@@ -219,7 +223,8 @@ __global__ void backward_x_kernel(Sequence q, const real* __restrict__ dz,
   for (int d = 0; d < q.directions; ++d) {
     const real* dz_rows = dz + (q.row(d, q.time(d, t)) + b0) * q.z_stride;
     tile.add_product([&](int m) { return dz_rows + min(m, images - 1) * q.z_stride; },
-                     [](int n) { return n; }, w_t + static_cast<long>(d) * q.gates() * q.in + k0, q.in, columns, q.gates());
+                     [](int n) { return n; }, w_t + static_cast<long>(d) * q.gates() * q.in + k0,
+                     q.in, columns, q.gates());
   }
   real* dx_rows = dx + (static_cast<long>(b0) * q.steps + t) * q.in + k0;
   tile.store(images, columns, [&](int m, int n, Vector sum, int count) {
@@ -236,8 +241,8 @@ class Lstm : public Layer {
   Shape build(Shape input, int max_batch) override {
     const int u = options_.units, directions = options_.bidirectional ? 2 : 1;
     // Rows a power of two apart would share a few lines of the CPU's first cache.
-    q_ = {max_batch, input.height, input.width * input.channels, u, directions, 4 * u + kLanes,
-          u + kLanes};
+    q_ = {max_batch,      input.height, input.width * input.channels, u, directions,
+          4 * u + kLanes, u + kLanes};
     const std::string prefixes[2] = {options_.bidirectional ? "forward." : "", "backward."};
     for (int d = 0; d < directions; ++d) {
       parameters.push_back({.name = prefixes[d] + "kernel",
@@ -314,8 +319,10 @@ class Lstm : public Layer {
     });
     const int w_size = q_.in * q_.gates(), u_size = q_.units * q_.gates();
     for (int d = 0; d < q_.directions; ++d) {
-      sum_rows(dw_.data() + d * w_size, kParts, w_size, q_.directions * w_size, parameter(d, 0).gradient);
-      sum_rows(du_.data() + d * u_size, kParts, u_size, q_.directions * u_size, parameter(d, 1).gradient);
+      sum_rows(dw_.data() + d * w_size, kParts, w_size, q_.directions * w_size,
+               parameter(d, 0).gradient);
+      sum_rows(du_.data() + d * u_size, kParts, u_size, q_.directions * u_size,
+               parameter(d, 1).gradient);
       sum_rows(dz_sum_.data() + static_cast<long>(d) * batch * q_.gates(), batch, q_.gates(),
                q_.gates(), parameter(d, 2).gradient);
     }
@@ -335,9 +342,9 @@ class Lstm : public Layer {
 
   LstmOptions options_;
   Sequence q_{};
-  Buffer<real> z_;         // [directions][steps][batch][4u]: z, then the gates, then dz
-  Buffer<real> c_, h_;     // [directions][steps][batch][u]
-  Buffer<real> dh_, dc_;   // [directions][batch][u]: what step t gets from step t+1
+  Buffer<real> z_;          // [directions][steps][batch][4u]: z, then the gates, then dz
+  Buffer<real> c_, h_;      // [directions][steps][batch][u]
+  Buffer<real> dh_, dc_;    // [directions][batch][u]: what step t gets from step t+1
   Buffer<real> dz_sum_;     // [directions][batch][4u]
   Buffer<real> u_t_, w_t_;  // [directions][4u][u], [directions][4u][in]
   Buffer<real> dw_, du_;    // [parts][directions][in][4u], [parts][directions][u][4u]

@@ -4,18 +4,20 @@
 //
 //   sum[m][n] = Σ_k a[m][k] b[k][n]      for kRows rows m and kColumns columns n
 //
-// A block computes one tile. It keeps the sums in registers, spread over its threads, while it walks
-// along k, so that each number that it loads serves many multiply-adds. A kernel uses it like this:
+// A block computes one tile. It keeps the sums in registers, spread over its threads, while it
+// walks along k, so that each number that it loads serves many multiply-adds. A kernel uses it like
+// this:
 //
 //   Tile<V> tile;  // all sums are zero
 //   tile.add_product([&](int m) { return a + m * K; }, [](int k) { return k; }, b, N, columns, K);
 //   tile.store(rows, columns,
 //              [&](int m, int n, Vector sum, int count) { store(c + m * N + n, sum, count); });
 //
-// All threads of the block call both; add_product may be called more than once. The number a[m][k] is
-// row(m)[at(k)], so that the rows and columns of a may lie anywhere; b is a plain matrix. V, the width
-// of the tile in units of kLanes columns, is 1, 2 or 3: with_width() chooses it. The last template
-// argument says which numbers of a lie side by side in memory: those of a row, or those of a column.
+// All threads of the block call both; add_product may be called more than once. The number a[m][k]
+// is row(m)[at(k)], so that the rows and columns of a may lie anywhere; b is a plain matrix. V, the
+// width of the tile in units of kLanes columns, is 1, 2 or 3: with_width() chooses it. The last
+// template argument says which numbers of a lie side by side in memory: those of a row, or those of
+// a column.
 
 #include "vector.h"
 
@@ -79,8 +81,8 @@ class Tile {
       for (int v = 0; v < V; ++v) sum_[m][v] = sum[m][v];
   }
 
-  /// Where a sum of `other` is larger, or not a number, it takes this sum's place, and `mark` that of
-  /// the number in `marks`.
+  /// Where a sum of `other` is larger, or not a number, it takes this sum's place, and `mark` that
+  /// of the number in `marks`.
   void take_larger(const Tile& other, Tile& marks, real mark) {
     for (int m = 0; m < kRows; ++m)
       for (int v = 0; v < V; ++v) {
@@ -91,9 +93,9 @@ class Tile {
       }
   }
 
-  /// Calls f(m, n, sums, count) for m < rows and n < columns: sums are `count` sums from sum[m][n] on,
-  /// as a Vector, and their thread calls it.
-  /// Not inlined: what f needs in registers must not push sums out of them.
+  /// Calls f(m, n, sums, count) for m < rows and n < columns: sums are `count` sums from sum[m][n]
+  /// on, as a Vector, and their thread calls it. Not inlined: what f needs in registers must not
+  /// push sums out of them.
   template <class F>
   __attribute__((noinline)) void store(int rows, int columns, F f) const {
     for (int m = 0; m < min(rows, kRows); ++m)
@@ -116,9 +118,9 @@ class Strip : public Tile<V> {
 #else
 
 // On a GPU a block computes 32 rows of up to 48 columns, each thread 4 x 4 of them. The block walks
-// along k in slices of 16: all threads together copy a slice of a and of b into shared memory, wait,
-// and multiply. While they multiply, the numbers of the next slice are already on their way into
-// registers.
+// along k in slices of 16: all threads together copy a slice of a and of b into shared memory,
+// wait, and multiply. While they multiply, the numbers of the next slice are already on their way
+// into registers.
 constexpr int kLanes = 16;
 constexpr int kTileRows = 32;
 
@@ -136,8 +138,7 @@ class Tile {
 
   /// sum[m][n] += Σ_{k < count} row(m)[at(k)] * b[k * b_stride + n]
   template <class Row, class At>
-  __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns,
-                              int count) {
+  __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns, int count) {
     __shared__ real a_slice[kSlice][kRows + 4];  // 4 more, or its writers meet in one memory bank
     __shared__ real b_slice[kSlice][kColumns];
     real next_a[kAPerThread], next_b[kBPerThread];
@@ -158,8 +159,8 @@ class Tile {
     }
   }
 
-  /// Where a sum of `other` is larger, or not a number, it takes this sum's place, and `mark` that of
-  /// the number in `marks`.
+  /// Where a sum of `other` is larger, or not a number, it takes this sum's place, and `mark` that
+  /// of the number in `marks`.
   __device__ void take_larger(const Tile& other, Tile& marks, real mark) {
     for (int m = 0; m < 4; ++m)
       for (int n = 0; n < 4; ++n) {
@@ -170,8 +171,8 @@ class Tile {
       }
   }
 
-  /// Calls f(m, n, sums, count) for m < rows and n < columns: sums are `count` sums from sum[m][n] on,
-  /// as a Vector, and their thread calls it.
+  /// Calls f(m, n, sums, count) for m < rows and n < columns: sums are `count` sums from sum[m][n]
+  /// on, as a Vector, and their thread calls it.
   template <class F>
   __device__ void store(int rows, int columns, F f) const {
     for (int m = 0; m < 4; ++m)
@@ -210,18 +211,19 @@ class Tile {
     }
     for (int i = 0; i < kBPerThread; ++i) {
       const int k = k0 + b_k(i);
-      next_b[i] = k < count && b_n(i) < columns ? b[static_cast<long>(k) * b_stride + b_n(i)]
-                                                : real(0);
+      next_b[i] =
+          k < count && b_n(i) < columns ? b[static_cast<long>(k) * b_stride + b_n(i)] : real(0);
     }
   }
 
   real sum_[4][4];
 };
 
-/// A tile of few rows whose threads share nothing while they multiply, for a recurrence: a block that
-/// owns few rows of the batch computes them step by step and waits for no other block. A thread
-/// computes all rows of one column; where there are fewer columns than threads, threadIdx.y divides
-/// the sum over k. Its numbers of b come through the caches, in which all blocks find the same b.
+/// A tile of few rows whose threads share nothing while they multiply, for a recurrence: a block
+/// that owns few rows of the batch computes them step by step and waits for no other block. A
+/// thread computes all rows of one column; where there are fewer columns than threads, threadIdx.y
+/// divides the sum over k. Its numbers of b come through the caches, in which all blocks find the
+/// same b.
 template <int V>
 class Strip {
  public:
@@ -237,8 +239,7 @@ class Strip {
 
   /// sum[m][n] += Σ_{k < count} row(m)[at(k)] * b[k * b_stride + n]
   template <class Row, class At>
-  __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns,
-                              int count) {
+  __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns, int count) {
     const int n = threadIdx.x;
     if (n >= columns) return;
     const int part = (count + blockDim.y - 1) / blockDim.y;

@@ -1,7 +1,8 @@
 #pragma once
 
-// What one instruction of one thread computes: on a CPU a vector of 16, 8 or 4 numbers, on a GPU one
-// number (there, the neighbouring threads are the vector). Kernels that go channel by channel use it.
+// What one instruction of one thread computes: on a CPU a vector of 16, 8 or 4 numbers, on a GPU
+// one number (there, the neighbouring threads are the vector). Kernels that go channel by channel
+// use it.
 
 #include "device.h"
 
@@ -25,18 +26,30 @@ typedef real UnalignedVector
 /// The vector that begins at p. It may reach beyond the end of an array: see kReadableBeyond.
 __forceinline__ Vector load(const real* p) { return *reinterpret_cast<const UnalignedVector*>(p); }
 
-/// Writes the first n numbers of a vector, or all if n is larger.
-__forceinline__ void store(real* p, Vector v, int n) {
+// The first n of the lanes of a vector, or all if n is larger.
+template <class T, class Lanes>
+__forceinline__ void store_lanes(T* p, const Lanes v, int n) {
   if (n >= kVectorLanes) {
-    *reinterpret_cast<UnalignedVector*>(p) = v;
+    __builtin_memcpy(p, &v, sizeof v);
     return;
   }
-  const Vector copy = v;  // in memory, where its lanes can be told apart
-  const real* lanes = reinterpret_cast<const real*>(&copy);
-  constexpr int kHalf = kVectorLanes / 2;  // at once if it can be: 24 channels are a vector and a half
+  const Lanes copy = v;  // in memory, where its lanes can be told apart
+  const T* lanes = reinterpret_cast<const T*>(&copy);
+  constexpr int kHalf =
+      kVectorLanes / 2;  // at once if it can be: 24 channels are a vector and a half
   const int copied = n >= kHalf ? kHalf : 0;
-  if (copied > 0) __builtin_memcpy(p, lanes, sizeof(real) * kHalf);
+  if (copied > 0) __builtin_memcpy(p, lanes, sizeof(T) * kHalf);
   for (int i = copied; i < n; ++i) p[i] = lanes[i];
+}
+
+/// Writes the first n numbers of a vector, or all if n is larger.
+__forceinline__ void store(real* p, Vector v, int n) { store_lanes(p, v, n); }
+
+/// The same as bytes: the numbers must be whole, from 0 to 255.
+__forceinline__ void store_bytes(unsigned char* p, Vector v, int n) {
+  typedef unsigned char Bytes __attribute__((vector_size(kVectorLanes)));
+  using Integers = decltype(v < v);  // of the same width; there is no instruction from real to byte
+  store_lanes(p, __builtin_convertvector(__builtin_convertvector(v, Integers), Bytes), n);
 }
 
 #else
@@ -45,6 +58,9 @@ using Vector = real;
 constexpr int kVectorLanes = 1;
 __device__ __forceinline__ Vector load(const real* p) { return *p; }
 __device__ __forceinline__ void store(real* p, Vector v, int) { *p = v; }
+__device__ __forceinline__ void store_bytes(unsigned char* p, Vector v, int) {
+  *p = static_cast<unsigned char>(v);
+}
 
 #endif
 

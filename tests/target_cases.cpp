@@ -146,6 +146,9 @@ std::vector<LayerCase> layer_cases() {
           2051, conv2d_case({.filters = 2, .kernel = 3, .padding = kSame}, 3, {2, 2, 1}, kSmall)),
       conv2d_case({.filters = 5, .kernel = 2, .pool = 3}, 3, {5, 8, 3}, kSmall),
       conv2d_case({.filters = 3, .kernel = 1, .relu = true, .pool = 2}, 2, {4, 3, 2}, kSmall),
+      conv2d_case({.filters = 5, .kernel = 3, .padding = kSame, .relu = true, .pool = 2}, 2,
+                  {5, 4, 3}, kSmall),
+      conv2d_case({.filters = 6, .kernel = 2, .relu = true, .pool = 2}, 2, {49, 47, 2}, kLarge),
       conv2d_case(
           {.filters = 27, .kernel = 3, .stride = 2, .padding = kSame, .relu = true, .pool = 2}, 11,
           {9, 11, 3}, kLarge),

@@ -50,6 +50,8 @@ TARGET_TEST("layers: a window that does not fit is refused") {
               "expected", "and 0");
   CHECK_ERROR(build(conv2d({.filters = 1, .kernel = 3, .pool = 3}), {4, 9, 1}), "conv2d", "2 x 7",
               "found 3 x 3");
+  CHECK_ERROR(build(conv2d({.filters = 1, .kernel = 1, .pool = 16}), {20, 20, 1}), "conv2d",
+              "at most 15", "found 16 x 16");
   CHECK_ERROR(build(conv2d({.filters = 1, .kernel = 3, .pool = 0}), {4, 9, 1}), "conv2d",
               "found 0 x 0");
 }

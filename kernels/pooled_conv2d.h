@@ -1,0 +1,68 @@
+#pragma once
+
+// The backward pass of a convolution whose output is max-pooled: see pooled_conv2d.cu.
+
+#include "window.h"
+
+namespace plainnet::TARGET {
+
+/// The shapes of a convolution.
+struct Geometry {
+  Axis rows, columns;
+  int in, out;  // channels
+  int pool;     // the side of a pooling window; 1 is no pooling
+
+  __host__ __device__ long x_size() const {
+    return static_cast<long>(rows.input) * columns.input * in;
+  }
+  __host__ __device__ long z_size() const {  // before pooling
+    return static_cast<long>(rows.output) * columns.output * out;
+  }
+  __host__ __device__ int y_width() const { return columns.output / pool; }
+  __host__ __device__ int y_pixels() const { return rows.output / pool * y_width(); }
+  __host__ __device__ long y_size() const { return static_cast<long>(y_pixels()) * out; }
+  // The number of pairs of a tap and an input channel.
+  __host__ __device__ int taps() const { return rows.kernel * columns.kernel * in; }
+};
+
+/// Where the first tap of a pixel (o, p) lies: in an image of x with its zeros around it, and as a
+/// row and a column of x without them, which may be negative. In the array of them the pixels of a
+/// pooling window follow each other.
+struct Window {
+  int at, h, w;
+};
+
+/// What the byte `winner` says of a pooling window: which of its pixels was the largest, or that
+/// the ReLU made it zero.
+constexpr int kNone = 255;
+constexpr int kMaxPool = 15;
+
+class PooledGradient {
+ public:
+  PooledGradient() = default;
+
+  /// For batches of up to max_batch images; `padded` are the shapes with x's zeros around it.
+  PooledGradient(const Geometry& geometry, const Geometry& padded, int max_batch);
+
+  /// Overwrites the gradients; dx may be null.
+  void run(const real* padded_x,         // [batch][padded height][padded width][in]
+           const real* dy,               // [batch][oh / pool][ow / pool][out]
+           const unsigned char* winner,  // like dy
+           const Window* window,         // [oh / pool][ow / pool][pool][pool]
+           const real* kernel,           // [kh][kw][in][out]
+           int batch,
+           real* dkernel,  // [kh][kw][in][out]
+           real* dbias,    // [out]
+           real* dx);      // [batch][height][width][in]
+
+ private:
+  Geometry g_{}, padded_{};
+  int images_per_split_ = 1;
+  Buffer<int> segment_;        // [segments]: how far its x lies from that of its window's first tap
+  Buffer<real> partial_;       // [splits][out][segments][kVectorLanes]
+  Buffer<real> partial_bias_;  // [splits][out]
+  Buffer<real> kernel_sum_;    // [out][segments][kVectorLanes]
+  Buffer<real> kernel_t_;      // [out][kh][kw][in]
+};
+
+}  // namespace plainnet::TARGET
