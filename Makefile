@@ -25,11 +25,13 @@ GPU_ARCH := $(if $(shell command -v nvidia-smi && nvidia-smi -L 2>/dev/null),\
 
 BUILD    := build$(if $(SANITIZE),/$(SANITIZE))
 WARNINGS := -Wall -Wextra
-CXXFLAGS := -std=c++20 -O3 -g -march=native -pthread $(WARNINGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+CXXFLAGS := -std=c++20 -O2 -g1 -march=native -pthread $(WARNINGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 CPPFLAGS := -MMD -MP $(if $(NVCC),-DWITH_GPU)
 # What lets the compiler turn a loop with a comparison or a square root into vectors; and CUDA's
-# pragmas are for nvcc alone.
+# pragmas are for nvcc alone. The cpu target is for speed, the emulated one for a debugger.
 KERNEL_FLAGS := -fno-math-errno -fno-trapping-math -Wno-unknown-pragmas
+CPU_FLAGS := -O3
+EMULATED_FLAGS := -O1 -g
 NVCCFLAGS := -std=c++20 -O3 -lineinfo $(GPU_ARCH) -Xcompiler -pthread,-Wall,-Wextra
 
 # Compiled once for each target and number type: the kernels, and what calls them.
@@ -82,7 +84,7 @@ $(BUILD)/once/%.o: %.cpp Makefile
 define cpu_rules
 $(BUILD)/$(1)_$(2)/%.o: %.cu Makefile
 	@mkdir -p $$(@D)
-	$$(CXX) $$(CXXFLAGS) $$(KERNEL_FLAGS) $$(CPPFLAGS) -DTARGET_$(3) -DREAL=$(2) -x c++ -c $$< -o $$@
+	$$(CXX) $$(CXXFLAGS) $$($(3)_FLAGS) $$(KERNEL_FLAGS) $$(CPPFLAGS) -DTARGET_$(3) -DREAL=$(2) -x c++ -c $$< -o $$@
 $(BUILD)/$(1)_$(2)/%.o: %.cpp Makefile
 	@mkdir -p $$(@D)
 	$$(CXX) $$(CXXFLAGS) $$(CPPFLAGS) -DTARGET_$(3) -DREAL=$(2) -c $$< -o $$@
