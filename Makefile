@@ -46,7 +46,7 @@ SHARED_OBJECTS := $(ONCE_OBJECTS) $(foreach t,$(TARGETS),$(call objects,$(t)_flo
 
 # Tests of layers run on every target, in single and in double precision.
 TESTS_PER_TARGET := $(wildcard tests/target_*.cpp)
-TESTS_ONCE := $(filter-out $(TESTS_PER_TARGET),$(wildcard tests/*.cpp))
+TESTS_ONCE := $(filter-out $(TESTS_PER_TARGET),$(wildcard tests/*.cpp)) tests/bench/work.cpp
 TEST_OBJECTS := $(call objects,once,$(TESTS_ONCE)) $(ONCE_OBJECTS) \
                 $(foreach t,$(TARGETS),$(foreach r,float double,\
                   $(call objects,$(t)_$(r),$(PER_TARGET) $(TESTS_PER_TARGET))))
