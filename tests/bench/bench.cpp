@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <memory>
 
 #include "../../kernels/threads.h"
 #include "../../src/command_line.h"
@@ -91,6 +92,60 @@ std::string microseconds(double seconds) { return cell(seconds * 1e6); }
 std::string rate(double per_second) { return cell(per_second / 1e9, 2); }
 std::string percent(double share) { return cell(share * 100); }
 
+void append(std::vector<LayerTimes>& to, const std::vector<LayerTimes>& from) {
+  for (size_t i = 0; i < to.size(); ++i) {
+    to[i].forward.insert(to[i].forward.end(), from[i].forward.begin(), from[i].forward.end());
+    to[i].backward.insert(to[i].backward.end(), from[i].backward.begin(), from[i].backward.end());
+  }
+}
+
+double sum_of_medians(const std::vector<LayerTimes>& layers) {
+  double sum = 0;
+  for (const LayerTimes& times : layers)
+    if (!times.forward.empty()) sum += median(times.forward) + median(times.backward);
+  return sum;
+}
+
+// An epoch as ./train runs it, in parts.
+class Epoch {
+ public:
+  Epoch(const Target& target, const TrainerOptions& options, const Dataset& digits)
+      : trainer_(target.make_trainer(options, digits)),
+        order_(epoch_order(digits.train.count, true, 1, 1)),
+        learning_rates_((order_.size() + options.batch - 1) / options.batch, 0.01) {
+    train_until(1);  // warms up
+    done_ = 0;
+    seconds_ = 0;
+    step_seconds_.clear();
+  }
+
+  /// Trains to that step, or somewhat further: on a GPU the host runs ahead. Returns the time of a
+  /// step, or 0 if it was done already.
+  double train_until(int step) {
+    if (step <= done_) return 0;
+    const double start = now();
+    const auto scores = trainer_->train(order_, learning_rates_, done_,
+                                        [=](const auto&, int done) { return done < step; });
+    const int trained = static_cast<int>(scores.size()) - done_;
+    step_seconds_.push_back((now() - start) / trained);
+    seconds_ += step_seconds_.back() * trained;
+    done_ += trained;
+    return step_seconds_.back();
+  }
+
+  int steps() const { return static_cast<int>(learning_rates_.size()); }
+  double seconds() const { return seconds_; }
+  double step_seconds() const { return median(step_seconds_); }
+
+ private:
+  std::unique_ptr<Trainer> trainer_;
+  std::vector<int> order_;
+  std::vector<double> learning_rates_;  // one for each step
+  int done_ = 0;
+  double seconds_ = 0;
+  std::vector<double> step_seconds_;  // the mean of each part
+};
+
 class Bench {
  public:
   explicit Bench(const Options& options) : o_(options), target_(choose_target(options.device)) {
@@ -120,8 +175,7 @@ class Bench {
     for (const std::string& model : models_) {
       check(model);
       std::printf("\n%s, batches of %d\n", model.c_str(), o_.batch);
-      const double layers = time_layers(model);
-      if (digits_.train.count > 0) time_training(model, layers);
+      measure(model);
       std::fflush(stdout);
     }
   }
@@ -147,28 +201,45 @@ class Bench {
     }
   }
 
-  // Returns the sum of the times.
-  double time_layers(const std::string& model) {
+  // The layers and the training of an epoch take turns, and what a step takes beside its layers is
+  // the difference within a turn: a machine that others use too changes its speed from second to
+  // second.
+  void measure(const std::string& model) {
     const std::vector<LayerInfo> layers = probe_.layers(model);
-    const auto warm = probe_.times(model, o_.layer, o_.batch, o_.seconds, false);
-    const auto cold = o_.cold ? probe_.times(model, o_.layer, o_.batch, o_.seconds, true)
-                              : std::vector<LayerTimes>(layers.size());
-    double sum = 0;
-    for (const size_t i : chosen(model)) {
-      sum += time_pass(model, layers[i].name, "forward", forward_work(layers[i], o_.batch),
-                       warm[i].forward, cold[i].forward);
-      sum += time_pass(model, layers[i].name, "backward", backward_work(layers[i], o_.batch),
-                       warm[i].backward, cold[i].backward);
+    std::unique_ptr<Epoch> epoch;
+    if (digits_.train.count > 0) {
+      TrainerOptions options;
+      options.model = model;
+      options.batch = o_.batch;
+      epoch = std::make_unique<Epoch>(target_, options, digits_);
     }
-    return sum;
+    const int turns = epoch ? std::min(10, epoch->steps()) : 1;
+    std::vector<LayerTimes> warm(layers.size()), cold(layers.size());
+    std::vector<double> beside;  // of each turn, as a share of the step
+    for (int turn = 1; turn <= turns; ++turn) {
+      const auto times = probe_.times(model, o_.layer, o_.batch, o_.seconds / turns, false);
+      append(warm, times);
+      const double step = epoch ? epoch->train_until(epoch->steps() * turn / turns) : 0;
+      if (step > 0) beside.push_back(1 - sum_of_medians(times) / step);
+    }
+    if (o_.cold) append(cold, probe_.times(model, o_.layer, o_.batch, o_.seconds, true));
+    for (const size_t i : chosen(model)) {
+      report(model, layers[i].name, "forward", forward_work(layers[i], o_.batch), warm[i].forward,
+             cold[i].forward);
+      report(model, layers[i].name, "backward", backward_work(layers[i], o_.batch),
+             warm[i].backward, cold[i].backward);
+    }
+    if (o_.layer.empty())
+      line(model, {"all layers", "", microseconds(sum_of_medians(warm)), "", "", "", "", ""});
+    if (epoch) report(model, median(beside), *epoch);
   }
 
   // The ceiling is whichever takes longer at its best, the operations or the bytes, and the
   // percentage is that time's of the measured one. Where it is memory, the cold time counts, for
   // what lies in a cache owes nothing to memory.
-  double time_pass(const std::string& model, const std::string& layer, const char* pass,
-                   const Work& work, const std::vector<double>& warm_times,
-                   const std::vector<double>& cold_times) {
+  void report(const std::string& model, const std::string& layer, const char* pass,
+              const Work& work, const std::vector<double>& warm_times,
+              const std::vector<double>& cold_times) {
     const double warm = median(warm_times), cold = o_.cold ? median(cold_times) : NAN;
     const double arithmetic = work.operations / ceilings_.operations;
     const double memory = work.bytes / std::max(ceilings_.read, ceilings_.copy);
@@ -176,37 +247,16 @@ class Bench {
     line(model, {layer, pass, microseconds(warm), microseconds(cold), rate(work.operations / warm),
                  rate(work.bytes / cold), percent(by_memory ? memory / cold : arithmetic / warm),
                  by_memory ? "memory" : "arithmetic"});
-    return warm;
   }
 
-  // One epoch as ./train runs it. The host waits for each step, on a GPU for that of some steps
-  // before, so that what passes between two reports of progress is the time of a step.
-  void time_training(const std::string& model, double layers) {
-    TrainerOptions options;
-    options.model = model;
-    options.batch = o_.batch;
-    const auto trainer = target_.make_trainer(options, digits_);
-    const int images = digits_.train.count, count = (images + o_.batch - 1) / o_.batch;
-    const std::vector<int> order = epoch_order(images, true, 1, 1);
-    const std::vector<double> learning_rates(count, 0.01);
-    std::vector<double> steps;
-    if (count > 1)  // a first step, to warm up
-      trainer->train(order, learning_rates, 0, [](const auto&, int) { return false; });
-    const double start = now();
-    double last = start;
-    trainer->train(order, learning_rates, 0, [&](const auto&, int) {
-      steps.push_back(now() - last);
-      last += steps.back();
-      return true;
-    });
-    const double epoch = now() - start, step = median(steps);
-    line(model, {"all layers", "", microseconds(layers), "", "", "", "", ""});
-    line(model, {"not in layers", "", microseconds(step - layers), "", "", "",
-                 percent((step - layers) / step), "step"});
+  void report(const std::string& model, double beside, const Epoch& epoch) {
+    const double step = epoch.step_seconds(), all = epoch.seconds();
+    line(model, {"beside the layers", "", "", "", "", "", percent(beside), "step"});
     line(model, {"training step", "", microseconds(step), "", "", "", "", ""});
-    line(model, {"epoch", "", microseconds(epoch), "", "", "", "", ""});
-    std::printf("An epoch: %s images in %d steps, %.2f s, %s images/s\n", grouped(images).c_str(),
-                count, epoch, grouped(std::lround(images / epoch)).c_str());
+    line(model, {"epoch", "", microseconds(all), "", "", "", "", ""});
+    std::printf("An epoch: %s images in %d steps, %.2f s, %s images/s\n",
+                grouped(digits_.train.count).c_str(), epoch.steps(), all,
+                grouped(std::lround(digits_.train.count / all)).c_str());
   }
 
   // A line of the table, and of the CSV file.
