@@ -1,5 +1,7 @@
 # make          builds ./train and ./predict for every target that this machine can compile
 # make test     builds and runs all tests; make test NAME=conv2d those whose name contains it
+# make bench    times each layer, against what the machine can do at best, a step and an epoch;
+#               make bench BENCH="--model cnn --csv times.csv" with options: BENCH=--help
 # make mnist    downloads MNIST into data/mnist; MNIST_MIRROR=URL is tried first
 # make clean    removes what was built
 #
@@ -48,12 +50,19 @@ SHARED_OBJECTS := $(ONCE_OBJECTS) $(foreach t,$(TARGETS),$(call objects,$(t)_flo
 
 # Tests of layers run on every target, in single and in double precision.
 TESTS_PER_TARGET := $(wildcard tests/target_*.cpp)
-TESTS_ONCE := $(filter-out $(TESTS_PER_TARGET),$(wildcard tests/*.cpp))
+TESTS_ONCE := $(filter-out $(TESTS_PER_TARGET),$(wildcard tests/*.cpp)) tests/bench/work.cpp
 TEST_OBJECTS := $(call objects,once,$(TESTS_ONCE)) $(ONCE_OBJECTS) \
                 $(foreach t,$(TARGETS),$(foreach r,float double,\
                   $(call objects,$(t)_$(r),$(PER_TARGET) $(TESTS_PER_TARGET))))
 
-.PHONY: all test mnist clean
+# Timed in single precision, checked against double precision on the cpu target.
+BENCH_PER_TARGET := $(wildcard tests/bench/target_*.cpp)
+BENCH_ONCE := $(filter-out $(BENCH_PER_TARGET),$(wildcard tests/bench/*.cpp))
+BENCH_OBJECTS := $(call objects,once,$(BENCH_ONCE)) $(SHARED_OBJECTS) \
+                 $(foreach t,$(TARGETS),$(call objects,$(t)_float,$(BENCH_PER_TARGET))) \
+                 $(call objects,cpu_double,$(PER_TARGET) $(BENCH_PER_TARGET))
+
+.PHONY: all test bench mnist clean
 all: $(BUILD)/train $(BUILD)/predict
 	@ln -sf $^ .
 ifeq ($(NVCC),)
@@ -62,6 +71,9 @@ endif
 
 test: all $(BUILD)/run_tests
 	$(BUILD)/run_tests $(NAME)
+
+bench: $(BUILD)/bench
+	$(BUILD)/bench $(BENCH)
 
 mnist:
 	sh data/get_mnist.sh $(MNIST_MIRROR)
@@ -74,6 +86,8 @@ LINK = $(CXX) $(CXXFLAGS) $^ -o $@ $(if $(NVCC),-L$(dir $(NVCC))../lib64 -lcudar
 $(BUILD)/train $(BUILD)/predict: $(BUILD)/%: $(BUILD)/once/src/%.o $(SHARED_OBJECTS)
 	$(LINK)
 $(BUILD)/run_tests: $(TEST_OBJECTS)
+	$(LINK)
+$(BUILD)/bench: $(BENCH_OBJECTS)
 	$(LINK)
 
 $(BUILD)/once/%.o: %.cpp Makefile

@@ -1,0 +1,301 @@
+// make bench: how fast each layer is, and a training step and an epoch, against what the machine
+// can do at best.
+//
+// Nothing is timed that was not checked: a wrong kernel is often a fast one. Each layer's output
+// and gradients, at the batch size that will be timed, must be those that the cpu target computes
+// in double precision from the same numbers. That is the same source, but another number type and
+// mostly another target, so it finds what a target, a type or a size spoils: a race, a tile too
+// short, sums that lose digits. That the source itself is right is what `make test` finds, by
+// central differences and PyTorch's values, at the double precision that is the yardstick here.
+//
+// A time is the median of repetitions: the mean would count every interrupt of the operating
+// system, the minimum is a lucky run that training never sees.
+
+#include "bench.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+
+#include "../../kernels/threads.h"
+#include "../../src/command_line.h"
+#include "../../src/error.h"
+#include "../../src/numbers.h"
+#include "../../src/record.h"
+#include "../../src/targets.h"
+#include "../../src/training.h"
+
+namespace plainnet::bench {
+namespace {
+
+const std::vector<std::string> kModels = {"cnn", "separable", "bilstm"};
+
+struct Options {
+  bool help = false, cold = true;
+  std::string model = "all", layer, device = "auto", csv;
+  int batch = 128, threads = 0, images = 60000;
+  double seconds = 1;
+};
+
+std::vector<OptionGroup> groups(Options& o) {
+  std::vector<std::string> models = kModels, layers;
+  models.push_back("all");
+  for (const std::string& model : kModels)
+    for (const LayerInfo& layer : cpu_float::probe().layers(model))
+      if (std::find(layers.begin(), layers.end(), layer.name) == layers.end())
+        layers.push_back(layer.name);
+  return {{"What to measure",
+           {{"--model", "NAME", "cnn, separable, bilstm or all (all)", choice(&o.model, models)},
+            {"--layer", "NAME", "only the layer of that name: conv2d_1", choice(&o.layer, layers)},
+            {"--batch", "N", "images per step (128)", whole_number(&o.batch, 1, 65536)},
+            {"--images", "N", "of an epoch; 0 skips it, and the step (60000)",
+             whole_number(&o.images, 0, 1000000)},
+            {"--cold", "on|off", "also time layers with empty caches (on)", on_off(&o.cold)},
+            {"--seconds", "X", "how long to repeat a measurement at least (1)",
+             number(&o.seconds, 0, 1000)}}},
+          {"Machine",
+           {{"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
+             choice(&o.device, {"gpu", "cpu", "emulated", "auto"})},
+            {"--threads", "N", "of the cpu target (one a processor)",
+             whole_number(&o.threads, 1, 1024)}}},
+          {"Output",
+           {{"--csv", "FILE", "also write the table there, as CSV", path(&o.csv)},
+            {"--help", "", "print this", on_off(&o.help)}}}};
+}
+
+Probe probe(const std::string& device) {
+#ifdef WITH_GPU
+  if (device == "gpu") return gpu_float::probe();
+#endif
+  return device == "cpu" ? cpu_float::probe() : emulated_float::probe();
+}
+
+double now() {  // in seconds
+  const auto since = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(since).count();
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + values.size() / 2;
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+// Cells of the table; of what was not measured, empty ones.
+std::string cell(double value, int decimals = 1) {
+  return std::isnan(value) ? "" : format("%.*f", decimals, value);
+}
+std::string microseconds(double seconds) { return cell(seconds * 1e6); }
+std::string rate(double per_second) { return cell(per_second / 1e9, 2); }
+std::string percent(double share) { return cell(share * 100); }
+
+void append(std::vector<LayerTimes>& to, const std::vector<LayerTimes>& from) {
+  for (size_t i = 0; i < to.size(); ++i) {
+    to[i].forward.insert(to[i].forward.end(), from[i].forward.begin(), from[i].forward.end());
+    to[i].backward.insert(to[i].backward.end(), from[i].backward.begin(), from[i].backward.end());
+  }
+}
+
+double sum_of_medians(const std::vector<LayerTimes>& layers) {
+  double sum = 0;
+  for (const LayerTimes& times : layers)
+    if (!times.forward.empty()) sum += median(times.forward) + median(times.backward);
+  return sum;
+}
+
+// An epoch as ./train runs it, in parts.
+class Epoch {
+ public:
+  Epoch(const Target& target, const TrainerOptions& options, const Dataset& digits)
+      : trainer_(target.make_trainer(options, digits)),
+        order_(epoch_order(digits.train.count, true, 1, 1)),
+        learning_rates_((order_.size() + options.batch - 1) / options.batch, 0.01) {
+    train_until(1);  // warms up
+    done_ = 0;
+    seconds_ = 0;
+    step_seconds_.clear();
+  }
+
+  /// Trains to that step, or somewhat further: on a GPU the host runs ahead. Returns the time of a
+  /// step, or 0 if it was done already.
+  double train_until(int step) {
+    if (step <= done_) return 0;
+    const double start = now();
+    const auto scores = trainer_->train(order_, learning_rates_, done_,
+                                        [=](const auto&, int done) { return done < step; });
+    const int trained = static_cast<int>(scores.size()) - done_;
+    step_seconds_.push_back((now() - start) / trained);
+    seconds_ += step_seconds_.back() * trained;
+    done_ += trained;
+    return step_seconds_.back();
+  }
+
+  int steps() const { return static_cast<int>(learning_rates_.size()); }
+  double seconds() const { return seconds_; }
+  double step_seconds() const { return median(step_seconds_); }
+
+ private:
+  std::unique_ptr<Trainer> trainer_;
+  std::vector<int> order_;
+  std::vector<double> learning_rates_;  // one for each step
+  int done_ = 0;
+  double seconds_ = 0;
+  std::vector<double> step_seconds_;  // the mean of each part
+};
+
+class Bench {
+ public:
+  explicit Bench(const Options& options) : o_(options), target_(choose_target(options.device)) {
+    if (o_.images > 0 && o_.images < o_.batch)
+      throw UsageError(
+          text("--images: expected at least --batch ", o_.batch, ", found ", o_.images));
+    if (o_.threads > 0) set_thread_count(o_.threads);
+    if (target_.name == "emulated") o_.cold = false;  // its caches are not a GPU's
+    probe_ = probe(target_.name);
+    for (const std::string& model : kModels)
+      if ((o_.model == "all" || o_.model == model) && chosen(model).size() > 0)
+        models_.push_back(model);
+    if (models_.empty())
+      throw UsageError(text("--layer: expected a layer of ", o_.model, ", found ", o_.layer));
+    csv_.open(o_.csv, "device,model,batch,layer,pass,us,us_cold,gflop_per_s,gb_per_s,percent,of");
+  }
+
+  void run() {
+    if (!target_.note.empty()) std::printf("%s\n", target_.note.c_str());
+    std::printf("%s: %s\n", target_.name.c_str(), target_.device().c_str());
+    if (o_.layer.empty() && o_.images > 0) digits_ = draw_digits(o_.images, 1, 1);
+    ceilings_ = probe_.ceilings(o_.seconds);
+    line("", {"", "", "us", "us cold", "GFLOP/s", "GB/s", "percent", "of"}, false);
+    line("", {"multiply-add", "at best", "", "", rate(ceilings_.operations), "", "", ""});
+    line("", {"read memory", "at best", "", "", "", rate(ceilings_.read), "", ""});
+    line("", {"copy memory", "at best", "", "", "", rate(ceilings_.copy), "", ""});
+    for (const std::string& model : models_) {
+      check(model);
+      std::printf("\n%s, batches of %d\n", model.c_str(), o_.batch);
+      measure(model);
+      std::fflush(stdout);
+    }
+  }
+
+ private:
+  std::vector<size_t> chosen(const std::string& model) const {
+    const std::vector<LayerInfo> layers = probe_.layers(model);
+    std::vector<size_t> all;
+    for (size_t i = 0; i < layers.size(); ++i)
+      if (o_.layer.empty() || o_.layer == layers[i].name) all.push_back(i);
+    return all;
+  }
+
+  // Single precision is exact for the sums of products that target_bench.cpp chooses. An LSTM's
+  // sigmoids are not, and each of 28 steps hands its errors, of 6e-8 each, on to the next.
+  void check(const std::string& model) const {
+    for (const size_t i : chosen(model)) {
+      const auto got = probe_.values(model, i, o_.batch);
+      const auto expected = cpu_double::probe().values(model, i, o_.batch);
+      const std::string layer = text(model, ", ", probe_.layers(model)[i].name, ": ");
+      for (size_t t = 0; t < got.size(); ++t)
+        test::check_close(layer + got[t].name, got[t].values, expected[t].values, 1e-5);
+    }
+  }
+
+  // The layers and the training of an epoch take turns, and what a step takes beside its layers is
+  // the difference within a turn: a machine that others use too changes its speed from second to
+  // second.
+  void measure(const std::string& model) {
+    const std::vector<LayerInfo> layers = probe_.layers(model);
+    std::unique_ptr<Epoch> epoch;
+    if (digits_.train.count > 0) {
+      TrainerOptions options;
+      options.model = model;
+      options.batch = o_.batch;
+      epoch = std::make_unique<Epoch>(target_, options, digits_);
+    }
+    const int turns = epoch ? std::min(10, epoch->steps()) : 1;
+    std::vector<LayerTimes> warm(layers.size()), cold(layers.size());
+    std::vector<double> beside;  // of each turn, as a share of the step
+    for (int turn = 1; turn <= turns; ++turn) {
+      const auto times = probe_.times(model, o_.layer, o_.batch, o_.seconds / turns, false);
+      append(warm, times);
+      const double step = epoch ? epoch->train_until(epoch->steps() * turn / turns) : 0;
+      if (step > 0) beside.push_back(1 - sum_of_medians(times) / step);
+    }
+    if (o_.cold) append(cold, probe_.times(model, o_.layer, o_.batch, o_.seconds, true));
+    for (const size_t i : chosen(model)) {
+      report(model, layers[i].name, "forward", forward_work(layers[i], o_.batch), warm[i].forward,
+             cold[i].forward);
+      report(model, layers[i].name, "backward", backward_work(layers[i], o_.batch),
+             warm[i].backward, cold[i].backward);
+    }
+    if (o_.layer.empty())
+      line(model, {"all layers", "", microseconds(sum_of_medians(warm)), "", "", "", "", ""});
+    if (epoch) report(model, median(beside), *epoch);
+  }
+
+  // The ceiling is whichever takes longer at its best, the operations or the bytes, and the
+  // percentage is that time's of the measured one. Where it is memory, the cold time counts, for
+  // what lies in a cache owes nothing to memory.
+  void report(const std::string& model, const std::string& layer, const char* pass,
+              const Work& work, const std::vector<double>& warm_times,
+              const std::vector<double>& cold_times) {
+    const double warm = median(warm_times), cold = o_.cold ? median(cold_times) : NAN;
+    const double arithmetic = work.operations / ceilings_.operations;
+    const double memory = work.bytes / std::max(ceilings_.read, ceilings_.copy);
+    const bool by_memory = memory > arithmetic;
+    line(model, {layer, pass, microseconds(warm), microseconds(cold), rate(work.operations / warm),
+                 rate(work.bytes / cold), percent(by_memory ? memory / cold : arithmetic / warm),
+                 by_memory ? "memory" : "arithmetic"});
+  }
+
+  void report(const std::string& model, double beside, const Epoch& epoch) {
+    const double step = epoch.step_seconds(), all = epoch.seconds();
+    line(model, {"beside the layers", "", "", "", "", "", percent(beside), "step"});
+    line(model, {"training step", "", microseconds(step), "", "", "", "", ""});
+    line(model, {"epoch", "", microseconds(all), "", "", "", "", ""});
+    std::printf("An epoch: %s images in %d steps, %.2f s, %s images/s\n",
+                grouped(digits_.train.count).c_str(), epoch.steps(), all,
+                grouped(std::lround(digits_.train.count / all)).c_str());
+  }
+
+  // A line of the table, and of the CSV file.
+  void line(const std::string& model, const std::array<std::string, 8>& cells, bool to_csv = true) {
+    std::string row = format("%-19s %-8s", cells[0].c_str(), cells[1].c_str());
+    for (size_t i = 2; i < 7; ++i) row += format(" %9s", cells[i].c_str());
+    row += "  " + cells[7];
+    std::printf("%s\n", row.substr(0, row.find_last_not_of(' ') + 1).c_str());
+    std::string all = text(target_.name, ",", model, ",", o_.batch);
+    for (const std::string& cell : cells) all += "," + cell;
+    if (to_csv) csv_.line(all);
+  }
+
+  Options o_;
+  ChosenTarget target_;
+  Probe probe_{};
+  Ceilings ceilings_{};
+  std::vector<std::string> models_;
+  Dataset digits_;
+  CsvFile csv_;
+};
+
+int run(int argc, char** argv) {
+  Options options;
+  std::vector<std::string> arguments;
+  const std::vector<OptionGroup> all = groups(options);
+  parse_command_line(argc, argv, all, &arguments);
+  if (!arguments.empty())
+    throw UsageError(text("expected options only, found ", arguments[0], " (--help lists them)"));
+  if (options.help)
+    std::printf("usage: make bench BENCH=\"[options]\"\n\n%s", describe(all).c_str());
+  else
+    Bench(options).run();
+  return 0;
+}
+
+}  // namespace
+}  // namespace plainnet::bench
+
+int main(int argc, char** argv) {
+  return plainnet::run_program("bench", [&] { return plainnet::bench::run(argc, argv); });
+}

@@ -1,0 +1,75 @@
+// Counted are the multiply-adds of the formulas at the head of each layer's file, of which there
+// are thousands for each number of an image; not counted is what happens once to each number:
+// biases, ReLUs, maxima, the gates of an LSTM. That time is in the measurement, and lowers the
+// rate.
+//
+// A pooling hands a gradient to one pixel of its window and zero to the others. The multiply-adds
+// with these zeros are counted, for a matrix product cannot leave them out.
+//
+// Bytes are those that cannot be avoided, if the caches keep what is needed again: x and y, their
+// gradients, the parameters and theirs, once each. What a layer keeps for itself between its
+// kernels is not counted either.
+
+#include "../../src/error.h"
+#include "bench.h"
+
+namespace plainnet::bench {
+namespace {
+
+constexpr double kBytes = sizeof(float);
+
+// Multiply-adds that y takes for one image: of x with a kernel, and of an LSTM's output with its
+// recurrent kernel.
+struct Products {
+  double input, recurrent = 0;
+};
+
+Products products(const LayerInfo& layer) {
+  const Shape in = layer.input, out = layer.output;
+  const std::vector<int64_t>& kernel = layer.parameters.at(0);
+  if (layer.type == "dense")  // [in][out]
+    return {1.0 * kernel[0] * kernel[1]};
+  if (layer.type == "depthwise_conv2d")  // [kh][kw][channels][1]: one channel meets one filter
+    return {1.0 * out.size() * kernel[0] * kernel[1]};
+  if (layer.type == "conv2d") {  // [kh][kw][in][out], at each pixel before pooling
+    const double pixels = 1.0 * (in.height - kernel[0] + 1) * (in.width - kernel[1] + 1);
+    return {pixels * product(kernel)};
+  }
+  if (layer.type == "lstm" || layer.type == "bidirectional") {
+    // [in][4u] at each step, and [u][4u] at each but the first, whose h is zero; the same for each
+    // direction, which has a kernel, a recurrent kernel and a bias.
+    const double directions = layer.parameters.size() / 3, steps = in.height;
+    return {directions * steps * product(kernel),
+            directions * (steps - 1) * product(layer.parameters.at(1))};
+  }
+  throw Error(
+      text("operations of a layer: expected conv2d, depthwise_conv2d, dense, lstm or "
+           "bidirectional, found ",
+           layer.type));
+}
+
+double parameter_count(const LayerInfo& layer) {
+  double count = 0;
+  for (const auto& shape : layer.parameters) count += product(shape);
+  return count;
+}
+
+}  // namespace
+
+Work forward_work(const LayerInfo& layer, int batch) {
+  const Products p = products(layer);
+  return {2 * batch * (p.input + p.recurrent),
+          kBytes * (batch * (layer.input.size() + layer.output.size()) + parameter_count(layer))};
+}
+
+// dkernel takes as many products as y, and dx as many again. Through time the gradient goes back
+// whether dx is wanted or not.
+Work backward_work(const LayerInfo& layer, int batch) {
+  const Products p = products(layer);
+  const double sums = layer.is_first ? 1 : 2;  // dkernel, and dx
+  return {2 * batch * (sums * p.input + 2 * p.recurrent),
+          kBytes * (batch * (sums * layer.input.size() + 2 * layer.output.size()) +
+                    2 * parameter_count(layer))};
+}
+
+}  // namespace plainnet::bench
