@@ -37,6 +37,8 @@ std::vector<OptionGroup> groups(Options& o) {
        {{"--data", "DIR", "four IDX files (data/mnist; without it, built-in digits)",
          path(&o.data)},
         {"--limit", "N", "only the first N training images", whole_number(&o.limit, 1, 1000000000)},
+        {"--test-limit", "N", "only the first N test images",
+         whole_number(&o.test_limit, 1, 1000000000)},
         {"--shuffle", "on|off", "a new order every epoch (on)", on_off(&o.shuffle)}}},
       {"Machine",
        {{"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",

@@ -20,7 +20,7 @@ struct Options {
   int threads = 0;  // 0: as many as there are processors
 
   std::string data = "data/mnist";  // if not given and not there: built-in digits
-  int limit = 0;                    // 0: all training images
+  int limit = 0, test_limit = 0;    // 0: all images
   bool shuffle = true;
 
   int epochs = 30;

@@ -35,15 +35,14 @@ double now() {  // in seconds
   return std::chrono::duration<double>(since).count();
 }
 
-// Keeps the first `limit` training images, all if it is 0.
-void keep_first(Dataset& dataset, int limit) {
-  Images& train = dataset.train;
-  if (limit > train.count)
-    throw Error(text("--limit: expected at most the ", train.count, " training images of ",
-                     dataset.source, ", found ", limit));
-  if (limit > 0) train.count = limit;
-  train.labels.resize(train.count);
-  train.pixels.resize(static_cast<size_t>(train.count) * train.height * train.width);
+// Keeps the first `limit` images, all if it is 0, as `option` says.
+void keep_first(Images& images, int limit, const char* option, const std::string& source) {
+  if (limit > images.count)
+    throw Error(text(option, ": expected at most the ", images.count, " images of ", source,
+                     ", found ", limit));
+  if (limit > 0) images.count = limit;
+  images.labels.resize(images.count);
+  images.pixels.resize(static_cast<size_t>(images.count) * images.height * images.width);
 }
 
 // Makes the folder of a new run. A run that is there is moved away, never overwritten.
@@ -115,7 +114,8 @@ Run::Run(const Options& options) : options_(options) {
   if (!target_.note.empty()) std::printf("%s\n", target_.note.c_str());
   dataset_ = load_dataset(options_.data, options_.given.count("--data"), kDrawnTrain, kDrawnTest,
                           options_.seed);
-  keep_first(dataset_, options_.limit);
+  keep_first(dataset_.train, options_.limit, "--limit", dataset_.source);
+  keep_first(dataset_.test, options_.test_limit, "--test-limit", dataset_.source);
   const int images = options_.limit = dataset_.train.count;
   steps_ = (images + options_.batch - 1) / options_.batch;
   trainer_ = target_.make_trainer({.model = options_.model,

@@ -67,6 +67,7 @@ TEST("options: arrive, before and after the model, with a space or an =") {
   const Options options = parse(
       "--epochs 3 --batch=1 bilstm --learning-rate 0.25 --momentum=0 --nesterov off "
       "--weight-decay 1e-4 --seed 18446744073709551615 --data some/folder --limit 20 "
+      "--test-limit 10 "
       "--shuffle=off --device emulated --threads 2 --init a --save=b=c --log d "
       "--step-log e");
   CHECK_EQUAL(options.model, "bilstm");
@@ -80,6 +81,7 @@ TEST("options: arrive, before and after the model, with a space or an =") {
   CHECK_EQUAL(options.data, "some/folder");
   CHECK(options.given.count("--data") == 1 && options.given.count("--optimizer") == 0);
   CHECK_EQUAL(options.limit, 20);
+  CHECK_EQUAL(options.test_limit, 10);
   CHECK_EQUAL(options.device, "emulated");
   CHECK_EQUAL(options.threads, 2);
   CHECK_EQUAL(options.init, "a");
@@ -118,7 +120,7 @@ TEST("options: a value that is no number, or out of range") {
   const std::string whole = "expected a whole number from ";
   for (const std::string value : {"0", "-1", "x", "3x", "1.5", "1e2", "+3", "99999999999999999999"})
     check_refused("cnn --epochs " + value, {"--epochs", whole + "1 to ", "found " + value});
-  for (const std::string name : {"--batch", "--limit", "--threads"})
+  for (const std::string name : {"--batch", "--limit", "--test-limit", "--threads"})
     check_refused("cnn " + name + " 0", {name, whole + "1 to ", "found 0"});
   check_refused("cnn --seed -1", {"--seed", whole + "0 to 18446744073709551615", "found -1"});
   for (const std::string value : {"nan", "-0.1", "inf", "0.1.2", "1,5", "0x", "1"})
@@ -134,7 +136,7 @@ TEST("options: a value that is no number, or out of range") {
 TEST("options: --help tells all of the models and options") {
   for (const std::string word :
        {"usage: ./train", "cnn", "separable", "bilstm", "--epochs N", "--batch", "--learning-rate",
-        "--momentum", "--seed", "--shuffle on|off", "--limit", "--data DIR", "--device",
+        "--momentum", "--seed", "--shuffle on|off", "--limit", "--test-limit", "--data DIR", "--device",
         "--threads", "--init FILE", "--save FILE", "--log", "--step-log", "--help"})
     CHECK(help_text().find(word) != std::string::npos, word);
 }

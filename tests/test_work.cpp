@@ -18,12 +18,15 @@ void check_work(const LayerInfo& layer, int batch, Count forward, Count backward
 }
 
 TEST("bench: the work of each type of layer") {
-  // 24 x 24 windows of 25 numbers, for 24 channels; there is no dx.
+  // 24 x 24 windows of 25 numbers, for 24 channels, one of four with a gradient; there is no dx.
   check_work({"", "conv2d", {28, 28, 1}, {12, 12, 24}, {{5, 5, 1, 24}, {24}}, true}, 1,
-             {345600, 4864}, {345600, 8944});
-  // 8 x 8 windows of 600 numbers, for 48 channels, in 2 images.
+             {345600, 4864}, {86400, 8944});
+  // 8 x 8 windows of 600 numbers, for 48 channels, in 2 images, one of four with a gradient.
   check_work({"", "conv2d", {12, 12, 24}, {4, 4, 48}, {{5, 5, 24, 48}, {48}}, false}, 2,
-             {3686400, 37296}, {7372800, 74592});
+             {3686400, 37296}, {1843200, 74592});
+  // Without pooling.
+  check_work({"", "conv2d", {4, 4, 2}, {2, 2, 3}, {{3, 3, 2, 3}, {3}}, false}, 1, {216, 101},
+             {432, 202});
   // 8 x 8 windows of 25 numbers in each of 24 channels.
   check_work({"", "depthwise_conv2d", {12, 12, 24}, {8, 8, 24}, {{5, 5, 24, 1}, {24}}, false}, 1,
              {38400, 5616}, {76800, 11232});
