@@ -117,6 +117,7 @@ Run::Run(const Options& options) : options_(options) {
   keep_first(dataset_.train, options_.limit, "--limit", dataset_.source);
   keep_first(dataset_.test, options_.test_limit, "--test-limit", dataset_.source);
   const int images = options_.limit = dataset_.train.count;
+  options_.test_limit = dataset_.test.count;
   steps_ = (images + options_.batch - 1) / options_.batch;
   trainer_ = target_.make_trainer({.model = options_.model,
                                    .batch = options_.batch,
