@@ -34,7 +34,8 @@ CPPFLAGS := -MMD -MP $(if $(NVCC),-DWITH_GPU)
 KERNEL_FLAGS := -fno-math-errno -fno-trapping-math -Wno-unknown-pragmas
 CPU_FLAGS := -O3
 EMULATED_FLAGS := -O1 -g
-NVCCFLAGS := -std=c++20 -O3 -lineinfo $(GPU_ARCH) -Xcompiler -pthread,-Wall,-Wextra
+# 1675: a pragma for g++
+NVCCFLAGS := -std=c++20 -O3 -lineinfo -diag-suppress 1675 $(GPU_ARCH) -Xcompiler -pthread,-Wall,-Wextra
 
 # Compiled once for each target and number type: the kernels, and what calls them.
 PER_TARGET := $(wildcard kernels/*.cu) src/network.cpp src/models.cpp src/target_trainer.cpp

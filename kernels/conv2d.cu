@@ -1,8 +1,7 @@
 // Two-dimensional convolution (in fact a cross-correlation, as everywhere in the field) with a bias
 // and, if wanted, a ReLU:
 //
-//   y[b][o][p][n] = relu(bias[n] + Σ_i Σ_j Σ_c x[b][o s - t + i][p s - l + j][c]
-//   kernel[i][j][c][n])
+//   y[b][o][p][n] = relu(bias[n] + Σ_i Σ_j Σ_c x[b][o s - t + i][p s - l + j][c] kernel[i][j][c][n])
 //
 // with stride s, and t and l zeros above and left of the image. With the gradient dy of the loss by
 // y, and dz = dy where y > 0, else 0:
@@ -12,8 +11,7 @@
 //   dx[b][h][w][c]     = Σ_i Σ_j Σ_n dz[b][o][p][n] kernel[i][j][c][n]
 //                        where o s - t + i = h and p s - l + j = w
 //
-// Shapes: x [batch][height][width][in], kernel [kh][kw][in][out], bias [out], y
-// [batch][oh][ow][out].
+// Shapes: x [batch][height][width][in], kernel [kh][kw][in][out], bias [out], y [batch][oh][ow][out].
 //
 // If wanted, y is max-pooled at once, over windows of pool x pool pixels side by side, so that the
 // large y is never written to memory: it is then [batch][oh / pool][ow / pool][out], and dz is dy
@@ -34,10 +32,10 @@ namespace plainnet::TARGET {
 namespace {
 
 // A tile is one pixel (o, p) of several images by several output channels; k runs over the taps and
-// input channels (i, j, c). Here x has its zeros around it, so every tap is inside: x[o s + i][p s
-// + j][c] lies offset[k] after x[o s][p s][0]. A block computes the tiles of one pooling window,
-// one after the other, and keeps the largest numbers; bias and ReLU do not change which one is the
-// largest.
+// input channels (i, j, c). Here x has its zeros around it, so that every tap is inside, and
+// x[o s + i][p s + j][c] lies offset[k] after x[o s][p s][0]. A block computes the tiles of one
+// pooling window, one after the other, and keeps the largest numbers; bias and ReLU do not change
+// which one is the largest.
 template <int V>
 __global__ void forward_kernel(
     Geometry g,

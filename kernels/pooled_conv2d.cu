@@ -25,9 +25,9 @@ struct Nonzero {
 constexpr int kMaxListed = 512;
 constexpr int kChannels = 4;  // have their lists made at once
 
-// Lists dz of `count` pooling windows from number k0 on, for some channels, and adds it to `total`.
-// A thread that is alone in its block leaves out the zeros; many threads leave them in, and skip
-// them together.
+// Lists dz of `count` pooling windows from number k0 on, for some channels, and adds what this thread
+// has listed to `total`, for dbias. A thread that is alone in its block leaves out the zeros; many
+// threads leave them in, and skip them together.
 __device__ __forceinline__ void list_nonzeros(Geometry g, const real* dy,
                                               const unsigned char* winner, int channels, int k0,
                                               int count, Nonzero (*list)[kMaxListed], int* listed,
@@ -45,7 +45,8 @@ __device__ __forceinline__ void list_nonzeros(Geometry g, const real* dy,
       total[n] += zero ? real(0) : dy[at];
       kept[n] += !zero;
     }
-  for (int n = 0; n < kChannels; ++n) listed[n] = all == 1 ? kept[n] : count;
+  if (thread == 0)
+    for (int n = 0; n < kChannels; ++n) listed[n] = all == 1 ? kept[n] : count;
   __syncthreads();
 }
 
@@ -68,6 +69,7 @@ __global__ void backward_kernel_kernel(
     real* __restrict__ partial_bias,           // [splits][out]
     int batch, int images_per_split) {
   __shared__ Nonzero list[kChannels][kMaxListed];
+  __shared__ int listed[kChannels];
   const int n0 = blockIdx.x * kChannels, channels = min(g.out - n0, kChannels);
   const int b0 = blockIdx.y * images_per_split, b1 = min(b0 + images_per_split, batch);
   const int all = blockDim.x;
@@ -75,7 +77,6 @@ __global__ void backward_kernel_kernel(
   real total[kChannels] = {};
   for (int b = b0; b < b1; ++b)
     for (int k0 = 0; k0 < g.y_pixels(); k0 += kMaxListed) {
-      int listed[kChannels];
       list_nonzeros(g, dy + b * g.y_size() + n0, winner + b * g.y_size() + n0, channels, k0,
                     min(g.y_pixels() - k0, kMaxListed), list, listed, total);
       for (int n = 0; n < channels; ++n)
@@ -134,6 +135,7 @@ __global__ void backward_x_kernel(
     const real* __restrict__ kernel_t,              // [out][kh][kw][in]
     real* __restrict__ dx) {                        // [batch][height][width][in]
   __shared__ Nonzero list[kChannels][kMaxListed];
+  __shared__ int listed[kChannels];
   const int x_row = g.columns.input * g.in, kernel_row = g.columns.kernel * g.in;
   real* dx_image = dx + blockIdx.x * g.x_size();
   for (int h = threadIdx.y; h < g.rows.input; h += blockDim.y)
@@ -142,7 +144,6 @@ __global__ void backward_x_kernel(
   const long first = blockIdx.x * g.y_size();
   for (int n0 = 0; n0 < g.out; n0 += kChannels)
     for (int k0 = 0; k0 < g.y_pixels(); k0 += kMaxListed) {
-      int listed[kChannels];
       real total[kChannels] = {};
       const int channels = min(g.out - n0, kChannels);
       list_nonzeros(g, dy + first + n0, winner + first + n0, channels, k0,
