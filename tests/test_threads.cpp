@@ -62,6 +62,18 @@ TEST("parallel_for: has all threads at work") {
   CHECK_EQUAL(alone.load(), 0);
 }
 
+#if defined __x86_64__
+TEST("parallel_for: numbers that have almost faded are zero") {
+  const test::ThreadCount threads(3);
+  const volatile float small = 1e-37f, smaller = 1e-39f;
+  std::atomic<int> zeros = 0;
+  parallel_for(300, [&](int begin, int end) {
+    for (int i = begin; i < end; ++i) zeros += small * 0.01f == 0 && smaller * 1e10f == 0;
+  });
+  CHECK_EQUAL(zeros.load(), 300);
+}
+#endif
+
 TEST("allocate_pages: is zero and begins on a cache line") {
   for (size_t bytes : {size_t{1}, size_t{5000}, size_t{5} << 20})
     for (int round = 0; round < 2; ++round) {
