@@ -4,6 +4,8 @@
 
 #include <cuda_runtime.h>
 
+#include <cstdlib>
+
 namespace plainnet::TARGET {
 
 constexpr Dim3 threads(int x, int y = 1) { return {x, y, 1}; }
@@ -99,6 +101,8 @@ class Recording {
 
 /// Why there is no GPU to run on; empty if there is one.
 inline std::string device_problem() {
+  // All kernels load at the start: one that loads at its first launch would do so in a recording.
+  setenv("CUDA_MODULE_LOADING", "EAGER", 0);
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaSuccess) return cudaGetErrorString(status);
