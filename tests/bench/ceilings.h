@@ -29,10 +29,13 @@ constexpr int kChainBlocks = 8192, kRounds = 1000;
 __global__ void multiply_add_kernel(int rounds, real a, real b,
                                     real* __restrict__ out) {  // [blocks][threads][lanes]
   Vector chain[kChains];
+#pragma GCC unroll 16
   for (int i = 0; i < kChains; ++i) chain[i] = broadcast(i);
   for (int r = 0; r < rounds; ++r)
+#pragma GCC unroll 16
     for (int i = 0; i < kChains; ++i) chain[i] = chain[i] * a + b;
   Vector sum{};
+#pragma GCC unroll 16
   for (int i = 0; i < kChains; ++i) sum += chain[i];
   store(out + (blockIdx.x * blockDim.x + threadIdx.x) * kVectorLanes, sum, kVectorLanes);
 }
@@ -47,6 +50,7 @@ __global__ void read_kernel(const real* __restrict__ from,  // [blocks][kPart]
   const int stride = blockDim.x * kVectorLanes;
   Vector sum[kUnderWay]{};
   for (int i = threadIdx.x * kVectorLanes; i < kPart; i += kUnderWay * stride)
+#pragma GCC unroll 16
     for (int q = 0; q < kUnderWay; ++q) sum[q] += load(part + i + q * stride);
   for (int q = 1; q < kUnderWay; ++q) sum[0] += sum[q];
   store(out + (blockIdx.x * blockDim.x + threadIdx.x) * kVectorLanes, sum[0], kVectorLanes);
