@@ -174,17 +174,18 @@ void check_loss_gradients(int batch, int classes) {
 
 struct Registrations {
   Registrations() {
-    if (sizeof(real) < sizeof(double)) return;
-    for (const LayerCase& layer_case : layer_cases()) {
-      TargetRegistration(text(layer_case.type, ": gradients, ", layer_case.name),
-                         [=] { check_gradients(layer_case); });
-      TargetRegistration(text(layer_case.type, ": repeats, ", layer_case.name),
-                         [=] { check_repeats(layer_case); });
+    if constexpr (sizeof(real) == sizeof(double)) {
+      for (const LayerCase& layer_case : layer_cases()) {
+        TargetRegistration(text(layer_case.type, ": gradients, ", layer_case.name),
+                           [=] { check_gradients(layer_case); });
+        TargetRegistration(text(layer_case.type, ": repeats, ", layer_case.name),
+                           [=] { check_repeats(layer_case); });
+      }
+      for (const auto& [batch, classes] : {std::pair(1, 1), std::pair(1, 3), std::pair(7, 10),
+                                           std::pair(3, 101), std::pair(131, 13)})
+        TargetRegistration(text("softmax_cross_entropy: gradients, ", batch, " of ", classes),
+                           [b = batch, c = classes] { check_loss_gradients(b, c); });
     }
-    for (const auto& [batch, classes] : {std::pair(1, 1), std::pair(1, 3), std::pair(7, 10),
-                                         std::pair(3, 101), std::pair(131, 13)})
-      TargetRegistration(text("softmax_cross_entropy: gradients, ", batch, " of ", classes),
-                         [b = batch, c = classes] { check_loss_gradients(b, c); });
   }
 } const registrations;
 
