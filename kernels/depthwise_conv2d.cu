@@ -137,7 +137,8 @@ class DepthwiseConv2d : public Layer {
     parameters = {{.name = "kernel",
                    .shape = {size.height, size.width, channels_, 1},
                    .initializer = options_.initializer,
-                   .fan_in = window,
+                   // All channels, as in Keras, though an output sums one: its start is calmer.
+                   .fan_in = window * channels_,
                    .fan_out = window},
                   {.name = "bias", .shape = {channels_}, .initializer = Initializer::constant(0)}};
     bias_gradient_ =

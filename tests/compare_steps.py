@@ -94,7 +94,7 @@ def initial_weights(model, seed=1):
         weights["dense_2.kernel"] = random.uniform(-0.01, 0.01, (512, 10))
     elif model == "separable":
         weights["conv2d_1.kernel"] = he_normal(random, 25, 5, 5, 1, 24)
-        weights["depthwise_conv2d_1.kernel"] = he_normal(random, 25, 5, 5, 24, 1)
+        weights["depthwise_conv2d_1.kernel"] = he_normal(random, 25 * 24, 5, 5, 24, 1)
         weights["conv2d_2.kernel"] = he_normal(random, 24, 1, 1, 24, 48)
         weights["dense_1.kernel"] = he_normal(random, 768, 768, 512)
         weights["dense_2.kernel"] = glorot_uniform(random, 512, 10)

@@ -124,7 +124,7 @@ TEST("models: start with the weights that the design says") {
   // He: 2 / fan_in. The sample of so many numbers is off by less than 5%.
   CHECK_NEAR(variance(weights("separable", "dense_1.kernel")) * 768 / 2, 1, 0.05);
   CHECK_NEAR(variance(weights("separable", "conv2d_2.kernel")) * 24 / 2, 1, 0.25);
-  CHECK_NEAR(variance(weights("separable", "depthwise_conv2d_1.kernel")) * 25 / 2, 1, 0.35);
+  CHECK_NEAR(variance(weights("separable", "depthwise_conv2d_1.kernel")) * 25 * 24 / 2, 1, 0.35);
   CHECK_NEAR(largest(weights("separable", "dense_2.kernel")), std::sqrt(6.0 / (512 + 10)), 1e-3);
   CHECK_NEAR(largest(weights("bilstm", "bidirectional_1.backward.kernel")),
              std::sqrt(6.0 / (28 + 512)), 1e-4);
