@@ -39,23 +39,24 @@ __global__ void forward_kernel(const real* __restrict__ x,       // [batch][in]
   });
 }
 
-// A tile is several images by several inputs; the kernel is transposed for it.
+// A tile is several inputs by several images: a product with the transposed kernel, but it is cheaper
+// to transpose dz and dx, which are smaller.
 template <int V>
-__global__ void backward_x_kernel(const real* __restrict__ dz,        // [batch][out]
-                                  const real* __restrict__ kernel_t,  // [out][in]
-                                  real* __restrict__ dx,              // [batch][in]
+__global__ void backward_x_kernel(const real* __restrict__ dz_t,    // [out][batch]
+                                  const real* __restrict__ kernel,  // [in][out]
+                                  real* __restrict__ dx_t,          // [in][batch]
                                   int batch, int in, int out) {
-  const int b0 = blockIdx.x * Tile<V>::kRows, k0 = blockIdx.y * Tile<V>::kColumns;
-  const int images = min(batch - b0, Tile<V>::kRows);
-  const int columns = min(in - k0, Tile<V>::kColumns);
+  const int k0 = blockIdx.y * Tile<V>::kRows, b0 = blockIdx.x * Tile<V>::kColumns;
+  const int rows = min(in - k0, Tile<V>::kRows);
+  const int images = min(batch - b0, Tile<V>::kColumns);
 
   Tile<V> tile;
-  const real* dz_rows = dz + static_cast<long>(b0) * out;
-  tile.add_product([&](int m) { return dz_rows + static_cast<long>(min(m, images - 1)) * out; },
-                   [](int n) { return n; }, kernel_t + k0, in, columns, out);
-  real* dx_rows = dx + static_cast<long>(b0) * in + k0;
-  tile.store(images, columns, [&](int m, int n, Vector sum, int count) {
-    store(dx_rows + m * in + n, sum, count);
+  const real* kernel_rows = kernel + static_cast<long>(k0) * out;
+  tile.add_product([&](int m) { return kernel_rows + static_cast<long>(min(m, rows - 1)) * out; },
+                   [](int n) { return n; }, dz_t + b0, batch, images, out);
+  real* dx_rows = dx_t + static_cast<long>(k0) * batch + b0;
+  tile.store(rows, images, [&](int m, int b, Vector sum, int count) {
+    store(dx_rows + m * batch + b, sum, count);
   });
 }
 
@@ -93,7 +94,8 @@ class Dense : public Layer {
                    .fan_in = in_,
                    .fan_out = out_},
                   {.name = "bias", .shape = {out_}, .initializer = Initializer::constant(0)}};
-    kernel_t_ = Buffer<real>(static_cast<size_t>(in_) * out_);
+    dz_t_ = Buffer<real>(static_cast<size_t>(out_) * max_batch);
+    dx_t_ = Buffer<real>(static_cast<size_t>(in_) * max_batch);
     bias_gradient_ = BiasGradient(max_batch, out_);
     return {1, 1, out_};
   }
@@ -116,12 +118,13 @@ class Dense : public Layer {
              Tile<V>::kThreads, x, dz, kernel().gradient, batch, in_, out_);
     });
     if (!dx) return;
-    transpose(kernel().value, 1, in_, out_, kernel_t_.data());
-    with_width(in_, [&](auto width) {
+    transpose(dz, 1, batch, out_, dz_t_.data());
+    with_width(batch, [&](auto width) {
       constexpr int V = width();
-      launch(backward_x_kernel<V>, {tiles(batch, kTileRows), tiles(in_, Tile<V>::kColumns)},
-             Tile<V>::kThreads, dz, kernel_t_.data(), dx, batch, in_, out_);
+      launch(backward_x_kernel<V>, {tiles(batch, Tile<V>::kColumns), tiles(in_, kTileRows)},
+             Tile<V>::kThreads, dz_t_.data(), kernel().value, dx_t_.data(), batch, in_, out_);
     });
+    transpose(dx_t_.data(), 1, in_, batch, dx);
   }
 
  private:
@@ -131,7 +134,8 @@ class Dense : public Layer {
   DenseOptions options_;
   int in_ = 0, out_ = 0;
   BiasGradient bias_gradient_;
-  Buffer<real> kernel_t_;  // [out][in]
+  Buffer<real> dz_t_;  // [out][batch]
+  Buffer<real> dx_t_;  // [in][batch]
 };
 
 }  // namespace
