@@ -13,16 +13,14 @@
 //
 // Shapes: x [batch][height][width][in], kernel [kh][kw][in][out], bias [out], y [batch][oh][ow][out].
 //
-// If wanted, y is max-pooled at once, over windows of pool x pool pixels side by side, so that the
-// large y is never written to memory: it is then [batch][oh / pool][ow / pool][out], and dz is dy
-// at the largest pixel of each window, else 0.
+// If wanted, y is max-pooled at once, over windows of 2 x 2 pixels side by side (pool = 2), so that
+// the large y is never written to memory: it is then [batch][oh / 2][ow / 2][out], and dz is dy at
+// the largest pixel of each window, else 0.
 //
 // All three sums are matrix products of which one matrix is never written down ("implicit GEMM",
 // Chetlur et al., "cuDNN: Efficient primitives for deep learning", 2014). With pooling, dz is so
-// sparse that backward() sums over what is not zero instead: see pooled_conv2d.cu. backward()
-// overwrites.
-
-#include <cmath>
+// sparse that for a large kernel backward() sums over what is not zero instead: see
+// pooled_conv2d.cu. backward() overwrites.
 
 #include "common.h"
 #include "pooled_conv2d.h"
@@ -31,11 +29,10 @@
 namespace plainnet::TARGET {
 namespace {
 
-// A tile is one pixel (o, p) of several images by several output channels; k runs over the taps and
-// input channels (i, j, c). Here x has its zeros around it, so that every tap is inside, and
-// x[o s + i][p s + j][c] lies offset[k] after x[o s][p s][0]. A block computes the tiles of one
-// pooling window, one after the other, and keeps the largest numbers; bias and ReLU do not change
-// which one is the largest.
+// A tile is one pixel (o, p), or the four of a pooling window, of several images by several output
+// channels; k runs over the taps and input channels (i, j, c). Here x has its zeros around it, so
+// that every tap is inside, and x[o s + i][p s + j][c] lies offset[k] after x[o s][p s][0]. Bias and
+// ReLU do not change which pixel is the largest.
 template <int V>
 __global__ void forward_kernel(
     Geometry g,
@@ -47,31 +44,56 @@ __global__ void forward_kernel(
     bool with_relu, int batch,
     real* __restrict__ y,                  // [batch][oh / pool][ow / pool][out]
     unsigned char* __restrict__ winner) {  // like y
-  const int b0 = blockIdx.y * Tile<V>::kRows, n0 = blockIdx.z * Tile<V>::kColumns;
-  const int images = min(batch - b0, Tile<V>::kRows);
+  const bool pooled = g.pool == 2;
+  const int images_at_once = pooled ? Tile<V>::kRows / 4 : Tile<V>::kRows;
+  const int b0 = blockIdx.y * images_at_once, n0 = blockIdx.z * Tile<V>::kColumns;
+  const int images = min(batch - b0, images_at_once);
   const int channels = min(g.out - n0, Tile<V>::kColumns);
-  const int pixels = g.pool * g.pool;
+  const Window* pixel = window + blockIdx.x * g.pool * g.pool;
 
-  Tile<V> largest(-INFINITY), winners;
-  for (int pixel = 0; pixel < pixels; ++pixel) {
-    const real* x_pixel = x + b0 * g.x_size() + window[blockIdx.x * pixels + pixel].at;
-    Tile<V> tile;
-    tile.add_product([&](int m) { return x_pixel + min(m, images - 1) * g.x_size(); },
-                     [&](int k) { return offset[k]; }, kernel + n0, g.out, channels, g.taps());
-    largest.take_larger(tile, winners, pixel);
-  }
+  Tile<V> tile;
+  tile.add_product(
+      [&](int m) {
+        const int image = min(pooled ? m / 4 : m, images - 1);
+        return x + (b0 + image) * g.x_size() + pixel[pooled ? m % 4 : 0].at;
+      },
+      [&](int k) { return offset[k]; }, kernel + n0, g.out, channels, g.taps());
 
   const long first = b0 * g.y_size() + static_cast<long>(blockIdx.x) * g.out + n0;
-  largest.store(images, channels, [&](int m, int n, Vector sum, int count) {
-    const Vector z = sum + load(bias + n0 + n);
-    store(y + first + m * g.y_size() + n, with_relu ? relu(z) : z, count);
-  });
-  if (g.pool == 1) return;
-  winners.store(images, channels, [&](int m, int n, Vector pixel, int count) {
-    const long at = first + m * g.y_size() + n;
-    if (with_relu) pixel = load(y + at) <= 0 ? broadcast(kNone) : pixel;
-    store_bytes(winner + at, pixel, count);
-  });
+  if (!pooled)
+    tile.store(images, channels, [&](int m, int n, Vector sum, int count) {
+      const Vector z = sum + load(bias + n0 + n);
+      store(y + first + m * g.y_size() + n, with_relu ? relu(z) : z, count);
+    });
+  else
+    tile.store_largest_of_4(
+        images, channels, [&](int m, int n, Vector largest, Vector which, int count) {
+          const Vector z = largest + load(bias + n0 + n);
+          const long at = first + m * g.y_size() + n;
+          store(y + at, with_relu ? relu(z) : z, count);
+          if (with_relu) which = z <= 0 ? broadcast(kNone) : which;
+          store_bytes(winner + at, which, count);
+        });
+}
+
+// Writes dz: dy at the largest pixel of each pooling window, zero at the others. Pixels that lie in
+// no window are not written.
+__global__ void unpool_kernel(Geometry g,
+                              const real* __restrict__ dy,  // [batch][oh / pool][ow / pool][out]
+                              const unsigned char* __restrict__ winner,  // like dy
+                              real* __restrict__ dz) {                   // [batch][oh][ow][out]
+  const int o = blockIdx.x * g.pool, b = blockIdx.y;
+  const long y_row = b * g.y_size() + static_cast<long>(blockIdx.x) * g.y_width() * g.out;
+  const long z_row = b * g.z_size() + static_cast<long>(o) * g.columns.output * g.out;
+  for (int p = threadIdx.y; p < g.y_width(); p += blockDim.y)
+    for (int n = threadIdx.x * kVectorLanes; n < g.out; n += blockDim.x * kVectorLanes) {
+      const Vector gradient = load(dy + y_row + p * g.out + n);
+      const Vector largest = load_bytes(winner + y_row + p * g.out + n);
+      for (int i = 0; i < g.pool; ++i)
+        for (int j = 0; j < g.pool; ++j)
+          store(dz + z_row + (i * g.columns.output + p * g.pool + j) * g.out + n,
+                largest == broadcast(i * g.pool + j) ? gradient : Vector{}, g.out - n);
+    }
 }
 
 // A tile is one input pixel (h, w) of several images by several input channels. It sums, over the
@@ -116,7 +138,7 @@ template <int V>
 __global__ void backward_kernel_kernel(Geometry g,
                                        const real* __restrict__ x,  // [batch][height][width][in]
                                        const int* __restrict__ offset,     // [kh][kw][in]
-                                       const Window* __restrict__ window,  // [oh][ow]
+                                       const Window* __restrict__ pixel,   // [oh][ow]
                                        const real* __restrict__ dz,        // [batch][oh][ow][out]
                                        real* __restrict__ partial,  // [splits][kh][kw][in][out]
                                        int batch, int images_per_split) {
@@ -128,7 +150,7 @@ __global__ void backward_kernel_kernel(Geometry g,
   Tile<V, kInColumn> tile;
   for (int b = b0; b < b1; ++b)
     tile.add_product([&](int m) { return x + b * g.x_size() + offset[m0 + min(m, rows - 1)]; },
-                     [&](int k) { return window[k].at; }, dz + b * g.z_size() + n0, g.out, channels,
+                     [&](int k) { return pixel[k].at; }, dz + b * g.z_size() + n0, g.out, channels,
                      g.rows.output * g.columns.output);
   real* out = partial + (static_cast<long>(blockIdx.y) * g.taps() + m0) * g.out + n0;
   tile.store(rows, channels,
@@ -148,17 +170,10 @@ class Conv2d : public Layer {
     g_.in = input.channels;
     g_.out = options_.filters;
     g_.pool = options_.pool;
-    if (g_.pool < 1 || g_.pool > min(min(g_.rows.output, g_.columns.output), kMaxPool))
-      throw Error(text("conv2d: expected a pooling window from 1 pixel to ", g_.rows.output, " x ",
-                       g_.columns.output, ", at most ", kMaxPool, " x ", kMaxPool, ", found ",
-                       g_.pool, " x ", g_.pool));
+    if (g_.pool < 1 || g_.pool > min(min(g_.rows.output, g_.columns.output), 2))
+      throw Error(text("conv2d: expected a pooling window of 1 or 2 x 2 pixels, found ", g_.pool,
+                       " x ", g_.pool, " of ", g_.rows.output, " x ", g_.columns.output));
     const Shape output{g_.rows.output / g_.pool, g_.y_width(), g_.out};
-    if (g_.pool == 1 && size.height == 1 && size.width == 1 && options_.stride == 1) {
-      // A 1x1 convolution sees pixels, not rows: as one long row it is one long product.
-      const int pixels = input.height * input.width;
-      g_.rows = {1, 1, 1, 1, 0};
-      g_.columns = {pixels, pixels, 1, 1, 0};
-    }
 
     const long area = static_cast<long>(size.height) * size.width;
     const long kernel_size = static_cast<long>(g_.taps()) * g_.out;
@@ -175,22 +190,15 @@ class Conv2d : public Layer {
       padded_.columns = padded(g_.columns);
       padded_x_ = Buffer<real>(max_batch * padded_.x_size());
     }
-    const int x_row = padded_.columns.input * g_.in, kernel_row = size.width * g_.in;
     std::vector<int> offset;
     for (int i = 0; i < size.height; ++i)
-      for (int k = 0; k < kernel_row; ++k) offset.push_back(i * x_row + k);
-    std::vector<Window> window;
-    for (int k = 0; k < g_.y_pixels(); ++k)
-      for (int pixel = 0; pixel < g_.pool * g_.pool; ++pixel) {
-        const int h = (k / g_.y_width() * g_.pool + pixel / g_.pool) * g_.rows.stride;
-        const int w = (k % g_.y_width() * g_.pool + pixel % g_.pool) * g_.columns.stride;
-        window.push_back({h * x_row + w * g_.in, h - g_.rows.before, w - g_.columns.before});
-      }
+      for (int k = 0; k < size.width * g_.in; ++k)
+        offset.push_back(i * padded_.columns.input * g_.in + k);
     offset_ = Buffer<int>(offset);
-    window_ = Buffer<Window>(window);
+    window_ = Buffer<Window>(windows(g_.pool));
 
-    if (g_.pool > 1) {
-      winner_ = Buffer<unsigned char>(max_batch * g_.y_size());
+    if (g_.pool > 1) winner_ = Buffer<unsigned char>(max_batch * g_.y_size());
+    if (goes_by_nonzeros()) {
       pooled_gradient_ = PooledGradient(g_, padded_, max_batch);
     } else {
       // Enough blocks to fill the machine, whichever it is: the split must not depend on it, for
@@ -198,6 +206,8 @@ class Conv2d : public Layer {
       const int blocks = tiles(g_.taps(), kTileRows) * tiles(g_.out, 3 * kLanes);
       images_per_split_ = max(1, max_batch * blocks / 1024);
       partial_ = Buffer<real>(tiles(max_batch, images_per_split_) * kernel_size);
+      pixel_ = Buffer<Window>(windows(1));
+      if (g_.pool > 1) dz_ = Buffer<real>(max_batch * g_.z_size());
       kernel_t_ = Buffer<real>(kernel_size);
       bias_gradient_ = BiasGradient(static_cast<long>(max_batch) * g_.y_pixels(), g_.out);
     }
@@ -208,18 +218,19 @@ class Conv2d : public Layer {
     if (has_border()) pad(x, g_.rows, g_.columns, g_.in, batch, padded_x_.data());
     with_width(g_.out, [&](auto width) {
       constexpr int V = width();
-      const Grid grid(g_.y_pixels(), tiles(batch, kTileRows), tiles(g_.out, Tile<V>::kColumns));
+      const Grid grid(g_.y_pixels(), tiles(batch, kTileRows / (g_.pool * g_.pool)),
+                      tiles(g_.out, Tile<V>::kColumns));
       launch(forward_kernel<V>, grid, Tile<V>::kThreads, padded_, with_border(x), offset_.data(),
              window_.data(), kernel().value, bias().value, options_.relu, batch, y, winner_.data());
     });
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
-    if (g_.pool > 1)
+    if (goes_by_nonzeros())
       pooled_gradient_.run(with_border(x), dy, winner_.data(), window_.data(), kernel().value,
                            batch, kernel().gradient, bias().gradient, dx);
     else
-      plain_backward(x, y, dy, dx, batch);
+      backward_by_tiles(x, y, dy, dx, batch);
   }
 
  private:
@@ -229,15 +240,39 @@ class Conv2d : public Layer {
   // x with the zeros that forward() put around it.
   const real* with_border(const real* x) const { return has_border() ? padded_x_.data() : x; }
 
-  void plain_backward(const real* x, const real* y, real* dz, real* dx, int batch) {
-    bias_gradient_.run(options_.relu ? y : nullptr, dz, static_cast<long>(batch) * g_.y_pixels(),
+  // With pooling, tiles multiply by the zeros of dz. But where a number that is not zero is used only
+  // a few times, a tile has multiplied before that number is found.
+  bool goes_by_nonzeros() const { return g_.pool > 1 && (g_.in == 1 || g_.taps() >= 128); }
+
+  // The windows of all pixels (o, p), those of a pooling window one after the other.
+  std::vector<Window> windows(int pool) const {
+    std::vector<Window> result;
+    const int across = g_.columns.output / pool;
+    for (int k = 0; k < g_.rows.output / pool * across; ++k)
+      for (int pixel = 0; pixel < pool * pool; ++pixel) {
+        const int h = (k / across * pool + pixel / pool) * g_.rows.stride;
+        const int w = (k % across * pool + pixel % pool) * g_.columns.stride;
+        result.push_back({(h * padded_.columns.input + w) * g_.in, h - g_.rows.before,
+                          w - g_.columns.before});
+      }
+    return result;
+  }
+
+  void backward_by_tiles(const real* x, const real* y, real* dy, real* dx, int batch) {
+    bias_gradient_.run(options_.relu ? y : nullptr, dy, static_cast<long>(batch) * g_.y_pixels(),
                        bias().gradient);
+    const real* dz = dy;
+    if (g_.pool > 1) {
+      launch(unpool_kernel, {g_.rows.output / g_.pool, batch}, threads(32, 4), g_, dy,
+             winner_.data(), dz_.data());
+      dz = dz_.data();
+    }
     const int splits = tiles(batch, images_per_split_), kernel_size = g_.taps() * g_.out;
     with_width(g_.out, [&](auto width) {
       constexpr int V = width();
       const Grid grid(tiles(g_.taps(), kTileRows), splits, tiles(g_.out, Tile<V>::kColumns));
       launch(backward_kernel_kernel<V>, grid, Tile<V>::kThreads, padded_, with_border(x),
-             offset_.data(), window_.data(), dz, partial_.data(), batch, images_per_split_);
+             offset_.data(), pixel_.data(), dz, partial_.data(), batch, images_per_split_);
     });
     sum_rows(partial_.data(), splits, kernel_size, kernel_size, kernel().gradient);
     if (!dx) return;
@@ -255,12 +290,13 @@ class Conv2d : public Layer {
   Buffer<int> offset_;     // [kh][kw][in]: of a tap from its window's first, in x with its zeros
   Buffer<Window> window_;  // [oh / pool][ow / pool][pool][pool]
   Buffer<real> padded_x_;  // [max_batch][padded height][padded width][in]
-  // With pooling:
-  Buffer<unsigned char> winner_;  // [max_batch] like y
+  Buffer<unsigned char> winner_;  // like y, with pooling
   PooledGradient pooled_gradient_;
-  // Without:
+  // For the backward pass by tiles:
   int images_per_split_ = 1;
   BiasGradient bias_gradient_;
+  Buffer<Window> pixel_;   // [oh][ow]
+  Buffer<real> dz_;        // [max_batch][oh][ow][out], with pooling
   Buffer<real> kernel_t_;  // [kh kw, reversed][out][in]
   Buffer<real> partial_;   // [splits][kh][kw][in][out]
 };

@@ -72,7 +72,7 @@ struct Conv2dOptions {
   int stride = 1;
   Padding padding = kValid;
   bool relu = false;
-  int pool = 1;  // up to 15: then as max_pool2d of that size and stride
+  int pool = 1;  // or 2: then as max_pool2d of that size and stride
   Initializer initializer{};
 };
 LayerPointer conv2d(const Conv2dOptions& options);

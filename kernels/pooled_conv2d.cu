@@ -11,7 +11,6 @@
 
 #include "common.h"
 #include "pooled_conv2d.h"
-#include "reduce.h"
 #include "vector.h"
 
 namespace plainnet::TARGET {
@@ -25,13 +24,12 @@ struct Nonzero {
 constexpr int kMaxListed = 512;
 constexpr int kChannels = 4;  // have their lists made at once
 
-// Lists dz of `count` pooling windows from number k0 on, for some channels, and adds what this thread
-// has listed to `total`, for dbias. A thread that is alone in its block leaves out the zeros; many
-// threads leave them in, and skip them together.
+// Lists dz of `count` pooling windows from number k0 on, for some channels. A thread that is alone in
+// its block leaves out the zeros; many threads leave them in, and skip them together. Which windows
+// are zero cannot be foreseen, so there is no branch here: a processor would guess wrong half the time.
 __device__ __forceinline__ void list_nonzeros(Geometry g, const real* dy,
                                               const unsigned char* winner, int channels, int k0,
-                                              int count, Nonzero (*list)[kMaxListed], int* listed,
-                                              real* total) {
+                                              int count, Nonzero (*list)[kMaxListed], int* listed) {
   const int thread = threadIdx.y * blockDim.x + threadIdx.x, all = blockDim.y * blockDim.x;
   const int pixels = g.pool * g.pool;
   int kept[kChannels] = {};
@@ -40,10 +38,9 @@ __device__ __forceinline__ void list_nonzeros(Geometry g, const real* dy,
 #pragma GCC unroll 4
     for (int n = 0; n < kChannels; ++n) {
       const long at = static_cast<long>(k0 + k) * g.out + min(n, channels - 1);
-      const bool zero = winner[at] == kNone;
-      list[n][all == 1 ? kept[n] : k] = {zero ? -1 : (k0 + k) * pixels + winner[at], dy[at]};
-      total[n] += zero ? real(0) : dy[at];
-      kept[n] += !zero;
+      const int none = winner[at] == kNone;  // 1 or 0; -1 has all bits set
+      list[n][all == 1 ? kept[n] : k] = {((k0 + k) * pixels + winner[at]) | -none, dy[at]};
+      kept[n] += 1 - none;
     }
   if (thread == 0)
     for (int n = 0; n < kChannels; ++n) listed[n] = all == 1 ? kept[n] : count;
@@ -51,7 +48,7 @@ __device__ __forceinline__ void list_nonzeros(Geometry g, const real* dy,
 }
 
 // A block sums dkernel of a few output channels over a few images; there is a partial result for
-// every few images. The row i of a kernel for one output channel, [kw][in], lies side by side in x,
+// every few images, and one of dbias. The row i of a kernel for one output channel, [kw][in], lies side by side in x,
 // too: a Vector of it is a segment, and segment[s] says how far its x lies from its pixel's. A
 // thread keeps the sums of several segments in registers. A segment may reach beyond its row: these
 // sums are not used.
@@ -74,11 +71,11 @@ __global__ void backward_kernel_kernel(
   const int b0 = blockIdx.y * images_per_split, b1 = min(b0 + images_per_split, batch);
   const int all = blockDim.x;
   const long first = static_cast<long>(blockIdx.y) * g.out + n0;
-  real total[kChannels] = {};
   for (int b = b0; b < b1; ++b)
     for (int k0 = 0; k0 < g.y_pixels(); k0 += kMaxListed) {
       list_nonzeros(g, dy + b * g.y_size() + n0, winner + b * g.y_size() + n0, channels, k0,
-                    min(g.y_pixels() - k0, kMaxListed), list, listed, total);
+                    min(g.y_pixels() - k0, kMaxListed), list, listed);
+      const bool begins = b == b0 && k0 == 0;
       for (int n = 0; n < channels; ++n)
         for (int s0 = threadIdx.x; s0 < segments; s0 += kSegments * all) {
           real* out = partial + ((first + n) * segments + s0) * kVectorLanes;
@@ -89,9 +86,11 @@ __global__ void backward_kernel_kernel(
             x_segment[q] = x + b * g.x_size() + segment[min(s0 + q * all, segments - 1)];
             sum[q] = Vector{};
           }
+          real total = 0;
           for (int e = 0; e < listed[n]; ++e) {
             if (list[n][e].pixel < 0) continue;
             const int at = window[list[n][e].pixel].at;
+            total += list[n][e].dz;
 #pragma GCC unroll 8
             for (int q = 0; q < kSegments; ++q) sum[q] += list[n][e].dz * load(x_segment[q] + at);
           }
@@ -99,15 +98,11 @@ __global__ void backward_kernel_kernel(
           for (int q = 0; q < kSegments; ++q)
             if (s0 + q * all < segments) {
               real* to = out + q * all * kVectorLanes;
-              if (b > b0 || k0 > 0) sum[q] += load(to);
-              store(to, sum[q], kVectorLanes);
+              store(to, begins ? sum[q] : load(to) + sum[q], kVectorLanes);
             }
+          if (s0 == 0) partial_bias[first + n] = begins ? total : partial_bias[first + n] + total;
         }
     }
-  for (int n = 0; n < kChannels; ++n) {
-    const real sum = block_sum<kKernelThreads.x>(total[n]);
-    if (threadIdx.x == 0 && n < channels) partial_bias[first + n] = sum;
-  }
 }
 
 // From the order of the segments to that of the kernel.
@@ -144,10 +139,9 @@ __global__ void backward_x_kernel(
   const long first = blockIdx.x * g.y_size();
   for (int n0 = 0; n0 < g.out; n0 += kChannels)
     for (int k0 = 0; k0 < g.y_pixels(); k0 += kMaxListed) {
-      real total[kChannels] = {};
       const int channels = min(g.out - n0, kChannels);
       list_nonzeros(g, dy + first + n0, winner + first + n0, channels, k0,
-                    min(g.y_pixels() - k0, kMaxListed), list, listed, total);
+                    min(g.y_pixels() - k0, kMaxListed), list, listed);
       for (int n = 0; n < channels; ++n)
         for (int e = 0; e < listed[n]; ++e) {
           const real dz = list[n][e].dz;

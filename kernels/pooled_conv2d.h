@@ -10,7 +10,7 @@ namespace plainnet::TARGET {
 struct Geometry {
   Axis rows, columns;
   int in, out;  // channels
-  int pool;     // the side of a pooling window; 1 is no pooling
+  int pool;     // the side of a pooling window: 2, or 1 without pooling
 
   __host__ __device__ long x_size() const {
     return static_cast<long>(rows.input) * columns.input * in;
@@ -35,7 +35,6 @@ struct Window {
 /// What the byte `winner` says of a pooling window: which of its pixels was the largest, or that
 /// the ReLU made it zero.
 constexpr int kNone = 255;
-constexpr int kMaxPool = 15;
 
 class PooledGradient {
  public:

@@ -43,11 +43,6 @@ class Tile {
   static constexpr int kColumns = V * kLanes;
   static constexpr Dim3 kThreads = threads(1);
 
-  explicit Tile(real value = 0) {
-    for (int m = 0; m < kRows; ++m)
-      for (int v = 0; v < V; ++v) sum_[m][v] = broadcast(value);
-  }
-
   /// sum[m][n] += Σ_{k < count} row(m)[at(k)] * b[k * b_stride + n]
   template <class Row, class At>
   __forceinline__ void add_product(Row row, At at, const real* b, int b_stride, int /*columns*/,
@@ -81,18 +76,6 @@ class Tile {
       for (int v = 0; v < V; ++v) sum_[m][v] = sum[m][v];
   }
 
-  /// Where a sum of `other` is larger, or not a number, it takes this sum's place, and `mark` that
-  /// of the number in `marks`.
-  void take_larger(const Tile& other, Tile& marks, real mark) {
-    for (int m = 0; m < kRows; ++m)
-      for (int v = 0; v < V; ++v) {
-        const Vector sum = other.sum_[m][v];
-        const auto wins = (sum > sum_[m][v]) | (sum != sum);
-        sum_[m][v] = wins ? sum : sum_[m][v];
-        marks.sum_[m][v] = wins ? broadcast(mark) : marks.sum_[m][v];
-      }
-  }
-
   /// Calls f(m, n, sums, count) for m < rows and n < columns: sums are `count` sums from sum[m][n]
   /// on, as a Vector, and their thread calls it. Not inlined: what f needs in registers must not
   /// push sums out of them.
@@ -103,8 +86,26 @@ class Tile {
         f(m, v * kLanes, sum_[m][v], min(columns - v * kLanes, kLanes));
   }
 
+  /// The same for the largest of each four rows, 4 m to 4 m + 3, or the last that is not a number:
+  /// calls f(m, n, largest, row, count), where row says which of the four it was, 0 to 3.
+  template <class F>
+  __attribute__((noinline)) void store_largest_of_4(int rows, int columns, F f) const {
+    for (int m = 0; m < min(rows, kRows / 4); ++m)
+      for (int v = 0; v < V && v * kLanes < columns; ++v) {
+        Vector largest = sum_[4 * m][v], row{};
+#pragma GCC unroll 3
+        for (int i = 1; i < 4; ++i) {
+          const Vector sum = sum_[4 * m + i][v];
+          const auto wins = (sum > largest) | (sum != sum);
+          largest = wins ? sum : largest;
+          row = wins ? broadcast(i) : row;
+        }
+        f(m, v * kLanes, largest, row, min(columns - v * kLanes, kLanes));
+      }
+  }
+
  private:
-  Vector sum_[kRows][V];
+  Vector sum_[kRows][V]{};
 };
 
 /// A tile whose block shares nothing, for a recurrence; on a CPU, every tile is one.
@@ -131,11 +132,6 @@ class Tile {
   static constexpr int kColumns = V * kLanes;
   static constexpr Dim3 kThreads = threads((kRows / 4) * (kColumns / 4));
 
-  __device__ explicit Tile(real value = 0) {
-    for (int m = 0; m < 4; ++m)
-      for (int n = 0; n < 4; ++n) sum_[m][n] = value;
-  }
-
   /// sum[m][n] += Σ_{k < count} row(m)[at(k)] * b[k * b_stride + n]
   template <class Row, class At>
   __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns, int count) {
@@ -159,18 +155,6 @@ class Tile {
     }
   }
 
-  /// Where a sum of `other` is larger, or not a number, it takes this sum's place, and `mark` that
-  /// of the number in `marks`.
-  __device__ void take_larger(const Tile& other, Tile& marks, real mark) {
-    for (int m = 0; m < 4; ++m)
-      for (int n = 0; n < 4; ++n) {
-        const real sum = other.sum_[m][n];
-        const bool wins = sum > sum_[m][n] || sum != sum;
-        sum_[m][n] = wins ? sum : sum_[m][n];
-        marks.sum_[m][n] = wins ? mark : marks.sum_[m][n];
-      }
-  }
-
   /// Calls f(m, n, sums, count) for m < rows and n < columns: sums are `count` sums from sum[m][n]
   /// on, as a Vector, and their thread calls it.
   template <class F>
@@ -179,6 +163,22 @@ class Tile {
       for (int n = 0; n < 4; ++n)
         if (own_row() + m < rows && own_column() + n < columns)
           f(own_row() + m, own_column() + n, sum_[m][n], 1);
+  }
+
+  /// The same for the largest of each four rows, 4 m to 4 m + 3, or the last that is not a number:
+  /// calls f(m, n, largest, row, count), where row says which of the four it was, 0 to 3.
+  template <class F>
+  __device__ void store_largest_of_4(int rows, int columns, F f) const {
+    if (own_row() / 4 >= rows) return;
+    for (int n = 0; n < 4 && own_column() + n < columns; ++n) {
+      real largest = sum_[0][n], row = 0;
+      for (int i = 1; i < 4; ++i) {
+        const bool wins = sum_[i][n] > largest || sum_[i][n] != sum_[i][n];
+        largest = wins ? sum_[i][n] : largest;
+        row = wins ? i : row;
+      }
+      f(own_row() / 4, own_column() + n, largest, row, 1);
+    }
   }
 
  private:
@@ -216,7 +216,7 @@ class Tile {
     }
   }
 
-  real sum_[4][4];
+  real sum_[4][4]{};
 };
 
 /// A tile of few rows whose threads share nothing while they multiply, for a recurrence: a block

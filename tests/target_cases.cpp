@@ -144,16 +144,21 @@ std::vector<LayerCase> layer_cases() {
       conv2d_case({.filters = 140, .kernel = 1}, 2, {3, 1, 47}, kSmall),
       with_max_batch(
           2051, conv2d_case({.filters = 2, .kernel = 3, .padding = kSame}, 3, {2, 2, 1}, kSmall)),
-      conv2d_case({.filters = 5, .kernel = 2, .pool = 3}, 3, {5, 8, 3}, kSmall),
+      conv2d_case({.filters = 5, .kernel = 2, .pool = 2}, 3, {5, 8, 3}, kSmall),
+      conv2d_case({.filters = 5, .kernel = 2, .pool = 2}, 3, {5, 8, 1}, kSmall),
       conv2d_case({.filters = 3, .kernel = 1, .relu = true, .pool = 2}, 2, {4, 3, 2}, kSmall),
       conv2d_case({.filters = 5, .kernel = 3, .padding = kSame, .relu = true, .pool = 2}, 2,
                   {5, 4, 3}, kSmall),
-      conv2d_case({.filters = 6, .kernel = 2, .relu = true, .pool = 2}, 2, {49, 47, 2}, kLarge),
+      conv2d_case({.filters = 6, .kernel = 2, .relu = true, .pool = 2}, 2, {49, 47, 1}, kLarge),
+      conv2d_case({.filters = 33, .kernel = 2, .relu = true, .pool = 2}, 2, {9, 7, 2}, kLarge),
+      conv2d_case(
+          {.filters = 27, .kernel = 3, .stride = 2, .padding = kSame, .relu = true, .pool = 2}, 11,
+          {9, 11, 15}, kLarge),
       conv2d_case(
           {.filters = 27, .kernel = 3, .stride = 2, .padding = kSame, .relu = true, .pool = 2}, 11,
           {9, 11, 3}, kLarge),
       with_max_batch(300, conv2d_case({.filters = 2, .kernel = 5, .relu = true, .pool = 2}, 37,
-                                      {6, 7, 5}, kLarge)),
+                                      {6, 7, 6}, kLarge)),
 
       depthwise_case({.kernel = 1}, 1, {1, 1, 1}, kSmall),
       depthwise_case({.kernel = {3, 2}, .relu = true}, 2, {5, 6, 7}, kSmall),
