@@ -10,12 +10,11 @@ constexpr int kColumnsPerBlock = 256;
 __global__ void sum_rows_kernel(const real* __restrict__ matrix,  // [rows][columns]
                                 int rows, int columns, long stride,
                                 real* __restrict__ out) {  // [columns]
-  const int begin = blockIdx.x * kColumnsPerBlock;
-  const int end = begin + kColumnsPerBlock < columns ? begin + kColumnsPerBlock : columns;
-  for (int c = begin + threadIdx.x; c < end; c += blockDim.x) {
-    real sum = 0;
-    for (int r = 0; r < rows; ++r) sum += matrix[r * stride + c];
-    out[c] = sum;
+  const int begin = blockIdx.x * kColumnsPerBlock, end = min(begin + kColumnsPerBlock, columns);
+  for (int c = begin + threadIdx.x * kVectorLanes; c < end; c += blockDim.x * kVectorLanes) {
+    Vector sum{};
+    for (int r = 0; r < rows; ++r) sum += load(matrix + r * stride + c);
+    store(out + c, sum, end - c);
   }
 }
 

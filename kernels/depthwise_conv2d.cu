@@ -83,9 +83,9 @@ __global__ void backward_x_kernel(Axis rows, Axis columns, int channels,
   }
 }
 
-// A block sums four taps of the kernel over a few images; there is a partial result for every few
+// A block sums five taps of the kernel over a few images; there is a partial result for every few
 // images, and sum_rows adds them. Here x has its zeros around it.
-constexpr int kTapsPerBlock = 4;
+constexpr int kTapsPerBlock = 5;
 
 __global__ void backward_kernel_kernel(Axis rows, Axis columns, int channels,
                                        const real* __restrict__ x,   // [batch][height][width][channels]
