@@ -76,23 +76,22 @@ __global__ void forward_kernel(
         });
 }
 
-// Writes dz: dy at the largest pixel of each pooling window, zero at the others. Pixels that lie in
-// no window are not written.
+// Writes dz of a pooled layer. Pixels that lie in no pooling window are not written.
 __global__ void unpool_kernel(Geometry g,
-                              const real* __restrict__ dy,  // [batch][oh / pool][ow / pool][out]
+                              const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
                               const unsigned char* __restrict__ winner,  // like dy
                               real* __restrict__ dz) {                   // [batch][oh][ow][out]
-  const int o = blockIdx.x * g.pool, b = blockIdx.y;
+  const int b = blockIdx.y, o = 2 * blockIdx.x;
   const long y_row = b * g.y_size() + static_cast<long>(blockIdx.x) * g.y_width() * g.out;
   const long z_row = b * g.z_size() + static_cast<long>(o) * g.columns.output * g.out;
   for (int p = threadIdx.y; p < g.y_width(); p += blockDim.y)
     for (int n = threadIdx.x * kVectorLanes; n < g.out; n += blockDim.x * kVectorLanes) {
       const Vector gradient = load(dy + y_row + p * g.out + n);
       const Vector largest = load_bytes(winner + y_row + p * g.out + n);
-      for (int i = 0; i < g.pool; ++i)
-        for (int j = 0; j < g.pool; ++j)
-          store(dz + z_row + (i * g.columns.output + p * g.pool + j) * g.out + n,
-                largest == broadcast(i * g.pool + j) ? gradient : Vector{}, g.out - n);
+      for (int i = 0; i < 2; ++i)
+        for (int j = 0; j < 2; ++j)
+          store(dz + z_row + (i * g.columns.output + 2 * p + j) * g.out + n,
+                largest == broadcast(2 * i + j) ? gradient : Vector{}, g.out - n);
     }
 }
 
@@ -132,13 +131,13 @@ __global__ void backward_x_kernel(Geometry g,
 }
 
 // A tile is several rows (i, j, c) of the kernel by several output channels; k runs over the pixels
-// (o, p) of an image, and pixel[k] is where x[..][o s][p s][0] lies. There is a partial result for
+// (o, p) of an image, and window[k].at is where x[..][o s][p s][0] lies. There is a partial result for
 // every few images, and sum_rows adds them. Here x has its zeros around it.
 template <int V>
 __global__ void backward_kernel_kernel(Geometry g,
                                        const real* __restrict__ x,  // [batch][height][width][in]
                                        const int* __restrict__ offset,     // [kh][kw][in]
-                                       const Window* __restrict__ pixel,   // [oh][ow]
+                                       const Window* __restrict__ window,  // [oh][ow]
                                        const real* __restrict__ dz,        // [batch][oh][ow][out]
                                        real* __restrict__ partial,  // [splits][kh][kw][in][out]
                                        int batch, int images_per_split) {
@@ -150,7 +149,7 @@ __global__ void backward_kernel_kernel(Geometry g,
   Tile<V, kInColumn> tile;
   for (int b = b0; b < b1; ++b)
     tile.add_product([&](int m) { return x + b * g.x_size() + offset[m0 + min(m, rows - 1)]; },
-                     [&](int k) { return pixel[k].at; }, dz + b * g.z_size() + n0, g.out, channels,
+                     [&](int k) { return window[k].at; }, dz + b * g.z_size() + n0, g.out, channels,
                      g.rows.output * g.columns.output);
   real* out = partial + (static_cast<long>(blockIdx.y) * g.taps() + m0) * g.out + n0;
   tile.store(rows, channels,
@@ -195,20 +194,27 @@ class Conv2d : public Layer {
       for (int k = 0; k < size.width * g_.in; ++k)
         offset.push_back(i * padded_.columns.input * g_.in + k);
     offset_ = Buffer<int>(offset);
-    window_ = Buffer<Window>(windows(g_.pool));
+    std::vector<Window> window;
+    for (int k = 0; k < g_.y_pixels(); ++k)
+      for (int pixel = 0; pixel < g_.pool * g_.pool; ++pixel) {
+        const int h = (k / g_.y_width() * g_.pool + pixel / g_.pool) * g_.rows.stride;
+        const int w = (k % g_.y_width() * g_.pool + pixel % g_.pool) * g_.columns.stride;
+        window.push_back({(h * padded_.columns.input + w) * g_.in, h - g_.rows.before,
+                          w - g_.columns.before});
+      }
+    window_ = Buffer<Window>(window);
 
-    if (g_.pool > 1) winner_ = Buffer<unsigned char>(max_batch * g_.y_size());
-    if (goes_by_nonzeros()) {
+    kernel_t_ = Buffer<real>(kernel_size);
+    if (pooled()) {
+      winner_ = Buffer<unsigned char>(max_batch * g_.y_size());
       pooled_gradient_ = PooledGradient(g_, padded_, max_batch);
+      if (pooled_gradient_.few_taps()) dz_ = Buffer<real>(max_batch * g_.z_size());
     } else {
       // Enough blocks to fill the machine, whichever it is: the split must not depend on it, for
       // the order of the sums does.
       const int blocks = tiles(g_.taps(), kTileRows) * tiles(g_.out, 3 * kLanes);
       images_per_split_ = max(1, max_batch * blocks / 1024);
       partial_ = Buffer<real>(tiles(max_batch, images_per_split_) * kernel_size);
-      pixel_ = Buffer<Window>(windows(1));
-      if (g_.pool > 1) dz_ = Buffer<real>(max_batch * g_.z_size());
-      kernel_t_ = Buffer<real>(kernel_size);
       bias_gradient_ = BiasGradient(static_cast<long>(max_batch) * g_.y_pixels(), g_.out);
     }
     return output;
@@ -226,56 +232,46 @@ class Conv2d : public Layer {
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
-    if (goes_by_nonzeros())
-      pooled_gradient_.run(with_border(x), dy, winner_.data(), window_.data(), kernel().value,
-                           batch, kernel().gradient, bias().gradient, dx);
+    if (pooled())
+      pooled_gradient_.by_parameters(with_border(x), dy, winner_.data(), window_.data(), batch,
+                                     kernel().gradient, bias().gradient);
     else
-      backward_by_tiles(x, y, dy, dx, batch);
+      backward_by_parameters(x, y, dy, batch);
+    if (!dx) return;
+    if (pooled() && !pooled_gradient_.few_taps())
+      pooled_gradient_.by_input(dy, winner_.data(), window_.data(), kernel().value, batch, dx);
+    else
+      backward_by_input(dy, dx, batch);
   }
 
  private:
   Parameter& kernel() { return parameters[0]; }
   Parameter& bias() { return parameters[1]; }
+  bool pooled() const { return g_.pool == 2; }
   bool has_border() const { return needs_padding(g_.rows) || needs_padding(g_.columns); }
   // x with the zeros that forward() put around it.
   const real* with_border(const real* x) const { return has_border() ? padded_x_.data() : x; }
 
-  // With pooling, tiles multiply by the zeros of dz. But where a number that is not zero is used only
-  // a few times, a tile has multiplied before that number is found.
-  bool goes_by_nonzeros() const { return g_.pool > 1 && (g_.in == 1 || g_.taps() >= 128); }
-
-  // The windows of all pixels (o, p), those of a pooling window one after the other.
-  std::vector<Window> windows(int pool) const {
-    std::vector<Window> result;
-    const int across = g_.columns.output / pool;
-    for (int k = 0; k < g_.rows.output / pool * across; ++k)
-      for (int pixel = 0; pixel < pool * pool; ++pixel) {
-        const int h = (k / across * pool + pixel / pool) * g_.rows.stride;
-        const int w = (k % across * pool + pixel % pool) * g_.columns.stride;
-        result.push_back({(h * padded_.columns.input + w) * g_.in, h - g_.rows.before,
-                          w - g_.columns.before});
-      }
-    return result;
-  }
-
-  void backward_by_tiles(const real* x, const real* y, real* dy, real* dx, int batch) {
-    bias_gradient_.run(options_.relu ? y : nullptr, dy, static_cast<long>(batch) * g_.y_pixels(),
+  void backward_by_parameters(const real* x, const real* y, real* dz, int batch) {
+    bias_gradient_.run(options_.relu ? y : nullptr, dz, static_cast<long>(batch) * g_.y_pixels(),
                        bias().gradient);
-    const real* dz = dy;
-    if (g_.pool > 1) {
-      launch(unpool_kernel, {g_.rows.output / g_.pool, batch}, threads(32, 4), g_, dy,
-             winner_.data(), dz_.data());
-      dz = dz_.data();
-    }
     const int splits = tiles(batch, images_per_split_), kernel_size = g_.taps() * g_.out;
     with_width(g_.out, [&](auto width) {
       constexpr int V = width();
       const Grid grid(tiles(g_.taps(), kTileRows), splits, tiles(g_.out, Tile<V>::kColumns));
       launch(backward_kernel_kernel<V>, grid, Tile<V>::kThreads, padded_, with_border(x),
-             offset_.data(), pixel_.data(), dz, partial_.data(), batch, images_per_split_);
+             offset_.data(), window_.data(), dz, partial_.data(), batch, images_per_split_);
     });
     sum_rows(partial_.data(), splits, kernel_size, kernel_size, kernel().gradient);
-    if (!dx) return;
+  }
+
+  void backward_by_input(const real* dy, real* dx, int batch) {
+    const real* dz = dy;
+    if (pooled()) {
+      launch(unpool_kernel, {g_.rows.output / 2, batch}, threads(32, 4), g_, dy, winner_.data(),
+             dz_.data());
+      dz = dz_.data();
+    }
     transpose(kernel().value, g_.rows.kernel * g_.columns.kernel, g_.in, g_.out, kernel_t_.data());
     with_width(g_.in, [&](auto width) {
       constexpr int V = width();
@@ -290,15 +286,15 @@ class Conv2d : public Layer {
   Buffer<int> offset_;     // [kh][kw][in]: of a tap from its window's first, in x with its zeros
   Buffer<Window> window_;  // [oh / pool][ow / pool][pool][pool]
   Buffer<real> padded_x_;  // [max_batch][padded height][padded width][in]
-  Buffer<unsigned char> winner_;  // like y, with pooling
-  PooledGradient pooled_gradient_;
-  // For the backward pass by tiles:
-  int images_per_split_ = 1;
-  BiasGradient bias_gradient_;
-  Buffer<Window> pixel_;   // [oh][ow]
-  Buffer<real> dz_;        // [max_batch][oh][ow][out], with pooling
   Buffer<real> kernel_t_;  // [kh kw, reversed][out][in]
-  Buffer<real> partial_;   // [splits][kh][kw][in][out]
+  // With pooling:
+  PooledGradient pooled_gradient_;
+  Buffer<unsigned char> winner_;  // like y
+  Buffer<real> dz_;               // [max_batch][oh][ow][out], for a kernel of few taps
+  // Without:
+  BiasGradient bias_gradient_;
+  int images_per_split_ = 1;
+  Buffer<real> partial_;  // [splits][kh][kw][in][out]
 };
 
 }  // namespace

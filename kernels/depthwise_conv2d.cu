@@ -56,7 +56,8 @@ __global__ void forward_kernel(Axis rows, Axis columns, int channels,
 }
 
 // A block computes one row (b, h) of input gradients. Pixel w is read by the outputs p with
-// 0 <= w + before - p stride < kw, and rows likewise.
+// 0 <= w + before - p stride < kw, and rows likewise. These loops are short, so a thread does two
+// Vectors of channels in one go through them.
 __global__ void backward_x_kernel(Axis rows, Axis columns, int channels,
                                   const real* __restrict__ dz,      // [batch][oh][ow][channels]
                                   const real* __restrict__ kernel,  // [kh][kw][channels]
@@ -65,20 +66,23 @@ __global__ void backward_x_kernel(Axis rows, Axis columns, int channels,
   const int o0 = rows.first_output(h), o1 = rows.end_output(h);
   for (int w = threadIdx.y; w < columns.input; w += blockDim.y) {
     const int p0 = columns.first_output(w), p1 = columns.end_output(w);
-    for (int c = threadIdx.x * kVectorLanes; c < channels; c += blockDim.x * kVectorLanes) {
-      Vector sum{};
+    for (int c = threadIdx.x * kVectorLanes; c < channels; c += 2 * blockDim.x * kVectorLanes) {
+      const int next = blockDim.x * kVectorLanes;
+      const int c1 = min(c + next, channels - 1);  // where there is no second Vector, any
+      Vector sum{}, sum1{};
       for (int o = o0; o < o1; ++o) {
         const int i = h + rows.before - o * rows.stride;
-        const real* dz_row =
-            dz + (static_cast<long>(b) * rows.output + o) * columns.output * channels + c;
+        const real* dz_row = dz + (static_cast<long>(b) * rows.output + o) * columns.output * channels;
         for (int p = p0; p < p1; ++p) {
           const int j = w + columns.before - p * columns.stride;
-          sum += load(dz_row + p * channels) *
-                 load(kernel + (i * columns.kernel + j) * channels + c);
+          const real* weights = kernel + (i * columns.kernel + j) * channels;
+          sum += load(dz_row + p * channels + c) * load(weights + c);
+          sum1 += load(dz_row + p * channels + c1) * load(weights + c1);
         }
       }
-      store(dx + (static_cast<long>(blockIdx.x) * columns.input + w) * channels + c, sum,
-            channels - c);
+      real* to = dx + (static_cast<long>(blockIdx.x) * columns.input + w) * channels;
+      store(to + c, sum, channels - c);
+      if (c + next < channels) store(to + c1, sum1, channels - c1);
     }
   }
 }

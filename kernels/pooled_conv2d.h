@@ -34,7 +34,7 @@ struct Window {
 
 /// What the byte `winner` says of a pooling window: which of its pixels was the largest, or that
 /// the ReLU made it zero.
-constexpr int kNone = 255;
+constexpr int kPixels = 4, kNone = 4;
 
 class PooledGradient {
  public:
@@ -43,24 +43,32 @@ class PooledGradient {
   /// For batches of up to max_batch images; `padded` are the shapes with x's zeros around it.
   PooledGradient(const Geometry& geometry, const Geometry& padded, int max_batch);
 
-  /// Overwrites the gradients; dx may be null.
-  void run(const real* padded_x,         // [batch][padded height][padded width][in]
-           const real* dy,               // [batch][oh / pool][ow / pool][out]
-           const unsigned char* winner,  // like dy
-           const Window* window,         // [oh / pool][ow / pool][pool][pool]
-           const real* kernel,           // [kh][kw][in][out]
-           int batch,
-           real* dkernel,  // [kh][kw][in][out]
-           real* dbias,    // [out]
-           real* dx);      // [batch][height][width][in]
+  /// Whether the kernel has so few taps that finding the numbers of dz that are not zero takes longer
+  /// than multiplying by all. by_input() is not for such kernels.
+  bool few_taps() const;
+
+  /// Overwrites the gradients by the kernel and the bias.
+  void by_parameters(const real* padded_x,         // [batch][padded height][padded width][in]
+                     const real* dy,               // [batch][oh / 2][ow / 2][out]
+                     const unsigned char* winner,  // like dy
+                     const Window* window,         // [oh / 2][ow / 2][2][2]
+                     int batch,
+                     real* dkernel,  // [kh][kw][in][out]
+                     real* dbias);   // [out]
+
+  /// Overwrites the gradient by x.
+  void by_input(const real* dy, const unsigned char* winner, const Window* window,  // as above
+                const real* kernel,  // [kh][kw][in][out]
+                int batch,
+                real* dx);  // [batch][height][width][in]
 
  private:
   Geometry g_{}, padded_{};
-  int images_per_split_ = 1;
+  int images_per_split_ = 1, sums_per_channel_ = 0;
   Buffer<int> segment_;        // [segments]: how far its x lies from that of its window's first tap
-  Buffer<real> partial_;       // [splits][out][segments][kVectorLanes]
+  Buffer<real> partial_;       // [splits][out][sums_per_channel_]
   Buffer<real> partial_bias_;  // [splits][out]
-  Buffer<real> kernel_sum_;    // [out][segments][kVectorLanes]
+  Buffer<real> kernel_sum_;    // [out][sums_per_channel_]
   Buffer<real> kernel_t_;      // [out][kh][kw][in]
 };
 
