@@ -39,24 +39,23 @@ __global__ void forward_kernel(const real* __restrict__ x,       // [batch][in]
   });
 }
 
-// A tile is several inputs by several images: a product with the transposed kernel, but it is cheaper
-// to transpose dz and dx, which are smaller.
+// A matrix product c = a b, for dx: of dz and the transposed kernel, or, transposed, of the kernel and
+// the transposed dz.
 template <int V>
-__global__ void backward_x_kernel(const real* __restrict__ dz_t,    // [out][batch]
-                                  const real* __restrict__ kernel,  // [in][out]
-                                  real* __restrict__ dx_t,          // [in][batch]
-                                  int batch, int in, int out) {
-  const int k0 = blockIdx.y * Tile<V>::kRows, b0 = blockIdx.x * Tile<V>::kColumns;
-  const int rows = min(in - k0, Tile<V>::kRows);
-  const int images = min(batch - b0, Tile<V>::kColumns);
+__global__ void product_kernel(const real* __restrict__ a,  // [rows][count]
+                               const real* __restrict__ b,  // [count][columns]
+                               real* __restrict__ c,        // [rows][columns]
+                               int rows, int count, int columns) {
+  const int m0 = blockIdx.y * Tile<V>::kRows, n0 = blockIdx.x * Tile<V>::kColumns;
+  const int height = min(rows - m0, Tile<V>::kRows), width = min(columns - n0, Tile<V>::kColumns);
 
   Tile<V> tile;
-  const real* kernel_rows = kernel + static_cast<long>(k0) * out;
-  tile.add_product([&](int m) { return kernel_rows + static_cast<long>(min(m, rows - 1)) * out; },
-                   [](int n) { return n; }, dz_t + b0, batch, images, out);
-  real* dx_rows = dx_t + static_cast<long>(k0) * batch + b0;
-  tile.store(rows, images, [&](int m, int b, Vector sum, int count) {
-    store(dx_rows + m * batch + b, sum, count);
+  const real* a_rows = a + static_cast<long>(m0) * count;
+  tile.add_product([&](int m) { return a_rows + static_cast<long>(min(m, height - 1)) * count; },
+                   [](int k) { return k; }, b + n0, columns, width, count);
+  real* c_rows = c + static_cast<long>(m0) * columns + n0;
+  tile.store(height, width, [&](int m, int n, Vector sum, int count) {
+    store(c_rows + m * columns + n, sum, count);
   });
 }
 
@@ -94,6 +93,7 @@ class Dense : public Layer {
                    .fan_in = in_,
                    .fan_out = out_},
                   {.name = "bias", .shape = {out_}, .initializer = Initializer::constant(0)}};
+    kernel_t_ = Buffer<real>(static_cast<size_t>(in_) * out_);
     dz_t_ = Buffer<real>(static_cast<size_t>(out_) * max_batch);
     dx_t_ = Buffer<real>(static_cast<size_t>(in_) * max_batch);
     bias_gradient_ = BiasGradient(max_batch, out_);
@@ -118,24 +118,35 @@ class Dense : public Layer {
              Tile<V>::kThreads, x, dz, kernel().gradient, batch, in_, out_);
     });
     if (!dx) return;
-    transpose(dz, 1, batch, out_, dz_t_.data());
-    with_width(batch, [&](auto width) {
-      constexpr int V = width();
-      launch(backward_x_kernel<V>, {tiles(batch, Tile<V>::kColumns), tiles(in_, kTileRows)},
-             Tile<V>::kThreads, dz_t_.data(), kernel().value, dx_t_.data(), batch, in_, out_);
-    });
-    transpose(dx_t_.data(), 1, in_, batch, dx);
+    // Whichever is smaller is transposed: the kernel, or dz and dx.
+    if (static_cast<long>(in_) * out_ < static_cast<long>(batch) * (in_ + out_)) {
+      transpose(kernel().value, 1, in_, out_, kernel_t_.data());
+      product(dz, kernel_t_.data(), dx, batch, out_, in_);
+    } else {
+      transpose(dz, 1, batch, out_, dz_t_.data());
+      product(kernel().value, dz_t_.data(), dx_t_.data(), in_, out_, batch);
+      transpose(dx_t_.data(), 1, in_, batch, dx);
+    }
   }
 
  private:
   Parameter& kernel() { return parameters[0]; }
   Parameter& bias() { return parameters[1]; }
 
+  void product(const real* a, const real* b, real* c, int rows, int count, int columns) {
+    with_width(columns, [&](auto width) {
+      constexpr int V = width();
+      launch(product_kernel<V>, {tiles(columns, Tile<V>::kColumns), tiles(rows, kTileRows)},
+             Tile<V>::kThreads, a, b, c, rows, count, columns);
+    });
+  }
+
   DenseOptions options_;
   int in_ = 0, out_ = 0;
   BiasGradient bias_gradient_;
-  Buffer<real> dz_t_;  // [out][batch]
-  Buffer<real> dx_t_;  // [in][batch]
+  Buffer<real> kernel_t_;  // [out][in]
+  Buffer<real> dz_t_;      // [out][batch]
+  Buffer<real> dx_t_;      // [in][batch]
 };
 
 }  // namespace
