@@ -19,8 +19,8 @@
 //
 // All three sums are matrix products of which one matrix is never written down ("implicit GEMM",
 // Chetlur et al., "cuDNN: Efficient primitives for deep learning", 2014). With pooling, dz is so
-// sparse that for a large kernel backward() sums over what is not zero instead: see
-// pooled_conv2d.cu. backward() overwrites.
+// sparse that backward() is another: see pooled_conv2d.cu and few_taps_conv2d.cu. backward()
+// overwrites.
 
 #include "common.h"
 #include "pooled_conv2d.h"
@@ -74,25 +74,6 @@ __global__ void forward_kernel(
           if (with_relu) which = z <= 0 ? broadcast(kNone) : which;
           store_bytes(winner + at, which, count);
         });
-}
-
-// Writes dz of a pooled layer. Pixels that lie in no pooling window are not written.
-__global__ void unpool_kernel(Geometry g,
-                              const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
-                              const unsigned char* __restrict__ winner,  // like dy
-                              real* __restrict__ dz) {                   // [batch][oh][ow][out]
-  const int b = blockIdx.y, o = 2 * blockIdx.x;
-  const long y_row = b * g.y_size() + static_cast<long>(blockIdx.x) * g.y_width() * g.out;
-  const long z_row = b * g.z_size() + static_cast<long>(o) * g.columns.output * g.out;
-  for (int p = threadIdx.y; p < g.y_width(); p += blockDim.y)
-    for (int n = threadIdx.x * kVectorLanes; n < g.out; n += blockDim.x * kVectorLanes) {
-      const Vector gradient = load(dy + y_row + p * g.out + n);
-      const Vector largest = load_bytes(winner + y_row + p * g.out + n);
-      for (int i = 0; i < 2; ++i)
-        for (int j = 0; j < 2; ++j)
-          store(dz + z_row + (i * g.columns.output + 2 * p + j) * g.out + n,
-                largest == broadcast(2 * i + j) ? gradient : Vector{}, g.out - n);
-    }
 }
 
 // A tile is one input pixel (h, w) of several images by several input channels. It sums, over the
@@ -204,17 +185,19 @@ class Conv2d : public Layer {
       }
     window_ = Buffer<Window>(window);
 
-    kernel_t_ = Buffer<real>(kernel_size);
-    if (pooled()) {
+    if (g_.pool == 2) {
       winner_ = Buffer<unsigned char>(max_batch * g_.y_size());
-      pooled_gradient_ = PooledGradient(g_, padded_, max_batch);
-      if (pooled_gradient_.few_taps()) dz_ = Buffer<real>(max_batch * g_.z_size());
+      if (few_taps())
+        few_taps_gradient_ = FewTapsGradient(g_, padded_, max_batch);
+      else
+        pooled_gradient_ = PooledGradient(g_, padded_, max_batch);
     } else {
       // Enough blocks to fill the machine, whichever it is: the split must not depend on it, for
       // the order of the sums does.
       const int blocks = tiles(g_.taps(), kTileRows) * tiles(g_.out, 3 * kLanes);
       images_per_split_ = max(1, max_batch * blocks / 1024);
       partial_ = Buffer<real>(tiles(max_batch, images_per_split_) * kernel_size);
+      kernel_t_ = Buffer<real>(kernel_size);
       bias_gradient_ = BiasGradient(static_cast<long>(max_batch) * g_.y_pixels(), g_.out);
     }
     return output;
@@ -232,27 +215,27 @@ class Conv2d : public Layer {
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
-    if (pooled())
-      pooled_gradient_.by_parameters(with_border(x), dy, winner_.data(), window_.data(), batch,
-                                     kernel().gradient, bias().gradient);
+    const auto pooled_backward = [&](auto& gradient) {
+      gradient.run(with_border(x), dy, winner_.data(), window_.data(), kernel().value, batch,
+                   kernel().gradient, bias().gradient, dx);
+    };
+    if (g_.pool == 1)
+      backward_by_tiles(x, y, dy, dx, batch);
+    else if (few_taps())
+      pooled_backward(few_taps_gradient_);
     else
-      backward_by_parameters(x, y, dy, batch);
-    if (!dx) return;
-    if (pooled() && !pooled_gradient_.few_taps())
-      pooled_gradient_.by_input(dy, winner_.data(), window_.data(), kernel().value, batch, dx);
-    else
-      backward_by_input(dy, dx, batch);
+      pooled_backward(pooled_gradient_);
   }
 
  private:
   Parameter& kernel() { return parameters[0]; }
   Parameter& bias() { return parameters[1]; }
-  bool pooled() const { return g_.pool == 2; }
+  bool few_taps() const { return g_.taps() <= kFewTaps; }
   bool has_border() const { return needs_padding(g_.rows) || needs_padding(g_.columns); }
   // x with the zeros that forward() put around it.
   const real* with_border(const real* x) const { return has_border() ? padded_x_.data() : x; }
 
-  void backward_by_parameters(const real* x, const real* y, real* dz, int batch) {
+  void backward_by_tiles(const real* x, const real* y, real* dz, real* dx, int batch) {
     bias_gradient_.run(options_.relu ? y : nullptr, dz, static_cast<long>(batch) * g_.y_pixels(),
                        bias().gradient);
     const int splits = tiles(batch, images_per_split_), kernel_size = g_.taps() * g_.out;
@@ -263,15 +246,7 @@ class Conv2d : public Layer {
              offset_.data(), window_.data(), dz, partial_.data(), batch, images_per_split_);
     });
     sum_rows(partial_.data(), splits, kernel_size, kernel_size, kernel().gradient);
-  }
-
-  void backward_by_input(const real* dy, real* dx, int batch) {
-    const real* dz = dy;
-    if (pooled()) {
-      launch(unpool_kernel, {g_.rows.output / 2, batch}, threads(32, 4), g_, dy, winner_.data(),
-             dz_.data());
-      dz = dz_.data();
-    }
+    if (!dx) return;
     transpose(kernel().value, g_.rows.kernel * g_.columns.kernel, g_.in, g_.out, kernel_t_.data());
     with_width(g_.in, [&](auto width) {
       constexpr int V = width();
@@ -286,15 +261,15 @@ class Conv2d : public Layer {
   Buffer<int> offset_;     // [kh][kw][in]: of a tap from its window's first, in x with its zeros
   Buffer<Window> window_;  // [oh / pool][ow / pool][pool][pool]
   Buffer<real> padded_x_;  // [max_batch][padded height][padded width][in]
-  Buffer<real> kernel_t_;  // [kh kw, reversed][out][in]
   // With pooling:
+  Buffer<unsigned char> winner_;  // [max_batch] like y
   PooledGradient pooled_gradient_;
-  Buffer<unsigned char> winner_;  // like y
-  Buffer<real> dz_;               // [max_batch][oh][ow][out], for a kernel of few taps
+  FewTapsGradient few_taps_gradient_;
   // Without:
-  BiasGradient bias_gradient_;
   int images_per_split_ = 1;
-  Buffer<real> partial_;  // [splits][kh][kw][in][out]
+  BiasGradient bias_gradient_;
+  Buffer<real> kernel_t_;  // [kh kw, reversed][out][in]
+  Buffer<real> partial_;   // [splits][kh][kw][in][out]
 };
 
 }  // namespace

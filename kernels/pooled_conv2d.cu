@@ -1,7 +1,7 @@
 // The backward pass of a convolution whose output is max-pooled, for conv2d.cu, which has the
-// formulas. dz is zero at all pixels of a pooling window but the largest, and there, too, where the
-// ReLU was zero: seven numbers of eight, with windows of 2 x 2. So nothing is multiplied by zero
-// here: the kernels go from one number that is not zero to the next, and
+// formulas. dz is zero at three pixels of each pooling window, and at the fourth, too, where the ReLU
+// was zero: seven numbers of eight. So nothing is multiplied by zero here: the kernels go from one
+// number that is not zero to the next, and
 //
 //   dkernel[i][j][c][n]         += x[b][o s - t + i][p s - l + j][c] dz[b][o][p][n]
 //   dx[b][o s - t + i][p s - l + j][c] += kernel[i][j][c][n] dz[b][o][p][n]
@@ -104,80 +104,14 @@ __global__ void backward_kernel_kernel(
     }
 }
 
-// The same for a kernel of few taps, of which a list would take longer than the sums. A block writes
-// the windows of x that the pixels of some pooling windows see one below the other: patches, each
-// with a 1 at its end, so that the sums have dbias at their end, and a patch of zeros for kNone. A
-// thread then adds a patch, times dz, for every pooling window. The sums of several channels keep it
-// busy while one waits for the sum before it.
-constexpr int kPatch = 32, kFewTaps = kPatch - 1;
-constexpr int kPatchWindows = 12;  // at once
-constexpr Dim3 kPatchThreads = threads(32, 4);
-constexpr int kPatchVectors = kPatch / kVectorLanes / kPatchThreads.x;  // that a thread sums
-
-__global__ void few_taps_kernel(Geometry g,
-                                const real* __restrict__ x,         // [batch][height][width][in]
-                                const Window* __restrict__ window,  // [oh / 2][ow / 2][2][2]
-                                const real* __restrict__ dy,        // [batch][oh / 2][ow / 2][out]
-                                const unsigned char* __restrict__ winner,  // like dy
-                                real* __restrict__ partial,                // [splits][out][kPatch]
-                                int batch, int images_per_split) {
-  // Vectors may be written beyond the end of a patch.
-  __shared__ real patch[kPatchWindows][kPixels + 1][kPatch + kVectorLanes];
-  const int row = g.columns.kernel * g.in, x_row = g.columns.input * g.in, taps = g.taps();
-  const int b0 = blockIdx.x * images_per_split, b1 = min(b0 + images_per_split, batch);
-  real* sums = partial + static_cast<long>(blockIdx.x) * g.out * kPatch;
-  for (int k = threadIdx.y; k < kPatchWindows; k += blockDim.y)
-    for (int t = threadIdx.x; t < kPatch; t += blockDim.x) patch[k][kNone][t] = 0;
-
-  for (int b = b0; b < b1; ++b)
-    for (int k0 = 0; k0 < g.y_pixels(); k0 += kPatchWindows) {
-      const int count = min(g.y_pixels() - k0, kPatchWindows);
-      __syncthreads();  // the patches before these have been used
-      for (int p = threadIdx.y; p < count * kPixels; p += blockDim.y) {
-        const real* from = x + b * g.x_size() + window[k0 * kPixels + p].at;
-        real* to = patch[p / kPixels][p % kPixels];
-        for (int i = 0; i < g.rows.kernel; ++i)
-          for (int k = threadIdx.x * kVectorLanes; k < row; k += blockDim.x * kVectorLanes)
-            store(to + i * row + k, load(from + i * x_row + k), kVectorLanes);
-        if (threadIdx.x == 0) to[taps] = 1;
-      }
-      __syncthreads();
-      const long first = (static_cast<long>(b) * g.y_pixels() + k0) * g.out;
-      for (int n0 = threadIdx.y * kChannels; n0 < g.out; n0 += blockDim.y * kChannels) {
-        Vector sum[kChannels][kPatchVectors];
-#pragma GCC unroll 4
-        for (int n = 0; n < kChannels; ++n)
-#pragma GCC unroll 8
-          for (int v = 0; v < kPatchVectors; ++v) sum[n][v] = Vector{};
-        for (int k = 0; k < count; ++k)
-#pragma GCC unroll 4
-          for (int n = 0; n < kChannels; ++n) {
-            const long at = first + k * g.out + min(n0 + n, g.out - 1);
-            const real* from = patch[k][winner[at]] + threadIdx.x * kVectorLanes;
-#pragma GCC unroll 8
-            for (int v = 0; v < kPatchVectors; ++v)
-              sum[n][v] += dy[at] * load(from + v * blockDim.x * kVectorLanes);
-          }
-#pragma GCC unroll 4
-        for (int n = 0; n < kChannels; ++n)
-#pragma GCC unroll 8
-          for (int v = 0; v < kPatchVectors; ++v) {
-            if (n0 + n >= g.out) continue;
-            real* to = sums + (n0 + n) * kPatch + (threadIdx.x + v * blockDim.x) * kVectorLanes;
-            const bool begins = b == b0 && k0 == 0;
-            store(to, begins ? sum[n][v] : load(to) + sum[n][v], kVectorLanes);
-          }
-      }
-    }
-}
-
-// From the order of the sums to that of the kernel; a block does one tap and input channel.
-__global__ void reorder_kernel(int out, int row, int padded_row, int sums_per_channel,
-                               const real* __restrict__ sum,  // [out][kh][padded row]
-                               real* __restrict__ dkernel) {  // [kh][row][out]
-  const int i = blockIdx.x / row, k = blockIdx.x % row;
-  for (int n = threadIdx.x; n < out; n += blockDim.x)
-    dkernel[blockIdx.x * out + n] = sum[n * sums_per_channel + i * padded_row + k];
+// From the order of the segments to that of the kernel.
+__global__ void reorder_kernel(Geometry g, int segments_per_row,
+                               const real* __restrict__ sum,  // [out][kh][segments per row][lanes]
+                               real* __restrict__ dkernel) {  // [kh][kw][in][out]
+  const int row = g.columns.kernel * g.in, i = blockIdx.x / row, k = blockIdx.x % row;
+  const int padded_row = segments_per_row * kVectorLanes;
+  for (int n = threadIdx.x; n < g.out; n += blockDim.x)
+    dkernel[blockIdx.x * g.out + n] = sum[(n * g.rows.kernel + i) * padded_row + k];
 }
 
 // The first number from `from` on that is `mine` modulo `all`.
@@ -237,44 +171,30 @@ PooledGradient::PooledGradient(const Geometry& geometry, const Geometry& padded,
     for (int k = 0; k < g_.columns.kernel * g_.in; k += kVectorLanes)
       segment.push_back(i * padded_.columns.input * g_.in + k);
   segment_ = Buffer<int>(segment);
-  sums_per_channel_ = few_taps() ? kPatch : static_cast<int>(segment.size()) * kVectorLanes;
   // Blocks for 128 multiprocessors, whichever machine it is: the split must not depend on it, for
   // the order of the sums does.
-  const int blocks_per_image = few_taps() ? 1 : tiles(g_.out, kChannels);
-  images_per_split_ = max(1, max_batch * blocks_per_image / 128);
+  images_per_split_ = max(1, max_batch * tiles(g_.out, kChannels) / 128);
   const int splits = tiles(max_batch, images_per_split_);
-  kernel_sum_ = Buffer<real>(static_cast<size_t>(sums_per_channel_) * g_.out);
+  kernel_sum_ = Buffer<real>(segment.size() * kVectorLanes * g_.out);
   partial_ = Buffer<real>(splits * kernel_sum_.size());
   partial_bias_ = Buffer<real>(static_cast<size_t>(splits) * g_.out);
   kernel_t_ = Buffer<real>(static_cast<size_t>(g_.taps()) * g_.out);
 }
 
-bool PooledGradient::few_taps() const { return g_.taps() <= kFewTaps; }
-
-void PooledGradient::by_parameters(const real* padded_x, const real* dy,
-                                   const unsigned char* winner, const Window* window, int batch,
-                                   real* dkernel, real* dbias) {
-  const int splits = tiles(batch, images_per_split_), sums = sums_per_channel_ * g_.out;
-  const int row = g_.columns.kernel * g_.in, padded_row = tiles(row, kVectorLanes) * kVectorLanes;
-  if (few_taps())
-    launch(few_taps_kernel, splits, kPatchThreads, padded_, padded_x, window, dy, winner,
-           partial_.data(), batch, images_per_split_);
-  else
-    launch(backward_kernel_kernel, {tiles(g_.out, kChannels), splits}, kKernelThreads, padded_,
-           static_cast<int>(segment_.size()), padded_x, segment_.data(), window, dy, winner,
-           partial_.data(), partial_bias_.data(), batch, images_per_split_);
+void PooledGradient::run(const real* padded_x, const real* dy, const unsigned char* winner,
+                         const Window* window, const real* kernel, int batch, real* dkernel,
+                         real* dbias, real* dx) {
+  const int splits = tiles(batch, images_per_split_);
+  const int segments = static_cast<int>(segment_.size());
+  const int sums = static_cast<int>(kernel_sum_.size());
+  launch(backward_kernel_kernel, {tiles(g_.out, kChannels), splits}, kKernelThreads, padded_,
+         segments, padded_x, segment_.data(), window, dy, winner, partial_.data(),
+         partial_bias_.data(), batch, images_per_split_);
+  sum_rows(partial_bias_.data(), splits, g_.out, g_.out, dbias);
   sum_rows(partial_.data(), splits, sums, sums, kernel_sum_.data());
-  launch(reorder_kernel, g_.taps(), kKernelThreads, g_.out, row, few_taps() ? row : padded_row,
-         sums_per_channel_, kernel_sum_.data(), dkernel);
-  if (few_taps())
-    launch(reorder_kernel, 1, kKernelThreads, g_.out, 1, 1, sums_per_channel_,
-           kernel_sum_.data() + g_.taps(), dbias);
-  else
-    sum_rows(partial_bias_.data(), splits, g_.out, g_.out, dbias);
-}
-
-void PooledGradient::by_input(const real* dy, const unsigned char* winner, const Window* window,
-                              const real* kernel, int batch, real* dx) {
+  launch(reorder_kernel, g_.taps(), kKernelThreads, g_, segments / g_.rows.kernel,
+         kernel_sum_.data(), dkernel);
+  if (!dx) return;
   transpose(kernel, 1, g_.taps(), g_.out, kernel_t_.data());
   launch(backward_x_kernel, batch, threads(32, 4), g_, window, dy, winner, kernel_t_.data(), dx);
 }

@@ -36,6 +36,10 @@ struct Window {
 /// the ReLU made it zero.
 constexpr int kPixels = 4, kNone = 4;
 
+/// With how many pairs of a tap and an input channel a kernel has few taps.
+constexpr int kPatch = 32, kFewTaps = kPatch - 1;
+
+/// For kernels of more than kFewTaps taps and input channels: see pooled_conv2d.cu.
 class PooledGradient {
  public:
   PooledGradient() = default;
@@ -43,33 +47,42 @@ class PooledGradient {
   /// For batches of up to max_batch images; `padded` are the shapes with x's zeros around it.
   PooledGradient(const Geometry& geometry, const Geometry& padded, int max_batch);
 
-  /// Whether the kernel has so few taps that finding the numbers of dz that are not zero takes longer
-  /// than multiplying by all. by_input() is not for such kernels.
-  bool few_taps() const;
-
-  /// Overwrites the gradients by the kernel and the bias.
-  void by_parameters(const real* padded_x,         // [batch][padded height][padded width][in]
-                     const real* dy,               // [batch][oh / 2][ow / 2][out]
-                     const unsigned char* winner,  // like dy
-                     const Window* window,         // [oh / 2][ow / 2][2][2]
-                     int batch,
-                     real* dkernel,  // [kh][kw][in][out]
-                     real* dbias);   // [out]
-
-  /// Overwrites the gradient by x.
-  void by_input(const real* dy, const unsigned char* winner, const Window* window,  // as above
-                const real* kernel,  // [kh][kw][in][out]
-                int batch,
-                real* dx);  // [batch][height][width][in]
+  /// Overwrites the gradients; dx may be null.
+  void run(const real* padded_x,         // [batch][padded height][padded width][in]
+           const real* dy,               // [batch][oh / 2][ow / 2][out]
+           const unsigned char* winner,  // like dy
+           const Window* window,         // [oh / 2][ow / 2][2][2]
+           const real* kernel,           // [kh][kw][in][out]
+           int batch,
+           real* dkernel,  // [kh][kw][in][out]
+           real* dbias,    // [out]
+           real* dx);      // [batch][height][width][in]
 
  private:
   Geometry g_{}, padded_{};
-  int images_per_split_ = 1, sums_per_channel_ = 0;
+  int images_per_split_ = 1;
   Buffer<int> segment_;        // [segments]: how far its x lies from that of its window's first tap
-  Buffer<real> partial_;       // [splits][out][sums_per_channel_]
+  Buffer<real> partial_;       // [splits][out][segments][kVectorLanes]
   Buffer<real> partial_bias_;  // [splits][out]
-  Buffer<real> kernel_sum_;    // [out][sums_per_channel_]
+  Buffer<real> kernel_sum_;    // [out][segments][kVectorLanes]
   Buffer<real> kernel_t_;      // [out][kh][kw][in]
+};
+
+/// For kernels of up to kFewTaps taps and input channels: see few_taps_conv2d.cu.
+class FewTapsGradient {
+ public:
+  FewTapsGradient() = default;
+  FewTapsGradient(const Geometry& geometry, const Geometry& padded, int max_batch);
+
+  /// As PooledGradient's.
+  void run(const real* padded_x, const real* dy, const unsigned char* winner, const Window* window,
+           const real* kernel, int batch, real* dkernel, real* dbias, real* dx);
+
+ private:
+  Geometry g_{}, padded_{};
+  Buffer<real> partial_;   // [max_batch][out][kPatch]
+  Buffer<real> sum_;       // [out][kPatch]
+  Buffer<real> kernel_t_;  // [out][kh][kw][in]
 };
 
 }  // namespace plainnet::TARGET

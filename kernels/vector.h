@@ -42,15 +42,6 @@ __forceinline__ void store_lanes(T* p, const Lanes v, int n) {
   for (int i = copied; i < n; ++i) p[i] = lanes[i];
 }
 
-/// Numbers that are kept as bytes. In two steps, for each of which there is an instruction.
-__forceinline__ Vector load_bytes(const unsigned char* p) {
-  typedef unsigned char Bytes __attribute__((vector_size(kVectorLanes), aligned(1), may_alias));
-  typedef unsigned short Shorts __attribute__((vector_size(2 * kVectorLanes)));
-  using Integers = decltype(Vector{} < Vector{});
-  const Shorts shorts = __builtin_convertvector(*reinterpret_cast<const Bytes*>(p), Shorts);
-  return __builtin_convertvector(__builtin_convertvector(shorts, Integers), Vector);
-}
-
 /// Writes the first n numbers of a vector, or all if n is larger.
 __forceinline__ void store(real* p, Vector v, int n) { store_lanes(p, v, n); }
 
@@ -66,7 +57,6 @@ __forceinline__ void store_bytes(unsigned char* p, Vector v, int n) {
 using Vector = real;
 constexpr int kVectorLanes = 1;
 __device__ __forceinline__ Vector load(const real* p) { return *p; }
-__device__ __forceinline__ Vector load_bytes(const unsigned char* p) { return *p; }
 __device__ __forceinline__ void store(real* p, Vector v, int) { *p = v; }
 __device__ __forceinline__ void store_bytes(unsigned char* p, Vector v, int) {
   *p = static_cast<unsigned char>(v);

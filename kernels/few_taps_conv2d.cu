@@ -1,0 +1,156 @@
+// The backward pass of a convolution whose output is max-pooled, for kernels of few taps: the first
+// layer's, with one input channel, and 1 x 1 kernels. dz is zero at three pixels of each pooling
+// window, and where the ReLU was zero; `winner` says at which. Such zeros are not worth a list (see
+// pooled_conv2d.cu, which has the formulas), for what a number of dz is multiplied by is only two
+// vectors of a CPU. So these kernels go through all pooling windows, without any question that a
+// processor could guess wrong: `winner` chooses one of five patches.
+//
+// A patch is what a pixel of z sees of x, or gives to dx: the numbers x[b][o s - t + i][p s - l + j][c]
+// over i, j and c one after the other, as in the kernel. Four belong to the pixels of a pooling
+// window, the fifth to kNone.
+
+#include "common.h"
+#include "pooled_conv2d.h"
+#include "vector.h"
+
+namespace plainnet::TARGET {
+namespace {
+
+// A thread along x does kPatchVectors Vectors of a patch.
+constexpr Dim3 kThreads = threads(32, 4);
+constexpr int kPatchVectors = kPatch / kVectorLanes / kThreads.x;
+constexpr int kChannels = 4;  // at once, so that one need not wait for the sum before
+constexpr int kWindows = 12;  // whose patches are written at once
+
+__device__ __forceinline__ int own_lane(int vector) {
+  return (threadIdx.x + vector * blockDim.x) * kVectorLanes;
+}
+
+// A block sums dkernel and dbias for an image: of every pooling window, the chosen patch times dz. A
+// patch has a 1 after its last number, so that its sum is dbias; that of kNone has zeros.
+__global__ void backward_kernel_kernel(
+    Geometry g,
+    const real* __restrict__ x,                // [batch][height][width][in]
+    const Window* __restrict__ window,         // [oh / 2][ow / 2][2][2]
+    const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
+    const unsigned char* __restrict__ winner,  // like dy
+    real* __restrict__ partial) {              // [batch][out][kPatch]
+  // A row is copied in whole Vectors, so there is room after the last.
+  __shared__ real patch[kWindows][kPixels + 1][kPatch + kVectorLanes];
+  const int row = g.columns.kernel * g.in, x_row = g.columns.input * g.in, taps = g.taps();
+  const real* x_image = x + blockIdx.x * g.x_size();
+  for (int k = threadIdx.y; k < kWindows; k += blockDim.y)
+    for (int t = threadIdx.x; t < kPatch; t += blockDim.x) patch[k][kNone][t] = 0;
+
+  for (int k0 = 0; k0 < g.y_pixels(); k0 += kWindows) {
+    const int count = min(g.y_pixels() - k0, kWindows);
+    __syncthreads();  // the patches before these have been used
+    for (int p = threadIdx.y; p < count * kPixels; p += blockDim.y) {
+      const real* from = x_image + window[k0 * kPixels + p].at;
+      real* to = patch[p / kPixels][p % kPixels];
+      for (int i = 0; i < g.rows.kernel; ++i)
+        for (int k = threadIdx.x * kVectorLanes; k < row; k += blockDim.x * kVectorLanes)
+          store(to + i * row + k, load(from + i * x_row + k), kVectorLanes);
+      if (threadIdx.x == 0) to[taps] = 1;
+    }
+    __syncthreads();
+
+    const long first = blockIdx.x * g.y_size() + static_cast<long>(k0) * g.out;
+    for (int n0 = threadIdx.y * kChannels; n0 < g.out; n0 += blockDim.y * kChannels) {
+      Vector sum[kChannels][kPatchVectors];
+#pragma GCC unroll 4
+      for (int n = 0; n < kChannels; ++n)
+#pragma GCC unroll 8
+        for (int v = 0; v < kPatchVectors; ++v) sum[n][v] = Vector{};
+      for (int k = 0; k < count; ++k)
+#pragma GCC unroll 4
+        for (int n = 0; n < kChannels; ++n) {
+          const long at = first + k * g.out + min(n0 + n, g.out - 1);
+          const real* from = patch[k][winner[at]];
+#pragma GCC unroll 8
+          for (int v = 0; v < kPatchVectors; ++v) sum[n][v] += dy[at] * load(from + own_lane(v));
+        }
+#pragma GCC unroll 4
+      for (int n = 0; n < kChannels; ++n)
+#pragma GCC unroll 8
+        for (int v = 0; v < kPatchVectors; ++v) {
+          if (n0 + n >= g.out) continue;
+          real* to = partial + (static_cast<long>(blockIdx.x) * g.out + n0 + n) * kPatch + own_lane(v);
+          store(to, k0 == 0 ? sum[n][v] : load(to) + sum[n][v], kVectorLanes);
+        }
+    }
+  }
+}
+
+// A block does one tap and input channel, the last block dbias.
+__global__ void separate_kernel(int out,
+                                const real* __restrict__ sum,  // [out][kPatch]
+                                real* __restrict__ dkernel,    // [kh][kw][in][out]
+                                real* __restrict__ dbias) {    // [out]
+  const int t = blockIdx.x;
+  real* to = t + 1 < static_cast<int>(gridDim.x) ? dkernel + static_cast<long>(t) * out : dbias;
+  for (int n = threadIdx.x; n < out; n += blockDim.x) to[n] = sum[n * kPatch + t];
+}
+
+// A block computes dx of an image, one pooling window after the other: it adds the kernel times dz to
+// the chosen patch, and then the patches to dx. The patch of kNone is not used.
+__global__ void backward_x_kernel(Geometry g,
+                                  const Window* __restrict__ window,  // [oh / 2][ow / 2][2][2]
+                                  const real* __restrict__ dy,        // [batch][oh / 2][ow / 2][out]
+                                  const unsigned char* __restrict__ winner,  // like dy
+                                  const real* __restrict__ kernel_t,  // [out][kh][kw][in]
+                                  real* __restrict__ dx) {  // [batch][height][width][in]
+  __shared__ real patch[kPixels + 1][kPatch + kVectorLanes];
+  const int row = g.columns.kernel * g.in, x_row = g.columns.input * g.in, taps = g.taps();
+  real* dx_image = dx + blockIdx.x * g.x_size();
+  for (long i = threadIdx.x; i < g.x_size(); i += blockDim.x) dx_image[i] = 0;
+
+  for (int k = 0; k < g.y_pixels(); ++k) {
+    for (int q = 0; q < kPixels; ++q)
+      for (int v = 0; v < kPatchVectors; ++v) store(patch[q] + own_lane(v), Vector{}, kVectorLanes);
+    const long first = blockIdx.x * g.y_size() + static_cast<long>(k) * g.out;
+    for (int n = 0; n < g.out; ++n) {
+      real* to = patch[winner[first + n]];
+      for (int v = 0; v < kPatchVectors; ++v) {
+        const int t = own_lane(v);
+        if (t < taps)
+          store(to + t, load(to + t) + dy[first + n] * load(kernel_t + n * taps + t), kVectorLanes);
+      }
+    }
+    for (int q = 0; q < kPixels; ++q) {
+      __syncthreads();  // the patches are complete, and those before are in dx
+      const Window w = window[k * kPixels + q];
+      const int begin = max(-w.w, 0) * g.in, end = min(row, (g.columns.input - w.w) * g.in);
+      for (int i = max(-w.h, 0); i < g.rows.kernel && w.h + i < g.rows.input; ++i)
+        for (int t = begin + threadIdx.x * kVectorLanes; t < end; t += blockDim.x * kVectorLanes) {
+          real* to = dx_image + (w.h + i) * x_row + w.w * g.in + t;
+          store(to, load(to) + load(patch[q] + i * row + t), end - t);
+        }
+    }
+    __syncthreads();  // the patches have been used
+  }
+}
+
+}  // namespace
+
+FewTapsGradient::FewTapsGradient(const Geometry& geometry, const Geometry& padded, int max_batch)
+    : g_(geometry),
+      padded_(padded),
+      partial_(static_cast<size_t>(max_batch) * g_.out * kPatch),
+      sum_(static_cast<size_t>(g_.out) * kPatch),
+      kernel_t_(static_cast<size_t>(g_.taps()) * g_.out) {}
+
+void FewTapsGradient::run(const real* padded_x, const real* dy, const unsigned char* winner,
+                          const Window* window, const real* kernel, int batch, real* dkernel,
+                          real* dbias, real* dx) {
+  launch(backward_kernel_kernel, batch, kThreads, padded_, padded_x, window, dy, winner,
+         partial_.data());
+  const int sums = g_.out * kPatch;
+  sum_rows(partial_.data(), batch, sums, sums, sum_.data());
+  launch(separate_kernel, g_.taps() + 1, threads(64), g_.out, sum_.data(), dkernel, dbias);
+  if (!dx) return;
+  transpose(kernel, 1, g_.taps(), g_.out, kernel_t_.data());
+  launch(backward_x_kernel, batch, threads(32), g_, window, dy, winner, kernel_t_.data(), dx);
+}
+
+}  // namespace plainnet::TARGET
