@@ -13,7 +13,7 @@
 // Shapes: x [batch][height][width][channels], kernel [kh][kw][channels][1], bias [channels],
 // y [batch][oh][ow][channels]. backward() overwrites. No channel meets another, so there is no matrix
 // product here: a number is used kh kw times only, and the kernels are bound by loads, not by
-// arithmetic. A thread computes a Vector of channels.
+// arithmetic. A thread computes a few channels.
 
 #include "common.h"
 #include "vector.h"
@@ -22,6 +22,10 @@ namespace plainnet::TARGET {
 namespace {
 
 constexpr Dim3 kThreads = threads(32, 4);
+
+// The channels of a thread: on a GPU one, on a CPU two Vectors, for its loops are short.
+constexpr int kVectors = kVectorLanes == 1 ? 1 : 2;
+constexpr int kChannels = kVectors * kVectorLanes;
 
 // A block computes one row (b, o) of outputs, a thread four neighbouring pixels at a time, so that it
 // loads a number of the kernel once for the four. Here x has its zeros around it.
@@ -36,28 +40,32 @@ __global__ void forward_kernel(Axis rows, Axis columns, int channels,
   const long x_row = (static_cast<long>(b) * rows.input + o * rows.stride) * columns.input;
   const long y_row = static_cast<long>(blockIdx.x) * columns.output;
   for (int p0 = threadIdx.y * kPixels; p0 < columns.output; p0 += blockDim.y * kPixels)
-    for (int c = threadIdx.x * kVectorLanes; c < channels; c += blockDim.x * kVectorLanes) {
+    for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
       long at[kPixels];  // of the pixels' first taps; beyond the end of the row, the last pixel's
-      Vector sum[kPixels];
+      Vector sum[kPixels][kVectors];
       for (int q = 0; q < kPixels; ++q) {
         at[q] = (x_row + min(p0 + q, columns.output - 1) * columns.stride) * channels + c;
-        sum[q] = load(bias + c);
+        for (int v = 0; v < kVectors; ++v) sum[q][v] = load(bias + c + v * kVectorLanes);
       }
       for (int i = 0; i < rows.kernel; ++i)
         for (int j = 0; j < columns.kernel; ++j) {
-          const Vector weight = load(kernel + (i * columns.kernel + j) * channels + c);
-          const long tap = (static_cast<long>(i) * columns.input + j) * channels;
-          for (int q = 0; q < kPixels; ++q) sum[q] += load(x + at[q] + tap) * weight;
+          const real* weights = kernel + (i * columns.kernel + j) * channels + c;
+          const real* x_tap = x + (static_cast<long>(i) * columns.input + j) * channels;
+          for (int v = 0; v < kVectors; ++v) {
+            const Vector weight = load(weights + v * kVectorLanes);
+            for (int q = 0; q < kPixels; ++q)
+              sum[q][v] += load(x_tap + at[q] + v * kVectorLanes) * weight;
+          }
         }
-      for (int q = 0; q < kPixels; ++q)
-        if (p0 + q < columns.output)
-          store(y + (y_row + p0 + q) * channels + c, kRelu ? relu(sum[q]) : sum[q], channels - c);
+      for (int q = 0; q < kPixels && p0 + q < columns.output; ++q)
+        for (int v = 0; v < kVectors; ++v)
+          store(y + (y_row + p0 + q) * channels + c + v * kVectorLanes,
+                kRelu ? relu(sum[q][v]) : sum[q][v], channels - c - v * kVectorLanes);
     }
 }
 
 // A block computes one row (b, h) of input gradients. Pixel w is read by the outputs p with
-// 0 <= w + before - p stride < kw, and rows likewise. These loops are short, so a thread does two
-// Vectors of channels in one go through them.
+// 0 <= w + before - p stride < kw, and rows likewise.
 __global__ void backward_x_kernel(Axis rows, Axis columns, int channels,
                                   const real* __restrict__ dz,      // [batch][oh][ow][channels]
                                   const real* __restrict__ kernel,  // [kh][kw][channels]
@@ -66,23 +74,23 @@ __global__ void backward_x_kernel(Axis rows, Axis columns, int channels,
   const int o0 = rows.first_output(h), o1 = rows.end_output(h);
   for (int w = threadIdx.y; w < columns.input; w += blockDim.y) {
     const int p0 = columns.first_output(w), p1 = columns.end_output(w);
-    for (int c = threadIdx.x * kVectorLanes; c < channels; c += 2 * blockDim.x * kVectorLanes) {
-      const int next = blockDim.x * kVectorLanes;
-      const int c1 = min(c + next, channels - 1);  // where there is no second Vector, any
-      Vector sum{}, sum1{};
+    for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
+      Vector sum[kVectors]{};
       for (int o = o0; o < o1; ++o) {
         const int i = h + rows.before - o * rows.stride;
-        const real* dz_row = dz + (static_cast<long>(b) * rows.output + o) * columns.output * channels;
+        const real* dz_row =
+            dz + (static_cast<long>(b) * rows.output + o) * columns.output * channels + c;
         for (int p = p0; p < p1; ++p) {
           const int j = w + columns.before - p * columns.stride;
-          const real* weights = kernel + (i * columns.kernel + j) * channels;
-          sum += load(dz_row + p * channels + c) * load(weights + c);
-          sum1 += load(dz_row + p * channels + c1) * load(weights + c1);
+          const real* weights = kernel + (i * columns.kernel + j) * channels + c;
+          for (int v = 0; v < kVectors; ++v)
+            sum[v] += load(dz_row + p * channels + v * kVectorLanes) *
+                      load(weights + v * kVectorLanes);
         }
       }
-      real* to = dx + (static_cast<long>(blockIdx.x) * columns.input + w) * channels;
-      store(to + c, sum, channels - c);
-      if (c + next < channels) store(to + c1, sum1, channels - c1);
+      real* dx_pixel = dx + (static_cast<long>(blockIdx.x) * columns.input + w) * channels + c;
+      for (int v = 0; v < kVectors; ++v)
+        store(dx_pixel + v * kVectorLanes, sum[v], channels - c - v * kVectorLanes);
     }
   }
 }
@@ -98,13 +106,13 @@ __global__ void backward_kernel_kernel(Axis rows, Axis columns, int channels,
                                        real* __restrict__ partial) {  // [splits][kh][kw][channels]
   const int taps = rows.kernel * columns.kernel, tap0 = blockIdx.x * kTapsPerBlock;
   const int b0 = blockIdx.y * images_per_split, b1 = min(b0 + images_per_split, batch);
-  for (int c = threadIdx.x * kVectorLanes; c < channels; c += blockDim.x * kVectorLanes) {
+  for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
     long at[kTapsPerBlock];  // of the taps of the first output; beyond the last tap, the last one's
-    Vector sum[kTapsPerBlock];
+    Vector sum[kTapsPerBlock][kVectors];
     for (int q = 0; q < kTapsPerBlock; ++q) {
       const int tap = min(tap0 + q, taps - 1);
       at[q] = (tap / columns.kernel * columns.input + tap % columns.kernel) * channels + c;
-      sum[q] = Vector{};
+      for (int v = 0; v < kVectors; ++v) sum[q][v] = Vector{};
     }
     for (int b = b0; b < b1; ++b)
       for (int o = 0; o < rows.output; ++o) {
@@ -112,16 +120,18 @@ __global__ void backward_kernel_kernel(Axis rows, Axis columns, int channels,
             x + (static_cast<long>(b) * rows.input + o * rows.stride) * columns.input * channels;
         const real* dz_row =
             dz + (static_cast<long>(b) * rows.output + o) * columns.output * channels + c;
-        for (int p = 0; p < columns.output; ++p) {
-          const Vector gradient = load(dz_row + p * channels);
-          for (int q = 0; q < kTapsPerBlock; ++q)
-            sum[q] += load(x_row + p * columns.stride * channels + at[q]) * gradient;
-        }
+        for (int p = 0; p < columns.output; ++p)
+          for (int v = 0; v < kVectors; ++v) {
+            const Vector gradient = load(dz_row + p * channels + v * kVectorLanes);
+            const real* x_pixel = x_row + p * columns.stride * channels + v * kVectorLanes;
+            for (int q = 0; q < kTapsPerBlock; ++q) sum[q][v] += load(x_pixel + at[q]) * gradient;
+          }
       }
-    for (int q = 0; q < kTapsPerBlock; ++q)
-      if (tap0 + q < taps)
-        store(partial + (static_cast<long>(blockIdx.y) * taps + tap0 + q) * channels + c, sum[q],
-              channels - c);
+    for (int q = 0; q < kTapsPerBlock && tap0 + q < taps; ++q)
+      for (int v = 0; v < kVectors; ++v)
+        store(partial + (static_cast<long>(blockIdx.y) * taps + tap0 + q) * channels + c +
+                  v * kVectorLanes,
+              sum[q][v], channels - c - v * kVectorLanes);
   }
 }
 
