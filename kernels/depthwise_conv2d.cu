@@ -165,7 +165,7 @@ class DepthwiseConv2d : public Layer {
       padded_x_ = Buffer<real>(static_cast<long>(max_batch) * padded_rows_.input *
                                padded_columns_.input * channels_);
     }
-    images_per_split_ = static_cast<int>(max(1L, max_batch * window / (kTapsPerBlock * 1024)));
+    images_per_split_ = static_cast<int>(max(1L, max_batch * window / (kTapsPerBlock * 256)));
     partial_ = Buffer<real>(tiles(max_batch, images_per_split_) * window * channels_);
     return {rows_.output, columns_.output, channels_};
   }

@@ -21,65 +21,71 @@ constexpr Dim3 kThreads = threads(32, 4);
 constexpr int kPatchVectors = kPatch / kVectorLanes / kThreads.x;
 constexpr int kChannels = 4;  // at once, so that one need not wait for the sum before
 constexpr int kWindows = 12;  // whose patches are written at once
+// The images of a block: a GPU needs many blocks, a CPU had better not write so many sums.
+constexpr int kImages = kVectorLanes == 1 ? 1 : 4;
 
 __device__ __forceinline__ int own_lane(int vector) {
   return (threadIdx.x + vector * blockDim.x) * kVectorLanes;
 }
 
-// A block sums dkernel and dbias for an image: of every pooling window, the chosen patch times dz. A
-// patch has a 1 after its last number, so that its sum is dbias; that of kNone has zeros.
+// A block sums dkernel and dbias over kImages images: of every pooling window, the chosen patch times
+// dz. A patch has a 1 after its last number, so that its sum is dbias; that of kNone has zeros.
 __global__ void backward_kernel_kernel(
     Geometry g,
     const real* __restrict__ x,                // [batch][height][width][in]
     const Window* __restrict__ window,         // [oh / 2][ow / 2][2][2]
     const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
     const unsigned char* __restrict__ winner,  // like dy
-    real* __restrict__ partial) {              // [batch][out][kPatch]
+    int batch,
+    real* __restrict__ partial) {  // [tiles of images][out][kPatch]
   // A row is copied in whole Vectors, so there is room after the last.
   __shared__ real patch[kWindows][kPixels + 1][kPatch + kVectorLanes];
   const int row = g.columns.kernel * g.in, x_row = g.columns.input * g.in, taps = g.taps();
-  const real* x_image = x + blockIdx.x * g.x_size();
   for (int k = threadIdx.y; k < kWindows; k += blockDim.y)
     for (int t = threadIdx.x; t < kPatch; t += blockDim.x) patch[k][kNone][t] = 0;
 
-  for (int k0 = 0; k0 < g.y_pixels(); k0 += kWindows) {
-    const int count = min(g.y_pixels() - k0, kWindows);
-    __syncthreads();  // the patches before these have been used
-    for (int p = threadIdx.y; p < count * kPixels; p += blockDim.y) {
-      const real* from = x_image + window[k0 * kPixels + p].at;
-      real* to = patch[p / kPixels][p % kPixels];
-      for (int i = 0; i < g.rows.kernel; ++i)
-        for (int k = threadIdx.x * kVectorLanes; k < row; k += blockDim.x * kVectorLanes)
-          store(to + i * row + k, load(from + i * x_row + k), kVectorLanes);
-      if (threadIdx.x == 0) to[taps] = 1;
-    }
-    __syncthreads();
+  const int b0 = blockIdx.x * kImages, b1 = min(b0 + kImages, batch);
+  for (int b = b0; b < b1; ++b)
+    for (int k0 = 0; k0 < g.y_pixels(); k0 += kWindows) {
+      const int count = min(g.y_pixels() - k0, kWindows);
+      __syncthreads();  // the patches before these have been used
+      for (int p = threadIdx.y; p < count * kPixels; p += blockDim.y) {
+        const real* from = x + b * g.x_size() + window[k0 * kPixels + p].at;
+        real* to = patch[p / kPixels][p % kPixels];
+        for (int i = 0; i < g.rows.kernel; ++i)
+          for (int k = threadIdx.x * kVectorLanes; k < row; k += blockDim.x * kVectorLanes)
+            store(to + i * row + k, load(from + i * x_row + k), kVectorLanes);
+        if (threadIdx.x == 0) to[taps] = 1;
+      }
+      __syncthreads();
 
-    const long first = blockIdx.x * g.y_size() + static_cast<long>(k0) * g.out;
-    for (int n0 = threadIdx.y * kChannels; n0 < g.out; n0 += blockDim.y * kChannels) {
-      Vector sum[kChannels][kPatchVectors];
+      const long first = b * g.y_size() + static_cast<long>(k0) * g.out;
+      for (int n0 = threadIdx.y * kChannels; n0 < g.out; n0 += blockDim.y * kChannels) {
+        Vector sum[kChannels][kPatchVectors];
 #pragma GCC unroll 4
-      for (int n = 0; n < kChannels; ++n)
+        for (int n = 0; n < kChannels; ++n)
 #pragma GCC unroll 8
-        for (int v = 0; v < kPatchVectors; ++v) sum[n][v] = Vector{};
-      for (int k = 0; k < count; ++k)
+          for (int v = 0; v < kPatchVectors; ++v) sum[n][v] = Vector{};
+        for (int k = 0; k < count; ++k)
 #pragma GCC unroll 4
-        for (int n = 0; n < kChannels; ++n) {
-          const long at = first + k * g.out + min(n0 + n, g.out - 1);
-          const real* from = patch[k][winner[at]];
+          for (int n = 0; n < kChannels; ++n) {
+            const long at = first + k * g.out + min(n0 + n, g.out - 1);
+            const real* from = patch[k][winner[at]];
 #pragma GCC unroll 8
-          for (int v = 0; v < kPatchVectors; ++v) sum[n][v] += dy[at] * load(from + own_lane(v));
-        }
+            for (int v = 0; v < kPatchVectors; ++v) sum[n][v] += dy[at] * load(from + own_lane(v));
+          }
+        const bool begins = b == b0 && k0 == 0;
+        real* to = partial + (static_cast<long>(blockIdx.x) * g.out + n0) * kPatch;
 #pragma GCC unroll 4
-      for (int n = 0; n < kChannels; ++n)
+        for (int n = 0; n < kChannels; ++n)
 #pragma GCC unroll 8
-        for (int v = 0; v < kPatchVectors; ++v) {
-          if (n0 + n >= g.out) continue;
-          real* to = partial + (static_cast<long>(blockIdx.x) * g.out + n0 + n) * kPatch + own_lane(v);
-          store(to, k0 == 0 ? sum[n][v] : load(to) + sum[n][v], kVectorLanes);
-        }
+          for (int v = 0; v < kPatchVectors; ++v) {
+            const int i = n * kPatch + own_lane(v);
+            if (n0 + n < g.out)
+              store(to + i, begins ? sum[n][v] : load(to + i) + sum[n][v], kVectorLanes);
+          }
+      }
     }
-  }
 }
 
 // A block does one tap and input channel, the last block dbias.
@@ -136,17 +142,17 @@ __global__ void backward_x_kernel(Geometry g,
 FewTapsGradient::FewTapsGradient(const Geometry& geometry, const Geometry& padded, int max_batch)
     : g_(geometry),
       padded_(padded),
-      partial_(static_cast<size_t>(max_batch) * g_.out * kPatch),
+      partial_(static_cast<size_t>(tiles(max_batch, kImages)) * g_.out * kPatch),
       sum_(static_cast<size_t>(g_.out) * kPatch),
       kernel_t_(static_cast<size_t>(g_.taps()) * g_.out) {}
 
 void FewTapsGradient::run(const real* padded_x, const real* dy, const unsigned char* winner,
                           const Window* window, const real* kernel, int batch, real* dkernel,
                           real* dbias, real* dx) {
-  launch(backward_kernel_kernel, batch, kThreads, padded_, padded_x, window, dy, winner,
+  const int blocks = tiles(batch, kImages), sums = g_.out * kPatch;
+  launch(backward_kernel_kernel, blocks, kThreads, padded_, padded_x, window, dy, winner, batch,
          partial_.data());
-  const int sums = g_.out * kPatch;
-  sum_rows(partial_.data(), batch, sums, sums, sum_.data());
+  sum_rows(partial_.data(), blocks, sums, sums, sum_.data());
   launch(separate_kernel, g_.taps() + 1, threads(64), g_.out, sum_.data(), dkernel, dbias);
   if (!dx) return;
   transpose(kernel, 1, g_.taps(), g_.out, kernel_t_.data());

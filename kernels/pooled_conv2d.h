@@ -80,7 +80,7 @@ class FewTapsGradient {
 
  private:
   Geometry g_{}, padded_{};
-  Buffer<real> partial_;   // [max_batch][out][kPatch]
+  Buffer<real> partial_;   // [tiles of images][out][kPatch]
   Buffer<real> sum_;       // [out][kPatch]
   Buffer<real> kernel_t_;  // [out][kh][kw][in]
 };
