@@ -140,7 +140,7 @@ TEST("training: the initial loss is ln 10") {
   // The weights of cnn are tiny. Those of the others keep the variance of what they get, so their
   // logits differ by about the size of the last layer's weights times its inputs.
   for (const auto& [model, tolerance] :
-       {std::pair("cnn", 0.001), std::pair("separable", 0.5), std::pair("bilstm", 0.05)}) {
+       {std::pair("cnn", 0.001), std::pair("separable", 0.1), std::pair("bilstm", 0.05)}) {
     const auto trainer = test::make_trainer("cpu", model, 128, dataset);
     const float loss = test::train(*trainer, test::in_order(200), 128, 0).at(0).loss;
     CHECK(std::abs(loss - std::log(10)) <= tolerance, model, ": loss ", loss);
@@ -150,12 +150,11 @@ TEST("training: the initial loss is ln 10") {
 TEST("training: 20 images are learnt by heart") {
   const test::ThreadCount one_thread(1);  // a batch this small gains nothing from a second
   for (const std::string& target : test::fast_targets())
-    for (const auto& [model, learning_rate, epochs] :
-         {std::tuple("cnn", 0.05, 100), std::tuple("separable", 0.05, 40),
-          std::tuple("bilstm", 0.2, 100)}) {
+    for (const auto& [model, learning_rate] :
+         {std::pair("cnn", 0.05), std::pair("separable", 0.05), std::pair("bilstm", 0.2)}) {
       const Dataset dataset = digits(20);
       const auto trainer = test::make_trainer(target, model, 20, dataset);
-      for (int epoch = 1; epoch <= epochs; ++epoch)
+      for (int epoch = 1; epoch <= 100; ++epoch)
         test::train(*trainer, epoch_order(20, true, 1, epoch), 20, learning_rate);
       const Score score = trainer->evaluate();
       CHECK(score.loss < 0.01 && score.accuracy == 1, target, " ", model, ": loss ", score.loss,
