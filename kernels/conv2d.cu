@@ -11,11 +11,12 @@
 //   dx[b][h][w][c]     = Σ_i Σ_j Σ_n dz[b][o][p][n] kernel[i][j][c][n]
 //                        where o s - t + i = h and p s - l + j = w
 //
-// Shapes: x [batch][height][width][in], kernel [kh][kw][in][out], bias [out], y [batch][oh][ow][out].
+// Shapes: x [batch][height][width][in], kernel [kh][kw][in][out], bias [out],
+// y [batch][oh][ow][out].
 //
 // If wanted, y is max-pooled at once, over windows of 2 x 2 pixels side by side (pool = 2), so that
 // the large y is never written to memory: it is then [batch][oh / 2][ow / 2][out], and dz is dy at
-// the largest pixel of each window, else 0.
+// the largest pixel of each window (where y > 0, with a ReLU), else 0.
 //
 // All three sums are matrix products of which one matrix is never written down ("implicit GEMM",
 // Chetlur et al., "cuDNN: Efficient primitives for deep learning", 2014). With pooling, dz is so
@@ -31,16 +32,16 @@ namespace {
 
 // A tile is one pixel (o, p), or the four of a pooling window, of several images by several output
 // channels; k runs over the taps and input channels (i, j, c). Here x has its zeros around it, so
-// that every tap is inside, and x[o s + i][p s + j][c] lies offset[k] after x[o s][p s][0]. Bias and
-// ReLU do not change which pixel is the largest.
+// that every tap is inside, and x[o s + i][p s + j][c] lies offset[k] after x[o s][p s][0]. Bias
+// and ReLU do not change which pixel is the largest.
 template <int V>
 __global__ void forward_kernel(
     Geometry g,
-    const real* __restrict__ x,         // [batch][height][width][in]
-    const int* __restrict__ offset,     // [kh][kw][in]
-    const Window* __restrict__ window,  // [oh / pool][ow / pool][pool][pool]
-    const real* __restrict__ kernel,    // [kh][kw][in][out]
-    const real* __restrict__ bias,      // [out]
+    const real* __restrict__ x,              // [batch][height][width][in]
+    const int* __restrict__ offset,          // [kh][kw][in]
+    const FirstTap* __restrict__ first_tap,  // [oh / pool][ow / pool][pool][pool]
+    const real* __restrict__ kernel,         // [kh][kw][in][out]
+    const real* __restrict__ bias,           // [out]
     bool with_relu, int batch,
     real* __restrict__ y,                  // [batch][oh / pool][ow / pool][out]
     unsigned char* __restrict__ winner) {  // like y
@@ -49,7 +50,7 @@ __global__ void forward_kernel(
   const int b0 = blockIdx.y * images_at_once, n0 = blockIdx.z * Tile<V>::kColumns;
   const int images = min(batch - b0, images_at_once);
   const int channels = min(g.out - n0, Tile<V>::kColumns);
-  const Window* pixel = window + blockIdx.x * g.pool * g.pool;
+  const FirstTap* pixel = first_tap + blockIdx.x * g.pool * g.pool;
 
   Tile<V> tile;
   tile.add_product(
@@ -66,20 +67,21 @@ __global__ void forward_kernel(
       store(y + first + m * g.y_size() + n, with_relu ? relu(z) : z, count);
     });
   else
-    tile.store_largest_of_4(
-        images, channels, [&](int m, int n, Vector largest, Vector which, int count) {
-          const Vector z = largest + load(bias + n0 + n);
-          const long at = first + m * g.y_size() + n;
-          store(y + at, with_relu ? relu(z) : z, count);
-          if (with_relu) which = z <= 0 ? broadcast(kNone) : which;
-          store_bytes(winner + at, which, count);
-        });
+    tile.store_largest_of_4(images, channels,
+                            [&](int m, int n, Vector largest, Vector which, int count) {
+                              const Vector z = largest + load(bias + n0 + n);
+                              const long at = first + m * g.y_size() + n;
+                              store(y + at, with_relu ? relu(z) : z, count);
+                              if (with_relu) which = z <= 0 ? broadcast(kNone) : which;
+                              store_bytes(winner + at, which, count);
+                            });
 }
 
 // A tile is one input pixel (h, w) of several images by several input channels. It sums, over the
 // outputs (o, p) that read this pixel, products with k = n. They need the kernel with its channels
-// exchanged; with its taps in reverse order, too, the numbers over p and n lie side by side in both
-// factors where the stride is 1, and a row of outputs is one product.
+// exchanged; with its taps in reverse order, too (as p goes up, j goes down), the numbers over p
+// and n lie side by side in both factors where the stride is 1, and a row of outputs is one
+// product.
 template <int V>
 __global__ void backward_x_kernel(Geometry g,
                                   const real* __restrict__ dz,        // [batch][oh][ow][out]
@@ -112,15 +114,15 @@ __global__ void backward_x_kernel(Geometry g,
 }
 
 // A tile is several rows (i, j, c) of the kernel by several output channels; k runs over the pixels
-// (o, p) of an image, and window[k].at is where x[..][o s][p s][0] lies. There is a partial result for
-// every few images, and sum_rows adds them. Here x has its zeros around it.
+// (o, p) of an image, and first_tap[k].at is where x[..][o s][p s][0] lies. There is a partial
+// result for every few images, and sum_rows adds them. Here x has its zeros around it.
 template <int V>
 __global__ void backward_kernel_kernel(Geometry g,
                                        const real* __restrict__ x,  // [batch][height][width][in]
-                                       const int* __restrict__ offset,     // [kh][kw][in]
-                                       const Window* __restrict__ window,  // [oh][ow]
-                                       const real* __restrict__ dz,        // [batch][oh][ow][out]
-                                       real* __restrict__ partial,  // [splits][kh][kw][in][out]
+                                       const int* __restrict__ offset,          // [kh][kw][in]
+                                       const FirstTap* __restrict__ first_tap,  // [oh][ow]
+                                       const real* __restrict__ dz,  // [batch][oh][ow][out]
+                                       real* __restrict__ partial,   // [splits][kh][kw][in][out]
                                        int batch, int images_per_split) {
   const int m0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.z * Tile<V>::kColumns;
   const int rows = min(g.taps() - m0, Tile<V>::kRows);
@@ -130,8 +132,8 @@ __global__ void backward_kernel_kernel(Geometry g,
   Tile<V, kInColumn> tile;
   for (int b = b0; b < b1; ++b)
     tile.add_product([&](int m) { return x + b * g.x_size() + offset[m0 + min(m, rows - 1)]; },
-                     [&](int k) { return window[k].at; }, dz + b * g.z_size() + n0, g.out, channels,
-                     g.rows.output * g.columns.output);
+                     [&](int k) { return first_tap[k].at; }, dz + b * g.z_size() + n0, g.out,
+                     channels, g.rows.output * g.columns.output);
   real* out = partial + (static_cast<long>(blockIdx.y) * g.taps() + m0) * g.out + n0;
   tile.store(rows, channels,
              [&](int m, int n, Vector sum, int count) { store(out + m * g.out + n, sum, count); });
@@ -175,15 +177,15 @@ class Conv2d : public Layer {
       for (int k = 0; k < size.width * g_.in; ++k)
         offset.push_back(i * padded_.columns.input * g_.in + k);
     offset_ = Buffer<int>(offset);
-    std::vector<Window> window;
+    std::vector<FirstTap> first_tap;
     for (int k = 0; k < g_.y_pixels(); ++k)
       for (int pixel = 0; pixel < g_.pool * g_.pool; ++pixel) {
         const int h = (k / g_.y_width() * g_.pool + pixel / g_.pool) * g_.rows.stride;
         const int w = (k % g_.y_width() * g_.pool + pixel % g_.pool) * g_.columns.stride;
-        window.push_back({(h * padded_.columns.input + w) * g_.in, h - g_.rows.before,
-                          w - g_.columns.before});
+        first_tap.push_back(
+            {(h * padded_.columns.input + w) * g_.in, h - g_.rows.before, w - g_.columns.before});
       }
-    window_ = Buffer<Window>(window);
+    first_tap_ = Buffer<FirstTap>(first_tap);
 
     if (g_.pool == 2) {
       winner_ = Buffer<unsigned char>(max_batch * g_.y_size());
@@ -192,8 +194,8 @@ class Conv2d : public Layer {
       else
         pooled_gradient_ = PooledGradient(g_, padded_, max_batch);
     } else {
-      // Enough blocks to fill the machine, whichever it is: the split must not depend on it, for
-      // the order of the sums does.
+      // Enough blocks to fill a large GPU, however many multiprocessors or cores there are: the
+      // order of the sums depends on the split.
       const int blocks = tiles(g_.taps(), kTileRows) * tiles(g_.out, 3 * kLanes);
       images_per_split_ = max(1, max_batch * blocks / 1024);
       partial_ = Buffer<real>(tiles(max_batch, images_per_split_) * kernel_size);
@@ -210,13 +212,14 @@ class Conv2d : public Layer {
       const Grid grid(g_.y_pixels(), tiles(batch, kTileRows / (g_.pool * g_.pool)),
                       tiles(g_.out, Tile<V>::kColumns));
       launch(forward_kernel<V>, grid, Tile<V>::kThreads, padded_, with_border(x), offset_.data(),
-             window_.data(), kernel().value, bias().value, options_.relu, batch, y, winner_.data());
+             first_tap_.data(), kernel().value, bias().value, options_.relu, batch, y,
+             winner_.data());
     });
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
     const auto pooled_backward = [&](auto& gradient) {
-      gradient.run(with_border(x), dy, winner_.data(), window_.data(), kernel().value, batch,
+      gradient.run(with_border(x), dy, winner_.data(), first_tap_.data(), kernel().value, batch,
                    kernel().gradient, bias().gradient, dx);
     };
     if (g_.pool == 1)
@@ -235,7 +238,8 @@ class Conv2d : public Layer {
   // x with the zeros that forward() put around it.
   const real* with_border(const real* x) const { return has_border() ? padded_x_.data() : x; }
 
-  void backward_by_tiles(const real* x, const real* y, real* dz, real* dx, int batch) {
+  void backward_by_tiles(const real* x, const real* y, real* dy, real* dx, int batch) {
+    real* dz = dy;  // BiasGradient makes the one of the other
     bias_gradient_.run(options_.relu ? y : nullptr, dz, static_cast<long>(batch) * g_.y_pixels(),
                        bias().gradient);
     const int splits = tiles(batch, images_per_split_), kernel_size = g_.taps() * g_.out;
@@ -243,7 +247,7 @@ class Conv2d : public Layer {
       constexpr int V = width();
       const Grid grid(tiles(g_.taps(), kTileRows), splits, tiles(g_.out, Tile<V>::kColumns));
       launch(backward_kernel_kernel<V>, grid, Tile<V>::kThreads, padded_, with_border(x),
-             offset_.data(), window_.data(), dz, partial_.data(), batch, images_per_split_);
+             offset_.data(), first_tap_.data(), dz, partial_.data(), batch, images_per_split_);
     });
     sum_rows(partial_.data(), splits, kernel_size, kernel_size, kernel().gradient);
     if (!dx) return;
@@ -257,10 +261,10 @@ class Conv2d : public Layer {
   }
 
   Conv2dOptions options_;
-  Geometry g_, padded_;    // of the image as it is, and with its border of zeros
-  Buffer<int> offset_;     // [kh][kw][in]: of a tap from its window's first, in x with its zeros
-  Buffer<Window> window_;  // [oh / pool][ow / pool][pool][pool]
-  Buffer<real> padded_x_;  // [max_batch][padded height][padded width][in]
+  Geometry g_, padded_;  // of the image as it is, and with its border of zeros
+  Buffer<int> offset_;   // [kh][kw][in]: of a tap from its window's first, in x with its zeros
+  Buffer<FirstTap> first_tap_;  // [oh / pool][ow / pool][pool][pool]
+  Buffer<real> padded_x_;       // [max_batch][padded height][padded width][in]
   // With pooling:
   Buffer<unsigned char> winner_;  // [max_batch] like y
   PooledGradient pooled_gradient_;

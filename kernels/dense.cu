@@ -39,20 +39,19 @@ __global__ void forward_kernel(const real* __restrict__ x,       // [batch][in]
   });
 }
 
-// A matrix product c = a b, for dx: of dz and the transposed kernel, or, transposed, of the kernel and
-// the transposed dz.
+// A matrix product c = a b, for dx = dz kernelᵀ or dxᵀ = kernel dzᵀ.
 template <int V>
-__global__ void product_kernel(const real* __restrict__ a,  // [rows][count]
-                               const real* __restrict__ b,  // [count][columns]
+__global__ void product_kernel(const real* __restrict__ a,  // [rows][depth]
+                               const real* __restrict__ b,  // [depth][columns]
                                real* __restrict__ c,        // [rows][columns]
-                               int rows, int count, int columns) {
+                               int rows, int depth, int columns) {
   const int m0 = blockIdx.y * Tile<V>::kRows, n0 = blockIdx.x * Tile<V>::kColumns;
   const int height = min(rows - m0, Tile<V>::kRows), width = min(columns - n0, Tile<V>::kColumns);
 
   Tile<V> tile;
-  const real* a_rows = a + static_cast<long>(m0) * count;
-  tile.add_product([&](int m) { return a_rows + static_cast<long>(min(m, height - 1)) * count; },
-                   [](int k) { return k; }, b + n0, columns, width, count);
+  const real* a_rows = a + static_cast<long>(m0) * depth;
+  tile.add_product([&](int m) { return a_rows + static_cast<long>(min(m, height - 1)) * depth; },
+                   [](int k) { return k; }, b + n0, columns, width, depth);
   real* c_rows = c + static_cast<long>(m0) * columns + n0;
   tile.store(height, width, [&](int m, int n, Vector sum, int count) {
     store(c_rows + m * columns + n, sum, count);
@@ -110,7 +109,7 @@ class Dense : public Layer {
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
-    real* dz = dy;
+    real* dz = dy;  // BiasGradient makes the one of the other
     bias_gradient_.run(options_.relu ? y : nullptr, dz, batch, bias().gradient);
     with_width(out_, [&](auto width) {
       constexpr int V = width();
@@ -133,11 +132,11 @@ class Dense : public Layer {
   Parameter& kernel() { return parameters[0]; }
   Parameter& bias() { return parameters[1]; }
 
-  void product(const real* a, const real* b, real* c, int rows, int count, int columns) {
+  void product(const real* a, const real* b, real* c, int rows, int depth, int columns) {
     with_width(columns, [&](auto width) {
       constexpr int V = width();
       launch(product_kernel<V>, {tiles(columns, Tile<V>::kColumns), tiles(rows, kTileRows)},
-             Tile<V>::kThreads, a, b, c, rows, count, columns);
+             Tile<V>::kThreads, a, b, c, rows, depth, columns);
     });
   }
 

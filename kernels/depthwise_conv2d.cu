@@ -1,5 +1,5 @@
-// Depthwise two-dimensional convolution: every channel has a filter of its own (Sifre, "Rigid-motion
-// scattering for image classification", 2014), with a bias and, if wanted, a ReLU:
+// Depthwise two-dimensional convolution: every channel has a filter of its own (Sifre,
+// "Rigid-motion scattering for image classification", 2014), with a bias and, if wanted, a ReLU:
 //
 //   y[b][o][p][c] = relu(bias[c] + Σ_i Σ_j x[b][o s - t + i][p s - l + j][c] kernel[i][j][c])
 //
@@ -11,9 +11,9 @@
 //   dx[b][h][w][c]   = Σ_i Σ_j dz[b][o][p][c] kernel[i][j][c]  where o s - t + i = h, p s - l + j = w
 //
 // Shapes: x [batch][height][width][channels], kernel [kh][kw][channels][1], bias [channels],
-// y [batch][oh][ow][channels]. backward() overwrites. No channel meets another, so there is no matrix
-// product here: a number is used kh kw times only, and the kernels are bound by loads, not by
-// arithmetic. A thread computes a few channels.
+// y [batch][oh][ow][channels]. backward() overwrites. No channel meets another, so there is no
+// matrix product here: a number is used kh kw times only, and the kernels are bound by loads, not
+// by arithmetic. A thread computes a few channels.
 
 #include "common.h"
 #include "vector.h"
@@ -27,8 +27,8 @@ constexpr Dim3 kThreads = threads(32, 4);
 constexpr int kVectors = kVectorLanes == 1 ? 1 : 2;
 constexpr int kChannels = kVectors * kVectorLanes;
 
-// A block computes one row (b, o) of outputs, a thread four neighbouring pixels at a time, so that it
-// loads a number of the kernel once for the four. Here x has its zeros around it.
+// A block computes one row (b, o) of outputs, a thread four neighbouring pixels at a time, so that
+// it loads a number of the kernel once for the four. Here x has its zeros around it.
 template <bool kRelu>
 __global__ void forward_kernel(Axis rows, Axis columns, int channels,
                                const real* __restrict__ x,       // [batch][height][width][channels]
@@ -84,8 +84,8 @@ __global__ void backward_x_kernel(Axis rows, Axis columns, int channels,
           const int j = w + columns.before - p * columns.stride;
           const real* weights = kernel + (i * columns.kernel + j) * channels + c;
           for (int v = 0; v < kVectors; ++v)
-            sum[v] += load(dz_row + p * channels + v * kVectorLanes) *
-                      load(weights + v * kVectorLanes);
+            sum[v] +=
+                load(dz_row + p * channels + v * kVectorLanes) * load(weights + v * kVectorLanes);
         }
       }
       real* dx_pixel = dx + (static_cast<long>(blockIdx.x) * columns.input + w) * channels + c;
@@ -99,11 +99,12 @@ __global__ void backward_x_kernel(Axis rows, Axis columns, int channels,
 // images, and sum_rows adds them. Here x has its zeros around it.
 constexpr int kTapsPerBlock = 5;
 
-__global__ void backward_kernel_kernel(Axis rows, Axis columns, int channels,
-                                       const real* __restrict__ x,   // [batch][height][width][channels]
-                                       const real* __restrict__ dz,  // [batch][oh][ow][channels]
-                                       int batch, int images_per_split,
-                                       real* __restrict__ partial) {  // [splits][kh][kw][channels]
+__global__ void backward_kernel_kernel(
+    Axis rows, Axis columns, int channels,
+    const real* __restrict__ x,   // [batch][height][width][channels]
+    const real* __restrict__ dz,  // [batch][oh][ow][channels]
+    int batch, int images_per_split,
+    real* __restrict__ partial) {  // [splits][kh][kw][channels]
   const int taps = rows.kernel * columns.kernel, tap0 = blockIdx.x * kTapsPerBlock;
   const int b0 = blockIdx.y * images_per_split, b1 = min(b0 + images_per_split, batch);
   for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
@@ -178,7 +179,7 @@ class DepthwiseConv2d : public Layer {
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
-    real* dz = dy;
+    real* dz = dy;  // BiasGradient makes the one of the other
     bias_gradient_.run(options_.relu ? y : nullptr, dz,
                        static_cast<long>(batch) * rows_.output * columns_.output, bias().gradient);
     const int splits = tiles(batch, images_per_split_), taps = rows_.kernel * columns_.kernel;

@@ -1,12 +1,12 @@
 // The backward pass of a convolution whose output is max-pooled, for kernels of few taps: the first
-// layer's, with one input channel, and 1 x 1 kernels. dz is zero at three pixels of each pooling
-// window, and where the ReLU was zero; `winner` says at which. Such zeros are not worth a list (see
-// pooled_conv2d.cu, which has the formulas), for what a number of dz is multiplied by is only two
-// vectors of a CPU. So these kernels go through all pooling windows, without any question that a
-// processor could guess wrong: `winner` chooses one of five patches.
+// layer's, with one input channel, and 1 x 1 kernels of few channels. dz is zero at three pixels of
+// each pooling window, and where the ReLU was zero; `winner` says at which. Such zeros are not
+// worth a list (see pooled_conv2d.cu, which has the formulas), for what a number of dz is
+// multiplied by is only two vectors of a CPU. So these kernels go through all pooling windows,
+// without any question that a processor could guess wrong: `winner` chooses one of five patches.
 //
-// A patch is what a pixel of z sees of x, or gives to dx: the numbers x[b][o s - t + i][p s - l + j][c]
-// over i, j and c one after the other, as in the kernel. Four belong to the pixels of a pooling
+// A patch is what a pixel of z sees of x, or gives to dx: x[b][o s - t + i][p s - l + j][c] over i, j
+// and c, one number after the other as in the kernel. Four patches belong to the pixels of a pooling
 // window, the fifth to kNone.
 
 #include "common.h"
@@ -17,7 +17,7 @@ namespace plainnet::TARGET {
 namespace {
 
 // A thread along x does kPatchVectors Vectors of a patch.
-constexpr Dim3 kThreads = threads(32, 4);
+constexpr Dim3 kThreads = threads(32, 4), kRowOfThreads = threads(32);
 constexpr int kPatchVectors = kPatch / kVectorLanes / kThreads.x;
 constexpr int kChannels = 4;  // at once, so that one need not wait for the sum before
 constexpr int kWindows = 12;  // whose patches are written at once
@@ -28,12 +28,13 @@ __device__ __forceinline__ int own_lane(int vector) {
   return (threadIdx.x + vector * blockDim.x) * kVectorLanes;
 }
 
-// A block sums dkernel and dbias over kImages images: of every pooling window, the chosen patch times
-// dz. A patch has a 1 after its last number, so that its sum is dbias; that of kNone has zeros.
+// A block sums dkernel and dbias over kImages images: of every pooling window, the chosen patch
+// times dz. A patch has a 1 after its last number, so that its sum is dbias; that of kNone has
+// zeros. Here x has its zeros around it.
 __global__ void backward_kernel_kernel(
     Geometry g,
     const real* __restrict__ x,                // [batch][height][width][in]
-    const Window* __restrict__ window,         // [oh / 2][ow / 2][2][2]
+    const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][2][2]
     const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
     const unsigned char* __restrict__ winner,  // like dy
     int batch,
@@ -50,7 +51,7 @@ __global__ void backward_kernel_kernel(
       const int count = min(g.y_pixels() - k0, kWindows);
       __syncthreads();  // the patches before these have been used
       for (int p = threadIdx.y; p < count * kPixels; p += blockDim.y) {
-        const real* from = x + b * g.x_size() + window[k0 * kPixels + p].at;
+        const real* from = x + b * g.x_size() + first_tap[k0 * kPixels + p].at;
         real* to = patch[p / kPixels][p % kPixels];
         for (int i = 0; i < g.rows.kernel; ++i)
           for (int k = threadIdx.x * kVectorLanes; k < row; k += blockDim.x * kVectorLanes)
@@ -98,13 +99,13 @@ __global__ void separate_kernel(int out,
   for (int n = threadIdx.x; n < out; n += blockDim.x) to[n] = sum[n * kPatch + t];
 }
 
-// A block computes dx of an image, one pooling window after the other: it adds the kernel times dz to
-// the chosen patch, and then the patches to dx. The patch of kNone is not used.
+// A block computes dx of an image, one pooling window after the other: it adds the kernel times dz
+// to the chosen patch, and then the patches to dx. The patch of kNone is not used.
 __global__ void backward_x_kernel(Geometry g,
-                                  const Window* __restrict__ window,  // [oh / 2][ow / 2][2][2]
-                                  const real* __restrict__ dy,        // [batch][oh / 2][ow / 2][out]
+                                  const FirstTap* __restrict__ first_tap,  // [oh / 2][ow / 2][2][2]
+                                  const real* __restrict__ dy,  // [batch][oh / 2][ow / 2][out]
                                   const unsigned char* __restrict__ winner,  // like dy
-                                  const real* __restrict__ kernel_t,  // [out][kh][kw][in]
+                                  const real* __restrict__ kernel_t,         // [out][kh][kw][in]
                                   real* __restrict__ dx) {  // [batch][height][width][in]
   __shared__ real patch[kPixels + 1][kPatch + kVectorLanes];
   const int row = g.columns.kernel * g.in, x_row = g.columns.input * g.in, taps = g.taps();
@@ -112,7 +113,7 @@ __global__ void backward_x_kernel(Geometry g,
   for (long i = threadIdx.x; i < g.x_size(); i += blockDim.x) dx_image[i] = 0;
 
   for (int k = 0; k < g.y_pixels(); ++k) {
-    for (int q = 0; q < kPixels; ++q)
+    for (int q = 0; q <= kPixels; ++q)
       for (int v = 0; v < kPatchVectors; ++v) store(patch[q] + own_lane(v), Vector{}, kVectorLanes);
     const long first = blockIdx.x * g.y_size() + static_cast<long>(k) * g.out;
     for (int n = 0; n < g.out; ++n) {
@@ -125,7 +126,7 @@ __global__ void backward_x_kernel(Geometry g,
     }
     for (int q = 0; q < kPixels; ++q) {
       __syncthreads();  // the patches are complete, and those before are in dx
-      const Window w = window[k * kPixels + q];
+      const FirstTap w = first_tap[k * kPixels + q];
       const int begin = max(-w.w, 0) * g.in, end = min(row, (g.columns.input - w.w) * g.in);
       for (int i = max(-w.h, 0); i < g.rows.kernel && w.h + i < g.rows.input; ++i)
         for (int t = begin + threadIdx.x * kVectorLanes; t < end; t += blockDim.x * kVectorLanes) {
@@ -147,16 +148,16 @@ FewTapsGradient::FewTapsGradient(const Geometry& geometry, const Geometry& padde
       kernel_t_(static_cast<size_t>(g_.taps()) * g_.out) {}
 
 void FewTapsGradient::run(const real* padded_x, const real* dy, const unsigned char* winner,
-                          const Window* window, const real* kernel, int batch, real* dkernel,
+                          const FirstTap* first_tap, const real* kernel, int batch, real* dkernel,
                           real* dbias, real* dx) {
   const int blocks = tiles(batch, kImages), sums = g_.out * kPatch;
-  launch(backward_kernel_kernel, blocks, kThreads, padded_, padded_x, window, dy, winner, batch,
+  launch(backward_kernel_kernel, blocks, kThreads, padded_, padded_x, first_tap, dy, winner, batch,
          partial_.data());
   sum_rows(partial_.data(), blocks, sums, sums, sum_.data());
   launch(separate_kernel, g_.taps() + 1, threads(64), g_.out, sum_.data(), dkernel, dbias);
   if (!dx) return;
   transpose(kernel, 1, g_.taps(), g_.out, kernel_t_.data());
-  launch(backward_x_kernel, batch, threads(32), g_, window, dy, winner, kernel_t_.data(), dx);
+  launch(backward_x_kernel, batch, kRowOfThreads, g_, first_tap, dy, winner, kernel_t_.data(), dx);
 }
 
 }  // namespace plainnet::TARGET

@@ -1,7 +1,7 @@
 // The backward pass of a convolution whose output is max-pooled, for conv2d.cu, which has the
-// formulas. dz is zero at three pixels of each pooling window, and at the fourth, too, where the ReLU
-// was zero: seven numbers of eight. So nothing is multiplied by zero here: the kernels go from one
-// number that is not zero to the next, and
+// formulas. dz is zero at three pixels of each pooling window, and at the fourth, too, where the
+// ReLU was zero: seven numbers of eight. So nothing is multiplied by zero here: the kernels go from
+// one number that is not zero to the next, and
 //
 //   dkernel[i][j][c][n]         += x[b][o s - t + i][p s - l + j][c] dz[b][o][p][n]
 //   dx[b][o s - t + i][p s - l + j][c] += kernel[i][j][c][n] dz[b][o][p][n]
@@ -24,9 +24,10 @@ struct Nonzero {
 constexpr int kMaxListed = 512;
 constexpr int kChannels = 4;  // have their lists made at once
 
-// Lists dz of `count` pooling windows from number k0 on, for some channels. A thread that is alone in
-// its block leaves out the zeros; many threads leave them in, and skip them together. Which windows
-// are zero cannot be foreseen, so there is no branch here: a processor would guess wrong half the time.
+// Lists dz of `count` pooling windows from number k0 on, for some channels. A thread that is alone
+// in its block leaves out the zeros; many threads leave them in, and skip them together. Which
+// windows are zero cannot be foreseen, so there is no branch here: a processor would guess wrong
+// half the time.
 __device__ __forceinline__ void list_nonzeros(Geometry g, const real* dy,
                                               const unsigned char* winner, int channels, int k0,
                                               int count, Nonzero (*list)[kMaxListed], int* listed) {
@@ -36,6 +37,7 @@ __device__ __forceinline__ void list_nonzeros(Geometry g, const real* dy,
   for (int k = thread; k < count; k += all)
 #pragma GCC unroll 4
     for (int n = 0; n < kChannels; ++n) {
+      // Where there are fewer channels, the last one again.
       const long at = static_cast<long>(k0 + k) * g.out + min(n, channels - 1);
       const int none = winner[at] == kNone;  // 1 or 0; -1 has all bits set
       list[n][all == 1 ? kept[n] : k] = {((k0 + k) * kPixels + winner[at]) | -none, dy[at]};
@@ -46,11 +48,11 @@ __device__ __forceinline__ void list_nonzeros(Geometry g, const real* dy,
   __syncthreads();
 }
 
-// A block sums dkernel of a few output channels over a few images; there is a partial result for
-// every few images, and one of dbias. The row i of a kernel for one output channel, [kw][in], lies side by side in x,
-// too: a Vector of it is a segment, and segment[s] says how far its x lies from its pixel's. A
-// thread keeps the sums of several segments in registers. A segment may reach beyond its row: these
-// sums are not used.
+// Here x has its zeros around it. A block sums dkernel of a few output channels over a few images;
+// there is a partial result for every few images, and one of dbias. The row i of a kernel for one
+// output channel, [kw][in], lies side by side in x, too: a Vector of it is a segment, and
+// segment[s] says how far its x lies from its pixel's. A thread keeps the sums of several segments
+// in registers. A segment may reach beyond its row: these sums are not used.
 constexpr int kSegments = 5;
 constexpr Dim3 kKernelThreads = threads(128);
 
@@ -58,8 +60,8 @@ __global__ void backward_kernel_kernel(
     Geometry g, int segments,
     const real* __restrict__ x,                // [batch][height][width][in]
     const int* __restrict__ segment,           // [segments]
-    const Window* __restrict__ window,         // [oh / pool][ow / pool][pool][pool]
-    const real* __restrict__ dy,               // [batch][oh / pool][ow / pool][out]
+    const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][2][2]
+    const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
     const unsigned char* __restrict__ winner,  // like dy
     real* __restrict__ partial,                // [splits][out][segments][kVectorLanes]
     real* __restrict__ partial_bias,           // [splits][out]
@@ -88,7 +90,7 @@ __global__ void backward_kernel_kernel(
           real total = 0;
           for (int e = 0; e < listed[n]; ++e) {
             if (list[n][e].pixel < 0) continue;
-            const int at = window[list[n][e].pixel].at;
+            const int at = first_tap[list[n][e].pixel].at;
             total += list[n][e].dz;
 #pragma GCC unroll 8
             for (int q = 0; q < kSegments; ++q) sum[q] += list[n][e].dz * load(x_segment[q] + at);
@@ -122,12 +124,12 @@ __device__ int own_from(int from, int mine, int all) {
 // A block computes dx of one image: it adds the kernel times dz to the window of x that dz's pixel
 // has read. A thread works on rows and columns of dx of its own, so that threads need not wait for
 // each other.
-__global__ void backward_x_kernel(
-    Geometry g, const Window* __restrict__ window,  // [oh / pool][ow / pool][pool][pool]
-    const real* __restrict__ dy,                    // [batch][oh / pool][ow / pool][out]
-    const unsigned char* __restrict__ winner,       // like dy
-    const real* __restrict__ kernel_t,              // [out][kh][kw][in]
-    real* __restrict__ dx) {                        // [batch][height][width][in]
+__global__ void backward_x_kernel(Geometry g,
+                                  const FirstTap* __restrict__ first_tap,  // [oh / 2][ow / 2][2][2]
+                                  const real* __restrict__ dy,  // [batch][oh / 2][ow / 2][out]
+                                  const unsigned char* __restrict__ winner,  // like dy
+                                  const real* __restrict__ kernel_t,         // [out][kh][kw][in]
+                                  real* __restrict__ dx) {  // [batch][height][width][in]
   __shared__ Nonzero list[kChannels][kMaxListed];
   __shared__ int listed[kChannels];
   const int x_row = g.columns.input * g.in, kernel_row = g.columns.kernel * g.in;
@@ -145,7 +147,7 @@ __global__ void backward_x_kernel(
         for (int e = 0; e < listed[n]; ++e) {
           const real dz = list[n][e].dz;
           if (list[n][e].pixel < 0) continue;
-          const int h0 = window[list[n][e].pixel].h, w0 = window[list[n][e].pixel].w;
+          const int h0 = first_tap[list[n][e].pixel].h, w0 = first_tap[list[n][e].pixel].w;
           const int h1 = min(h0 + g.rows.kernel, g.rows.input);
           const int begin = max(w0, 0) * g.in,
                     end = min(w0 + g.columns.kernel, g.columns.input) * g.in;
@@ -171,8 +173,8 @@ PooledGradient::PooledGradient(const Geometry& geometry, const Geometry& padded,
     for (int k = 0; k < g_.columns.kernel * g_.in; k += kVectorLanes)
       segment.push_back(i * padded_.columns.input * g_.in + k);
   segment_ = Buffer<int>(segment);
-  // Blocks for 128 multiprocessors, whichever machine it is: the split must not depend on it, for
-  // the order of the sums does.
+  // Blocks for 128 multiprocessors, however many there are: the order of the sums depends on the
+  // split.
   images_per_split_ = max(1, max_batch * tiles(g_.out, kChannels) / 128);
   const int splits = tiles(max_batch, images_per_split_);
   kernel_sum_ = Buffer<real>(segment.size() * kVectorLanes * g_.out);
@@ -182,13 +184,13 @@ PooledGradient::PooledGradient(const Geometry& geometry, const Geometry& padded,
 }
 
 void PooledGradient::run(const real* padded_x, const real* dy, const unsigned char* winner,
-                         const Window* window, const real* kernel, int batch, real* dkernel,
+                         const FirstTap* first_tap, const real* kernel, int batch, real* dkernel,
                          real* dbias, real* dx) {
   const int splits = tiles(batch, images_per_split_);
   const int segments = static_cast<int>(segment_.size());
   const int sums = static_cast<int>(kernel_sum_.size());
   launch(backward_kernel_kernel, {tiles(g_.out, kChannels), splits}, kKernelThreads, padded_,
-         segments, padded_x, segment_.data(), window, dy, winner, partial_.data(),
+         segments, padded_x, segment_.data(), first_tap, dy, winner, partial_.data(),
          partial_bias_.data(), batch, images_per_split_);
   sum_rows(partial_bias_.data(), splits, g_.out, g_.out, dbias);
   sum_rows(partial_.data(), splits, sums, sums, kernel_sum_.data());
@@ -196,7 +198,7 @@ void PooledGradient::run(const real* padded_x, const real* dy, const unsigned ch
          kernel_sum_.data(), dkernel);
   if (!dx) return;
   transpose(kernel, 1, g_.taps(), g_.out, kernel_t_.data());
-  launch(backward_x_kernel, batch, threads(32, 4), g_, window, dy, winner, kernel_t_.data(), dx);
+  launch(backward_x_kernel, batch, threads(32, 4), g_, first_tap, dy, winner, kernel_t_.data(), dx);
 }
 
 }  // namespace plainnet::TARGET

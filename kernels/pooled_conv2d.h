@@ -28,7 +28,7 @@ struct Geometry {
 /// Where the first tap of a pixel (o, p) lies: in an image of x with its zeros around it, and as a
 /// row and a column of x without them, which may be negative. In the array of them the pixels of a
 /// pooling window follow each other.
-struct Window {
+struct FirstTap {
   int at, h, w;
 };
 
@@ -36,7 +36,8 @@ struct Window {
 /// the ReLU made it zero.
 constexpr int kPixels = 4, kNone = 4;
 
-/// With how many pairs of a tap and an input channel a kernel has few taps.
+/// A kernel has few taps if its pairs of a tap and an input channel, and a 1 for the bias, fit into
+/// a patch.
 constexpr int kPatch = 32, kFewTaps = kPatch - 1;
 
 /// For kernels of more than kFewTaps taps and input channels: see pooled_conv2d.cu.
@@ -51,7 +52,7 @@ class PooledGradient {
   void run(const real* padded_x,         // [batch][padded height][padded width][in]
            const real* dy,               // [batch][oh / 2][ow / 2][out]
            const unsigned char* winner,  // like dy
-           const Window* window,         // [oh / 2][ow / 2][2][2]
+           const FirstTap* first_tap,    // [oh / 2][ow / 2][2][2]
            const real* kernel,           // [kh][kw][in][out]
            int batch,
            real* dkernel,  // [kh][kw][in][out]
@@ -61,7 +62,7 @@ class PooledGradient {
  private:
   Geometry g_{}, padded_{};
   int images_per_split_ = 1;
-  Buffer<int> segment_;        // [segments]: how far its x lies from that of its window's first tap
+  Buffer<int> segment_;        // [segments]: how far its x lies from that of the first tap
   Buffer<real> partial_;       // [splits][out][segments][kVectorLanes]
   Buffer<real> partial_bias_;  // [splits][out]
   Buffer<real> kernel_sum_;    // [out][segments][kVectorLanes]
@@ -75,8 +76,9 @@ class FewTapsGradient {
   FewTapsGradient(const Geometry& geometry, const Geometry& padded, int max_batch);
 
   /// As PooledGradient's.
-  void run(const real* padded_x, const real* dy, const unsigned char* winner, const Window* window,
-           const real* kernel, int batch, real* dkernel, real* dbias, real* dx);
+  void run(const real* padded_x, const real* dy, const unsigned char* winner,
+           const FirstTap* first_tap, const real* kernel, int batch, real* dkernel, real* dbias,
+           real* dx);
 
  private:
   Geometry g_{}, padded_{};

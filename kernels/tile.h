@@ -9,15 +9,17 @@
 // this:
 //
 //   Tile<V> tile;  // all sums are zero
-//   tile.add_product([&](int m) { return a + m * K; }, [](int k) { return k; }, b, N, columns, K);
+//   tile.add_product([&](int m) { return a + min(m, rows - 1) * K; }, [](int k) { return k; },
+//                    b, N, columns, K);
 //   tile.store(rows, columns,
 //              [&](int m, int n, Vector sum, int count) { store(c + m * N + n, sum, count); });
 //
 // All threads of the block call both; add_product may be called more than once. The number a[m][k]
-// is row(m)[at(k)], so that the rows and columns of a may lie anywhere; b is a plain matrix. V, the
-// width of the tile in units of kLanes columns, is 1, 2 or 3: with_width() chooses it. The last
-// template argument says which numbers of a lie side by side in memory: those of a row, or those of
-// a column.
+// is row(m)[at(k)], so that the rows and columns of a may lie anywhere; row() is asked for all
+// kRows rows, and on a CPU at() a little beyond K. b is a plain matrix, of which `columns` are in
+// use. V, the width of the tile in units of kLanes columns, is 1, 2 or 3: with_width() chooses it.
+// The last template argument says which numbers of a lie side by side in memory: those of a row, or
+// those of a column.
 
 #include "vector.h"
 
@@ -274,7 +276,8 @@ class Strip {
 #endif
 
 /// Calls f with the width of tile, as a std::integral_constant, that suits a matrix of `columns`
-/// columns: few of the tiles' columns should lie beyond it, and a wide tile loads a less often.
+/// columns: few of the tiles' columns should lie beyond it, and a wide tile loads a less often. A
+/// step of k costs about 4 for each unit of width, and 1 for a.
 template <class F>
 void with_width(int columns, F f) {
   const auto cost = [&](int width) { return tiles(columns, width * kLanes) * (4 * width + 1); };
