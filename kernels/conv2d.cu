@@ -60,17 +60,18 @@ __global__ void forward_kernel(
       },
       [&](int k) { return offset[k]; }, kernel + n0, g.out, channels, g.taps());
 
-  const long first = b0 * g.y_size() + static_cast<long>(blockIdx.x) * g.out + n0;
+  const long y_size = g.y_size();
+  const long first = b0 * y_size + static_cast<long>(blockIdx.x) * g.out + n0;
   if (!pooled)
-    tile.store(images, channels, [&](int m, int n, Vector sum, int count) {
+    tile.store(images, channels, [=](int m, int n, Vector sum, int count) {
       const Vector z = sum + load(bias + n0 + n);
-      store(y + first + m * g.y_size() + n, with_relu ? relu(z) : z, count);
+      store(y + first + m * y_size + n, with_relu ? relu(z) : z, count);
     });
   else
     tile.store_largest_of_4(images, channels,
-                            [&](int m, int n, Vector largest, Vector which, int count) {
+                            [=](int m, int n, Vector largest, Vector which, int count) {
                               const Vector z = largest + load(bias + n0 + n);
-                              const long at = first + m * g.y_size() + n;
+                              const long at = first + m * y_size + n;
                               store(y + at, with_relu ? relu(z) : z, count);
                               if (with_relu) which = z <= 0 ? broadcast(kNone) : which;
                               store_bytes(winner + at, which, count);
