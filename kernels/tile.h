@@ -45,6 +45,13 @@ class Tile {
   static constexpr int kColumns = V * kLanes;
   static constexpr Dim3 kThreads = threads(1);
 
+  __forceinline__ Tile() {
+#pragma GCC unroll 8
+    for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) sum_[m][v] = Vector{};
+  }
+
   /// sum[m][n] += Σ_{k < count} row(m)[at(k)] * b[k * b_stride + n]
   template <class Row, class At>
   __forceinline__ void add_product(Row row, At at, const real* b, int b_stride, int /*columns*/,
@@ -107,7 +114,7 @@ class Tile {
   }
 
  private:
-  Vector sum_[kRows][V]{};
+  Vector sum_[kRows][V];
 };
 
 /// A tile whose block shares nothing, for a recurrence; on a CPU, every tile is one.
