@@ -89,7 +89,7 @@ class Tile {
   /// on, as a Vector, and their thread calls it. Not inlined: what f needs in registers must not
   /// push sums out of them.
   template <class F>
-  __attribute__((noinline)) void store(int rows, int columns, F f) const {
+  __attribute__((noinline)) void store(int rows, int columns, const F& f) const {
     for (int m = 0; m < min(rows, kRows); ++m)
       for (int v = 0; v < V && v * kLanes < columns; ++v)
         f(m, v * kLanes, sum_[m][v], min(columns - v * kLanes, kLanes));
@@ -98,7 +98,7 @@ class Tile {
   /// The same for the largest of each four rows, 4 m to 4 m + 3, or the last that is not a number:
   /// calls f(m, n, largest, row, count), where row says which of the four it was, 0 to 3.
   template <class F>
-  __attribute__((noinline)) void store_largest_of_4(int rows, int columns, F f) const {
+  __attribute__((noinline)) void store_largest_of_4(int rows, int columns, const F& f) const {
     for (int m = 0; m < min(rows, kRows / 4); ++m)
       for (int v = 0; v < V && v * kLanes < columns; ++v) {
         Vector largest = sum_[4 * m][v], row{};
@@ -167,7 +167,7 @@ class Tile {
   /// Calls f(m, n, sums, count) for m < rows and n < columns: sums are `count` sums from sum[m][n]
   /// on, as a Vector, and their thread calls it.
   template <class F>
-  __device__ void store(int rows, int columns, F f) const {
+  __device__ void store(int rows, int columns, const F& f) const {
     for (int m = 0; m < 4; ++m)
       for (int n = 0; n < 4; ++n)
         if (own_row() + m < rows && own_column() + n < columns)
@@ -177,7 +177,7 @@ class Tile {
   /// The same for the largest of each four rows, 4 m to 4 m + 3, or the last that is not a number:
   /// calls f(m, n, largest, row, count), where row says which of the four it was, 0 to 3.
   template <class F>
-  __device__ void store_largest_of_4(int rows, int columns, F f) const {
+  __device__ void store_largest_of_4(int rows, int columns, const F& f) const {
     if (own_row() / 4 >= rows) return;
     for (int n = 0; n < 4 && own_column() + n < columns; ++n) {
       real largest = sum_[0][n], row = 0;
@@ -262,7 +262,7 @@ class Strip {
 
   /// As a tile's; all threads must call it.
   template <class F>
-  __device__ void store(int rows, int columns, F f) const {
+  __device__ void store(int rows, int columns, const F& f) const {
     __shared__ real part[kRows][kMaxThreads];
     for (int m = 0; m < kRows; ++m) part[m][threadIdx.y * blockDim.x + threadIdx.x] = sum_[m];
     __syncthreads();
@@ -286,7 +286,7 @@ class Strip {
 /// columns: few of the tiles' columns should lie beyond it, and a wide tile loads a less often. A
 /// step of k costs about 4 for each unit of width, and 1 for a.
 template <class F>
-void with_width(int columns, F f) {
+void with_width(int columns, const F& f) {
   const auto cost = [&](int width) { return tiles(columns, width * kLanes) * (4 * width + 1); };
   if (cost(3) <= cost(2) && cost(3) <= cost(1))
     f(std::integral_constant<int, 3>());
