@@ -64,13 +64,15 @@ class Tile {
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) sum[m][v] = sum_[m][v];
     }
+    const real* ahead = b + 8L * b_stride;
     for (int k = 0; k < count; ++k) {
       Vector b_row[V];
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) {
         b_row[v] = load(b + v * kLanes);
-        __builtin_prefetch(b + 8L * b_stride + v * kLanes);
+        __builtin_prefetch(ahead + v * kLanes);
       }
+      ahead += b_stride;
       const long column = at(k);
       if (kNeighbours == kInColumn) __builtin_prefetch(a[0] + at(k + 8));
 #pragma GCC unroll 8
