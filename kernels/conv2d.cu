@@ -190,7 +190,7 @@ class Conv2d : public Layer {
 
     if (g_.pool == 2) {
       winner_ = Buffer<unsigned char>(max_batch * g_.y_size());
-      if (few_taps())
+      if (has_few_taps(g_))
         few_taps_gradient_ = FewTapsGradient(g_, padded_, max_batch);
       else
         pooled_gradient_ = PooledGradient(g_, padded_, max_batch);
@@ -225,7 +225,7 @@ class Conv2d : public Layer {
     };
     if (g_.pool == 1)
       backward_by_tiles(x, y, dy, dx, batch);
-    else if (few_taps())
+    else if (has_few_taps(g_))
       pooled_backward(few_taps_gradient_);
     else
       pooled_backward(pooled_gradient_);
@@ -234,7 +234,6 @@ class Conv2d : public Layer {
  private:
   Parameter& kernel() { return parameters[0]; }
   Parameter& bias() { return parameters[1]; }
-  bool few_taps() const { return g_.taps() <= kFewTaps; }
   bool has_border() const { return needs_padding(g_.rows) || needs_padding(g_.columns); }
   // x with the zeros that forward() put around it.
   const real* with_border(const real* x) const { return has_border() ? padded_x_.data() : x; }

@@ -5,9 +5,8 @@
 // multiplied by is only two vectors of a CPU. So these kernels go through all pooling windows,
 // without any question that a processor could guess wrong: `winner` chooses one of five patches.
 //
-// A patch is what a pixel of z sees of x, or gives to dx: x[b][o s - t + i][p s - l + j][c] over i, j
-// and c, one number after the other as in the kernel. Four patches belong to the pixels of a pooling
-// window, the fifth to kNone.
+// A patch is what a pixel of z sees of x, or gives to dx: all its taps, one after the other. Four
+// patches belong to the pixels of a pooling window, the fifth to kNone.
 
 #include "common.h"
 #include "pooled_conv2d.h"
@@ -20,7 +19,8 @@ namespace {
 constexpr Dim3 kThreads = threads(32, 4), kRowOfThreads = threads(32);
 constexpr int kPatchVectors = kPatch / kVectorLanes / kThreads.x;
 constexpr int kChannels = 4;  // at once, so that one need not wait for the sum before
-constexpr int kWindows = 12;  // whose patches are written at once
+constexpr int kWindows = 12;  // neighbours in a row, done together
+constexpr int kStrip = 2 * kWindows * kPatch;
 // The images of a block: a GPU needs many blocks, a CPU had better not write so many sums.
 constexpr int kImages = kVectorLanes == 1 ? 1 : 4;
 
@@ -29,8 +29,11 @@ __device__ __forceinline__ int own_lane(int vector) {
 }
 
 // A block sums dkernel and dbias over kImages images: of every pooling window, the chosen patch
-// times dz. A patch has a 1 after its last number, so that its sum is dbias; that of kNone has
-// zeros. Here x has its zeros around it.
+// times dz. Two rows of pixels make a row of pooling windows, and each has its strip: column after
+// column, what the pixels see of x, x[b][o s - t + i][w][c] over i and c, and a 1, whose sum is
+// dbias. A patch is kw columns of a strip, and the next pixel's begins s columns later; that of
+// kNone has zeros. Here x has its zeros around it.
+template <bool kOneChannel>
 __global__ void backward_kernel_kernel(
     Geometry g,
     const real* __restrict__ x,                // [batch][height][width][in]
@@ -39,25 +42,33 @@ __global__ void backward_kernel_kernel(
     const unsigned char* __restrict__ winner,  // like dy
     int batch,
     real* __restrict__ partial) {  // [tiles of images][out][kPatch]
-  // A row is copied in whole Vectors, so there is room after the last.
-  __shared__ real patch[kWindows][kPixels + 1][kPatch + kVectorLanes];
-  const int row = g.columns.kernel * g.in, x_row = g.columns.input * g.in, taps = g.taps();
-  for (int k = threadIdx.y; k < kWindows; k += blockDim.y)
-    for (int t = threadIdx.x; t < kPatch; t += blockDim.x) patch[k][kNone][t] = 0;
+  __shared__ real strips[2 * kStrip + kPatch];
+  __shared__ int patch[kWindows][kPixels + 1];  // where in the strips it begins
+  const int in = kOneChannel ? 1 : g.in, column = column_size(g), x_row = g.columns.input * in;
+  const int thread = threadIdx.y * blockDim.x + threadIdx.x, all = blockDim.y * blockDim.x;
+  for (int k = thread; k < kWindows; k += all) {
+    for (int q = 0; q < kPixels; ++q)
+      patch[k][q] = q / 2 * kStrip + (2 * k + q % 2) * g.columns.stride * column;
+    patch[k][kNone] = 2 * kStrip;
+  }
+  for (int i = thread; i < 2 * kStrip + kPatch; i += all) strips[i] = 0;
+  __syncthreads();
+  for (int i = (thread + 1) * column - 1; i < kStrip; i += all * column)
+    strips[i] = strips[kStrip + i] = 1;
 
   const int b0 = blockIdx.x * kImages, b1 = min(b0 + kImages, batch);
   for (int b = b0; b < b1; ++b)
-    for (int k0 = 0; k0 < g.y_pixels(); k0 += kWindows) {
-      const int count = min(g.y_pixels() - k0, kWindows);
-      __syncthreads();  // the patches before these have been used
-      for (int p = threadIdx.y; p < count * kPixels; p += blockDim.y) {
-        const real* from = x + b * g.x_size() + first_tap[k0 * kPixels + p].at;
-        real* to = patch[p / kPixels][p % kPixels];
-        for (int i = 0; i < g.rows.kernel; ++i)
-          for (int k = threadIdx.x * kVectorLanes; k < row; k += blockDim.x * kVectorLanes)
-            store(to + i * row + k, load(from + i * x_row + k), kVectorLanes);
-        if (threadIdx.x == 0) to[taps] = 1;
-      }
+    for (int k0 = 0, count; k0 < g.y_pixels(); k0 += count) {
+      count = min(g.y_width() - k0 % g.y_width(), kWindows);
+      const int width = (2 * count - 1) * g.columns.stride + g.columns.kernel;
+      __syncthreads();  // the strips before these have been used
+      for (int row = 0; row < 2; ++row)
+        for (int i = threadIdx.y; i < g.rows.kernel; i += blockDim.y) {
+          const real* from = x + b * g.x_size() + first_tap[k0 * kPixels + 2 * row].at + i * x_row;
+          real* to = strips + row * kStrip + i * in;
+          for (int w = threadIdx.x; w < width; w += blockDim.x)
+            for (int c = 0; c < in; ++c) to[w * column + c] = from[w * in + c];
+        }
       __syncthreads();
 
       const long first = b * g.y_size() + static_cast<long>(k0) * g.out;
@@ -71,7 +82,7 @@ __global__ void backward_kernel_kernel(
 #pragma GCC unroll 4
           for (int n = 0; n < kChannels; ++n) {
             const long at = first + k * g.out + min(n0 + n, g.out - 1);
-            const real* from = patch[k][winner[at]];
+            const real* from = strips + patch[k][winner[at]];
 #pragma GCC unroll 8
             for (int v = 0; v < kPatchVectors; ++v) sum[n][v] += dy[at] * load(from + own_lane(v));
           }
@@ -90,13 +101,15 @@ __global__ void backward_kernel_kernel(
 }
 
 // A block does one tap and input channel, the last block dbias.
-__global__ void separate_kernel(int out,
+__global__ void separate_kernel(Geometry g,
                                 const real* __restrict__ sum,  // [out][kPatch]
                                 real* __restrict__ dkernel,    // [kh][kw][in][out]
                                 real* __restrict__ dbias) {    // [out]
-  const int t = blockIdx.x;
-  real* to = t + 1 < static_cast<int>(gridDim.x) ? dkernel + static_cast<long>(t) * out : dbias;
-  for (int n = threadIdx.x; n < out; n += blockDim.x) to[n] = sum[n * kPatch + t];
+  const int t = blockIdx.x, i_j = t / g.in, i = i_j / g.columns.kernel, j = i_j % g.columns.kernel;
+  const bool is_tap = t < g.taps();
+  const int in_patch = is_tap ? j * column_size(g) + i * g.in + t % g.in : column_size(g) - 1;
+  real* to = is_tap ? dkernel + static_cast<long>(t) * g.out : dbias;
+  for (int n = threadIdx.x; n < g.out; n += blockDim.x) to[n] = sum[n * kPatch + in_patch];
 }
 
 // A block computes dx of an image, one pooling window after the other: it adds the kernel times dz
@@ -151,10 +164,10 @@ void FewTapsGradient::run(const real* padded_x, const real* dy, const unsigned c
                           const FirstTap* first_tap, const real* kernel, int batch, real* dkernel,
                           real* dbias, real* dx) {
   const int blocks = tiles(batch, kImages), sums = g_.out * kPatch;
-  launch(backward_kernel_kernel, blocks, kThreads, padded_, padded_x, first_tap, dy, winner, batch,
-         partial_.data());
+  launch(g_.in == 1 ? backward_kernel_kernel<true> : backward_kernel_kernel<false>, blocks, kThreads,
+         padded_, padded_x, first_tap, dy, winner, batch, partial_.data());
   sum_rows(partial_.data(), blocks, sums, sums, sum_.data());
-  launch(separate_kernel, g_.taps() + 1, threads(64), g_.out, sum_.data(), dkernel, dbias);
+  launch(separate_kernel, g_.taps() + 1, threads(64), g_, sum_.data(), dkernel, dbias);
   if (!dx) return;
   transpose(kernel, 1, g_.taps(), g_.out, kernel_t_.data());
   launch(backward_x_kernel, batch, kRowOfThreads, g_, first_tap, dy, winner, kernel_t_.data(), dx);

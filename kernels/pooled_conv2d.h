@@ -36,11 +36,15 @@ struct FirstTap {
 /// the ReLU made it zero.
 constexpr int kPixels = 4, kNone = 4;
 
-/// A kernel has few taps if its pairs of a tap and an input channel, and a 1 for the bias, fit into
-/// a patch.
-constexpr int kPatch = 32, kFewTaps = kPatch - 1;
+/// A convolution has few taps if its windows' columns, each with a 1 for the bias, fit into a patch
+/// of kPatch numbers, and no column lies between two windows.
+constexpr int kPatch = 32;
+__host__ __device__ inline int column_size(const Geometry& g) { return g.rows.kernel * g.in + 1; }
+inline bool has_few_taps(const Geometry& g) {
+  return g.columns.kernel * column_size(g) <= kPatch && g.columns.stride <= g.columns.kernel;
+}
 
-/// For kernels of more than kFewTaps taps and input channels: see pooled_conv2d.cu.
+/// For convolutions that do not have few taps: see pooled_conv2d.cu.
 class PooledGradient {
  public:
   PooledGradient() = default;
@@ -69,7 +73,7 @@ class PooledGradient {
   Buffer<real> kernel_t_;      // [out][kh][kw][in]
 };
 
-/// For kernels of up to kFewTaps taps and input channels: see few_taps_conv2d.cu.
+/// For those that have: see few_taps_conv2d.cu.
 class FewTapsGradient {
  public:
   FewTapsGradient() = default;
