@@ -70,7 +70,7 @@ class Tile {
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) {
         b_row[v] = load(b + v * kLanes);
-        __builtin_prefetch(ahead + v * kLanes);
+        if (v % 2 == 0) __builtin_prefetch(ahead + v * kLanes);  // lines come in pairs
       }
       ahead += b_stride;
       const long column = at(k);
