@@ -146,23 +146,24 @@ class Tile {
   /// sum[m][n] += Σ_{k < count} row(m)[at(k)] * b[k * b_stride + n]
   template <class Row, class At>
   __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns, int count) {
-    __shared__ real a_slice[kSlice][kRows + 4];  // 4 more, or its writers meet in one memory bank
-    __shared__ real b_slice[kSlice][kColumns];
+    __shared__ Four a_slice[kSlice][kRows / 4 + 1];  // 1 more, or its writers meet in a memory bank
+    __shared__ Four b_slice[kSlice][kColumns / 4];
     real next_a[kAPerThread], next_b[kBPerThread];
 
     load_slice(next_a, next_b, 0, row, at, b, b_stride, columns, count);
     for (int k0 = 0; k0 < count; k0 += kSlice) {
       __syncthreads();  // the slice before this one has been used
       for (int i = 0; i < kAPerThread; ++i)
-        if (a_index(i) < kSlice * kRows) a_slice[a_k(i)][a_m(i)] = next_a[i];
-      for (int i = 0; i < kBPerThread; ++i) b_slice[b_k(i)][b_n(i)] = next_b[i];
+        if (a_index(i) < kSlice * kRows) a_slice[a_k(i)][a_m(i) / 4].of[a_m(i) % 4] = next_a[i];
+      for (int i = 0; i < kBPerThread; ++i) b_slice[b_k(i)][b_n(i) / 4].of[b_n(i) % 4] = next_b[i];
       __syncthreads();
       if (k0 + kSlice < count)
         load_slice(next_a, next_b, k0 + kSlice, row, at, b, b_stride, columns, count);
-      for (int k = 0; k < kSlice; ++k)
+      for (int k = 0; k < kSlice; ++k) {
+        const Four a = a_slice[k][own_row() / 4], b_row = b_slice[k][own_column() / 4];
         for (int m = 0; m < 4; ++m)
-          for (int n = 0; n < 4; ++n)
-            sum_[m][n] += a_slice[k][own_row() + m] * b_slice[k][own_column() + n];
+          for (int n = 0; n < 4; ++n) sum_[m][n] += a.of[m] * b_row.of[n];
+      }
     }
   }
 
@@ -193,6 +194,11 @@ class Tile {
   }
 
  private:
+  // Loaded by one instruction.
+  struct alignas(4 * sizeof(real)) Four {
+    real of[4];
+  };
+
   static constexpr int kSlice = 16;
   static constexpr int kAPerThread = (kSlice * kRows + kThreads.x - 1) / kThreads.x;
   static constexpr int kBPerThread = kSlice * kColumns / kThreads.x;
