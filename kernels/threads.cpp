@@ -32,14 +32,15 @@ void flush_denormals() {
 #endif
 }
 
-// Worker threads that wait for jobs. A job is handed out in ranges, first come, first served. A
-// training step is some twenty jobs of less than a millisecond, so a worker that has nothing to do
-// looks for the next job for a while before it goes to sleep.
+// Worker threads that wait for jobs. Each has its share of a job, the same images in every layer, say,
+// so that it finds in its cache what it wrote there; it does them in ranges, and then helps the others
+// with theirs. A training step is some twenty jobs of less than a millisecond, so a worker that has
+// nothing to do looks for the next job for a while before it goes to sleep.
 class Workers {
  public:
-  explicit Workers(int count) {
+  explicit Workers(int count) : shares_(count) {
     flush_denormals();  // the thread that asks for workers works, too
-    for (int i = 1; i < count; ++i) workers_.emplace_back([this] { work(); });
+    for (int i = 1; i < count; ++i) workers_.emplace_back([this, i] { work(i); });
   }
 
   ~Workers() {
@@ -56,20 +57,28 @@ class Workers {
     body_ = body;
     n_ = n;
     range_ = std::max(1, n / (16 * count()));
-    next_ = 0;
+    for (int i = 0; i < count(); ++i) {
+      shares_[i].next = static_cast<int>(1L * n * i / count());
+      shares_[i].end = static_cast<int>(1L * n * (i + 1) / count());
+    }
     busy_ = static_cast<int>(workers_.size());
     announce();
-    take_ranges();
+    take_ranges(0);
     while (busy_.load(std::memory_order_acquire) > 0) pause_briefly();
   }
 
  private:
+  struct alignas(64) Share {  // a cache line each
+    std::atomic<int> next;
+    int end;
+  };
+
   void announce() {
     job_.fetch_add(1, std::memory_order_release);
     job_.notify_all();
   }
 
-  void work() {
+  void work(int self) {
     flush_denormals();
     for (unsigned seen = 0;;) {
       for (int i = 0; i < 20000 && job_.load(std::memory_order_acquire) == seen; ++i)
@@ -77,22 +86,26 @@ class Workers {
       job_.wait(seen, std::memory_order_acquire);
       ++seen;
       if (stop_) return;
-      take_ranges();
+      take_ranges(self);
       busy_.fetch_sub(1, std::memory_order_release);
     }
   }
 
-  void take_ranges() {
-    for (;;) {
-      const int begin = next_.fetch_add(range_, std::memory_order_relaxed);
-      if (begin >= n_) return;
-      call_(body_, begin, std::min(begin + range_, n_));
+  void take_ranges(int self) {
+    for (int i = 0; i < count(); ++i) {
+      Share& share = shares_[(self + i) % count()];
+      for (;;) {
+        const int begin = share.next.fetch_add(range_, std::memory_order_relaxed);
+        if (begin >= share.end) break;
+        call_(body_, begin, std::min(begin + range_, share.end));
+      }
     }
   }
 
   std::vector<std::thread> workers_;
   std::atomic<unsigned> job_ = 0;  // counts the jobs announced so far
-  std::atomic<int> next_ = 0, busy_ = 0;
+  std::vector<Share> shares_;
+  std::atomic<int> busy_ = 0;
   std::atomic<bool> stop_ = false;
   void (*call_)(const void*, int, int) = nullptr;
   const void* body_ = nullptr;
