@@ -26,6 +26,7 @@ constexpr Dim3 kThreads = threads(32, 4);
 // The channels of a thread: on a GPU one, on a CPU two Vectors, for its loops are short.
 constexpr int kVectors = kVectorLanes == 1 ? 1 : 2;
 constexpr int kChannels = kVectors * kVectorLanes;
+constexpr int kPixels = 4;  // neighbours that a thread computes at once
 
 // A block computes one row (b, o) of outputs, a thread four neighbouring pixels at a time, so that
 // it loads a number of the kernel once for the four. Here x has its zeros around it.
@@ -35,7 +36,6 @@ __global__ void forward_kernel(Axis rows, Axis columns, int channels,
                                const real* __restrict__ kernel,  // [kh][kw][channels]
                                const real* __restrict__ bias,    // [channels]
                                real* __restrict__ y) {           // [batch][oh][ow][channels]
-  constexpr int kPixels = 4;
   const int b = blockIdx.x / rows.output, o = blockIdx.x % rows.output;
   const long x_row = (static_cast<long>(b) * rows.input + o * rows.stride) * columns.input;
   const long y_row = static_cast<long>(blockIdx.x) * columns.output;
@@ -64,33 +64,42 @@ __global__ void forward_kernel(Axis rows, Axis columns, int channels,
     }
 }
 
-// A block computes one row (b, h) of input gradients. Pixel w is read by the outputs p with
-// 0 <= w + before - p stride < kw, and rows likewise.
+// A block computes one row (b, h) of input gradients, a thread again four neighbouring pixels at a
+// time. Output p reads pixel w with tap j = w + before - p stride, if there is such a tap; for those
+// that read only some of the four pixels, the rows of the kernel have three zeros at both ends here.
 __global__ void backward_x_kernel(Axis rows, Axis columns, int channels,
                                   const real* __restrict__ dz,      // [batch][oh][ow][channels]
-                                  const real* __restrict__ kernel,  // [kh][kw][channels]
+                                  const real* __restrict__ kernel,  // [kh][3 + kw + 3][channels]
                                   real* __restrict__ dx) {  // [batch][height][width][channels]
   const int b = blockIdx.x / rows.input, h = blockIdx.x % rows.input;
   const int o0 = rows.first_output(h), o1 = rows.end_output(h);
-  for (int w = threadIdx.y; w < columns.input; w += blockDim.y) {
-    const int p0 = columns.first_output(w), p1 = columns.end_output(w);
+  const int kernel_row = columns.kernel + 2 * (kPixels - 1);
+  const long dx_row = static_cast<long>(blockIdx.x) * columns.input;
+  for (int w0 = threadIdx.y * kPixels; w0 < columns.input; w0 += blockDim.y * kPixels) {
+    const int p0 = columns.first_output(w0);
+    const int p1 = columns.end_output(min(w0 + kPixels, columns.input) - 1);
     for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
-      Vector sum[kVectors]{};
+      Vector sum[kPixels][kVectors];
+      for (int q = 0; q < kPixels; ++q)
+        for (int v = 0; v < kVectors; ++v) sum[q][v] = Vector{};
       for (int o = o0; o < o1; ++o) {
         const int i = h + rows.before - o * rows.stride;
         const real* dz_row =
             dz + (static_cast<long>(b) * rows.output + o) * columns.output * channels + c;
         for (int p = p0; p < p1; ++p) {
-          const int j = w + columns.before - p * columns.stride;
-          const real* weights = kernel + (i * columns.kernel + j) * channels + c;
-          for (int v = 0; v < kVectors; ++v)
-            sum[v] +=
-                load(dz_row + p * channels + v * kVectorLanes) * load(weights + v * kVectorLanes);
+          const int j = w0 + columns.before - p * columns.stride;
+          const real* weights = kernel + (i * kernel_row + kPixels - 1 + j) * channels + c;
+          for (int v = 0; v < kVectors; ++v) {
+            const Vector gradient = load(dz_row + p * channels + v * kVectorLanes);
+            for (int q = 0; q < kPixels; ++q)
+              sum[q][v] += gradient * load(weights + q * channels + v * kVectorLanes);
+          }
         }
       }
-      real* dx_pixel = dx + (static_cast<long>(blockIdx.x) * columns.input + w) * channels + c;
-      for (int v = 0; v < kVectors; ++v)
-        store(dx_pixel + v * kVectorLanes, sum[v], channels - c - v * kVectorLanes);
+      for (int q = 0; q < kPixels && w0 + q < columns.input; ++q)
+        for (int v = 0; v < kVectors; ++v)
+          store(dx + (dx_row + w0 + q) * channels + c + v * kVectorLanes, sum[q][v],
+                channels - c - v * kVectorLanes);
     }
   }
 }
@@ -166,6 +175,10 @@ class DepthwiseConv2d : public Layer {
       padded_x_ = Buffer<real>(static_cast<long>(max_batch) * padded_rows_.input *
                                padded_columns_.input * channels_);
     }
+    kernel_rows_ = window_axis(name, size.height, 1, 1, kSame);
+    kernel_columns_ = window_axis(name, size.width, 2 * kPixels - 1, 1, kSame);
+    padded_kernel_ = Buffer<real>(static_cast<long>(size.height) *
+                                  padded(kernel_columns_).input * channels_);
     images_per_split_ = static_cast<int>(max(1L, max_batch * window / (kTapsPerBlock * 256)));
     partial_ = Buffer<real>(tiles(max_batch, images_per_split_) * window * channels_);
     return {rows_.output, columns_.output, channels_};
@@ -187,9 +200,10 @@ class DepthwiseConv2d : public Layer {
            padded_columns_, channels_, with_border(x), dz, batch, images_per_split_,
            partial_.data());
     sum_rows(partial_.data(), splits, taps * channels_, taps * channels_, kernel().gradient);
-    if (dx)
-      launch(backward_x_kernel, batch * rows_.input, kThreads, rows_, columns_, channels_, dz,
-             kernel().value, dx);
+    if (!dx) return;
+    pad(kernel().value, kernel_rows_, kernel_columns_, channels_, 1, padded_kernel_.data());
+    launch(backward_x_kernel, batch * rows_.input, kThreads, rows_, columns_, channels_, dz,
+           padded_kernel_.data(), dx);
   }
 
  private:
@@ -201,10 +215,12 @@ class DepthwiseConv2d : public Layer {
 
   DepthwiseConv2dOptions options_;
   Axis rows_{}, columns_{}, padded_rows_{}, padded_columns_{};
+  Axis kernel_rows_{}, kernel_columns_{};  // the kernel as an image, which gets zeros beside it
   int channels_ = 0, images_per_split_ = 1;
   BiasGradient bias_gradient_;
-  Buffer<real> padded_x_;  // [max_batch][padded height][padded width][channels]
-  Buffer<real> partial_;   // [splits][kh][kw][channels]
+  Buffer<real> padded_x_;       // [max_batch][padded height][padded width][channels]
+  Buffer<real> padded_kernel_;  // [kh][3 + kw + 3][channels]
+  Buffer<real> partial_;        // [splits][kh][kw][channels]
 };
 
 }  // namespace

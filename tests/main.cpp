@@ -49,7 +49,7 @@ static int run(const std::vector<std::string>& wanted) {
     for (const std::string& part : wanted)
       if (test.name.find(part) != std::string::npos) chosen = true;
     if (!chosen) continue;
-    std::printf("%-72s", test.name.c_str());
+    std::printf("%-74s ", test.name.c_str());
     std::fflush(stdout);
     const auto start = std::chrono::steady_clock::now();
     std::string problem;
