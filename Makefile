@@ -61,8 +61,8 @@ TEST_OBJECTS := $(call objects,once,$(TESTS_ONCE)) $(ONCE_OBJECTS) \
                   $(call objects,$(t)_$(r),$(PER_TARGET) $(TESTS_PER_TARGET))))
 
 # Timed in single precision, checked against double precision on the cpu target.
-BENCH_PER_TARGET := $(wildcard tests/bench/target_*.cpp)
-BENCH_ONCE := $(filter-out $(BENCH_PER_TARGET),$(wildcard tests/bench/*.cpp))
+BENCH_PER_TARGET := $(wildcard tests/bench/*.cu)
+BENCH_ONCE := $(wildcard tests/bench/*.cpp)
 BENCH_OBJECTS := $(call objects,once,$(BENCH_ONCE)) $(SHARED_OBJECTS) \
                  $(foreach t,$(TARGETS),$(call objects,$(t)_float,$(BENCH_PER_TARGET))) \
                  $(call objects,cpu_double,$(PER_TARGET) $(BENCH_PER_TARGET))

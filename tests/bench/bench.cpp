@@ -189,7 +189,7 @@ class Bench {
     return all;
   }
 
-  // Single precision is exact for the sums of products that target_bench.cpp chooses. An LSTM's
+  // Single precision is exact for the sums of products that target_bench.cu chooses. An LSTM's
   // sigmoids are not, and each of 28 steps hands its errors, of 6e-8 each, on to the next.
   void check(const std::string& model) const {
     for (const size_t i : chosen(model)) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the benchmark asks of a target (target_bench.cpp, compiled once for each), and how much work
+// What the benchmark asks of a target (target_bench.cu, compiled once for each), and how much work
 // a layer is (work.cpp).
 
 #include <cstdint>
