@@ -30,7 +30,7 @@ WARNINGS := -Wall -Wextra
 # The last two flags let the compiler turn a loop with a comparison or a square root into vectors.
 CXXFLAGS := -std=c++20 -g1 -march=native -pthread $(WARNINGS) \
             -fno-math-errno -fno-trapping-math $(if $(SANITIZE),-fsanitize=$(SANITIZE))
-CPPFLAGS := -MMD -MP $(if $(NVCC),-DWITH_GPU)
+CPPFLAGS := -MMD -MP $(if $(NVCC),-DWITH_GPU -isystem $(dir $(NVCC))../include)
 # The cpu target's kernels, where all the time is spent, are compiled with -O3, all else with -O1, for
 # a short build; and the emulated ones for a debugger. CUDA's pragmas are for nvcc alone.
 KERNEL_FLAGS := -Wno-unknown-pragmas
@@ -38,8 +38,8 @@ EMULATED_FLAGS := -g
 # Most files include some of these headers, and reading them takes longer than all the rest. The
 # compiler reads them once for each level of optimisation (a precompiled header).
 HEADERS := algorithm cmath functional map memory set string vector
-# 1675: a pragma for g++
-NVCCFLAGS := -std=c++20 -O3 -lineinfo -diag-suppress 1675 $(GPU_ARCH) -Xcompiler -pthread,-Wall,-Wextra
+# The level is that of the host's part: a GPU's is always optimised. 1675: a pragma for g++.
+NVCCFLAGS := -std=c++20 -O1 -lineinfo -diag-suppress 1675 $(GPU_ARCH) -Xcompiler -pthread,-Wall,-Wextra
 
 # Compiled once for each target and number type: the kernels, and what calls them.
 PER_TARGET := $(wildcard kernels/*.cu) src/network.cpp src/models.cpp src/target_trainer.cpp
@@ -54,7 +54,7 @@ ONCE_OBJECTS := $(call objects,once,$(ONCE))
 SHARED_OBJECTS := $(ONCE_OBJECTS) $(foreach t,$(TARGETS),$(call objects,$(t)_float,$(PER_TARGET)))
 
 # Tests of layers run on every target, in single and in double precision.
-TESTS_PER_TARGET := $(wildcard tests/target_*.cpp)
+TESTS_PER_TARGET := $(wildcard tests/target_*.cpp tests/*.cu)
 TESTS_ONCE := $(filter-out $(TESTS_PER_TARGET),$(wildcard tests/*.cpp)) tests/bench/work.cpp
 TEST_OBJECTS := $(call objects,once,$(TESTS_ONCE)) $(ONCE_OBJECTS) \
                 $(foreach t,$(TARGETS),$(foreach r,float double,\
@@ -107,27 +107,30 @@ $(BUILD)/once/%.o: %.cpp $(BUILD)/O1/headers.h.gch
 	@mkdir -p $(@D)
 	$(call compile,O1) -c $< -o $@
 
-# $(1): a target that g++ compiles; $(2): its number type; $(3): the target in capitals; $(4): the
-# level of optimisation of its kernels. A .cu file is C++ there.
-define cpu_rules
-$(BUILD)/$(1)_$(2)/%.o: %.cu $(BUILD)/$(4)/headers.h.gch
-	@mkdir -p $$(@D)
-	$$(call compile,$(4)) $$(KERNEL_FLAGS) $$($(3)_FLAGS) -DTARGET_$(3) -DREAL=$(2) -x c++ -c $$< -o $$@
+# For each target and number type. $(1): the target; $(2): the type; $(3): the target in capitals.
+define target_rules
 $(BUILD)/$(1)_$(2)/%.o: %.cpp $(BUILD)/O1/headers.h.gch
 	@mkdir -p $$(@D)
 	$$(call compile,O1) -DTARGET_$(3) -DREAL=$(2) -c $$< -o $$@
 endef
-$(foreach r,float double,$(eval $(call cpu_rules,cpu,$(r),CPU,O3)))
-$(foreach r,float double,$(eval $(call cpu_rules,emulated,$(r),EMULATED,O1)))
+$(foreach r,float double,$(eval $(call target_rules,cpu,$(r),CPU)) \
+                         $(eval $(call target_rules,emulated,$(r),EMULATED)) \
+                         $(eval $(call target_rules,gpu,$(r),GPU)))
 
-define gpu_rules
-$(BUILD)/gpu_$(1)/%.o: %.cu Makefile
+# The kernels. Where there is no GPU, a .cu file is C++. $(4): the level of optimisation.
+define kernel_rules
+$(BUILD)/$(1)_$(2)/%.o: %.cu $(BUILD)/$(4)/headers.h.gch
 	@mkdir -p $$(@D)
-	$$(NVCC) $$(NVCCFLAGS) $$(CPPFLAGS) -DTARGET_GPU -DREAL=$(1) -c $$< -o $$@
-$(BUILD)/gpu_$(1)/%.o: %.cpp Makefile
-	@mkdir -p $$(@D)
-	$$(NVCC) $$(NVCCFLAGS) $$(CPPFLAGS) -DTARGET_GPU -DREAL=$(1) -x cu -c $$< -o $$@
+	$$(call compile,$(4)) $$(KERNEL_FLAGS) $$($(3)_FLAGS) -DTARGET_$(3) -DREAL=$(2) -x c++ -c $$< -o $$@
 endef
-$(foreach r,float double,$(eval $(call gpu_rules,$(r))))
+$(foreach r,float double,$(eval $(call kernel_rules,cpu,$(r),CPU,O3)) \
+                         $(eval $(call kernel_rules,emulated,$(r),EMULATED,O1)))
+
+$(BUILD)/gpu_float/%.o: %.cu Makefile
+	@mkdir -p $(@D)
+	$(NVCC) $(NVCCFLAGS) $(CPPFLAGS) -DTARGET_GPU -DREAL=float -c $< -o $@
+$(BUILD)/gpu_double/%.o: %.cu Makefile
+	@mkdir -p $(@D)
+	$(NVCC) $(NVCCFLAGS) $(CPPFLAGS) -DTARGET_GPU -DREAL=double -c $< -o $@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

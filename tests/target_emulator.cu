@@ -1,5 +1,5 @@
 // What the emulated target adds to CUDA: it reports what CUDA leaves undefined. What all targets
-// have in common is in tests/target_device.cpp.
+// have in common is in tests/target_device.cu.
 
 #include "../kernels/reduce.h"
 #include "target_test.h"
