@@ -32,7 +32,8 @@ __device__ __forceinline__ int own_lane(int vector) {
 // times dz. Two rows of pixels make a row of pooling windows, and each has its strip: column after
 // column, what the pixels see of x, x[b][o s - t + i][w][c] over i and c, and a 1, whose sum is
 // dbias. A patch is kw columns of a strip, and the next pixel's begins s columns later; that of
-// kNone has zeros. Here x has its zeros around it.
+// kNone has zeros. Here x has its zeros around it. kOneChannel tells the compiler that `in` is 1,
+// which makes a plain loop of the copying.
 template <bool kOneChannel>
 __global__ void backward_kernel_kernel(
     Geometry g,

@@ -45,6 +45,7 @@ class Tile {
   static constexpr int kColumns = V * kLanes;
   static constexpr Dim3 kThreads = threads(1);
 
+  // Vector after vector, so that the compiler keeps the zeros in registers, too.
   __forceinline__ Tile() {
 #pragma GCC unroll 8
     for (int m = 0; m < kRows; ++m)
