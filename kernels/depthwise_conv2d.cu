@@ -65,8 +65,9 @@ __global__ void forward_kernel(Axis rows, Axis columns, int channels,
 }
 
 // A block computes one row (b, h) of input gradients, a thread again four neighbouring pixels at a
-// time. Output p reads pixel w with tap j = w + before - p stride, if there is such a tap; for those
-// that read only some of the four pixels, the rows of the kernel have three zeros at both ends here.
+// time. Output p reads pixel w with tap j = w + before - p stride, if there is such a tap; for
+// those that read only some of the four pixels, the rows of the kernel have three zeros at both
+// ends here.
 __global__ void backward_x_kernel(Axis rows, Axis columns, int channels,
                                   const real* __restrict__ dz,      // [batch][oh][ow][channels]
                                   const real* __restrict__ kernel,  // [kh][3 + kw + 3][channels]

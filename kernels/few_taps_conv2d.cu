@@ -165,8 +165,8 @@ void FewTapsGradient::run(const real* padded_x, const real* dy, const unsigned c
                           const FirstTap* first_tap, const real* kernel, int batch, real* dkernel,
                           real* dbias, real* dx) {
   const int blocks = tiles(batch, kImages), sums = g_.out * kPatch;
-  launch(g_.in == 1 ? backward_kernel_kernel<true> : backward_kernel_kernel<false>, blocks, kThreads,
-         padded_, padded_x, first_tap, dy, winner, batch, partial_.data());
+  launch(g_.in == 1 ? backward_kernel_kernel<true> : backward_kernel_kernel<false>, blocks,
+         kThreads, padded_, padded_x, first_tap, dy, winner, batch, partial_.data());
   sum_rows(partial_.data(), blocks, sums, sums, sum_.data());
   launch(separate_kernel, g_.taps() + 1, threads(64), g_, sum_.data(), dkernel, dbias);
   if (!dx) return;

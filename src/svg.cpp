@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 
 #include "error.h"
+#include "numbers.h"
 
 namespace plainnet {
 
@@ -32,22 +32,8 @@ std::string escaped(const std::string& s) {
   return result;
 }
 
-/// `value` as printf writes it in `format`.
-std::string number(const char* format, double value) {
-  char buffer[400];
-  std::snprintf(buffer, sizeof buffer, format, value);
-  return buffer;
-}
-
 /// A coordinate, to a tenth of a pixel.
-std::string at(double coordinate) { return number("%.1f", coordinate); }
-
-/// 1234567 as "1,234,567".
-std::string grouped(int64_t n) {
-  std::string digits = std::to_string(n);
-  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(at, 1, ',');
-  return digits;
-}
+std::string at(double coordinate) { return format("%.1f", coordinate); }
 
 std::string label(double x, double y, const std::string& attributes, const std::string& words) {
   return text("<text x=\"", at(x), "\" y=\"", at(y), "\"", attributes.empty() ? "" : " ",
@@ -147,8 +133,8 @@ Axis value_axis(const Quantity& quantity, const std::vector<EpochRecord>& epochs
   return high > low ? linear_axis(low, high) : linear_axis(0, 1);
 }
 
-std::string shown(const Quantity& quantity, double value, const char* format) {
-  return quantity.is_share ? number(format, 100 * value) + "%" : number(format, value);
+std::string shown(const Quantity& quantity, double value, const char* pattern) {
+  return quantity.is_share ? format(pattern, 100 * value) + "%" : format(pattern, value);
 }
 
 /// One panel, its plot with the upper left corner (left, top).
@@ -168,7 +154,7 @@ std::string panel(const Quantity& quantity, const std::vector<EpochRecord>& epoc
   }
   for (const double tick : x_axis.ticks) {
     svg += line(x_of(tick), bottom, x_of(tick), bottom + 5, "#333");
-    svg += label(x_of(tick), bottom + 20, "text-anchor=\"middle\"", number("%.0f", tick));
+    svg += label(x_of(tick), bottom + 20, "text-anchor=\"middle\"", format("%.0f", tick));
   }
   svg += line(left, bottom, right, bottom, "#333") + line(left, top, left, bottom, "#333");
   svg += label(left + width / 2, bottom + 42, "text-anchor=\"middle\"", "epoch");
@@ -269,7 +255,7 @@ std::string confusion_svg(const std::string& title, const Confusion& counts) {
     svg +=
         label(left + (row + 0.5) * cell, top - 10, text(centred, " font-size=\"14\""), text(row));
     svg += label(left + size + 60, middle, "text-anchor=\"end\"",
-                 row_total ? number("%.2f%%", 100 * share(row)) : "none");
+                 row_total ? format("%.2f%%", 100 * share(row)) : "none");
   }
   svg += label(left + size / 2.0, top - 34, centred, "guess");
   svg += label(left + size + 60, top - 10, "text-anchor=\"end\"", "recall");
@@ -280,7 +266,7 @@ std::string confusion_svg(const std::string& title, const Confusion& counts) {
   svg += label(left, top + size + 24, "fill=\"#777\"",
                "Colour: the share of the row, by its cube root.");
   const std::string accuracy = total ? text(": ", grouped(right), " of ", grouped(total),
-                                            " right, ", number("%.2f%%", 100.0 * right / total))
+                                            " right, ", format("%.2f%%", 100.0 * right / total))
                                      : ": no images";
   svg += label(left + size / 2.0, 32, text(centred, " font-size=\"16\""), title + accuracy);
   return picture(left + size + 80, top + size + 40, svg);
