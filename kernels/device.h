@@ -25,7 +25,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,7 +65,7 @@ struct Place {
     return {file, line};
   }
   std::string name() const { return text(file, ":", line); }
-  bool operator==(const Place&) const = default;
+  bool operator==(const Place& other) const { return file == other.file && line == other.line; }
 };
 
 /// The extent of a grid, and the place that launches it.

@@ -13,7 +13,6 @@ struct Shape {
   int height = 1, width = 1, channels = 1;
 
   long size() const { return static_cast<long>(height) * width * channels; }
-  bool operator==(const Shape&) const = default;
 };
 
 /// How a parameter starts. initial_values() in src/initializers.h draws it.

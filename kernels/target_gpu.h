@@ -85,7 +85,8 @@ inline void release_visible(void* memory) { cudaFreeHost(memory); }
 /// driver instead of one per kernel.
 class Recording {
  public:
-  explicit Recording(const std::function<void()>& steps) {
+  template <class Steps>
+  explicit Recording(const Steps& steps) {
     check(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeThreadLocal), "begin capture");
     steps();
     cudaGraph_t graph;
