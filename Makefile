@@ -68,7 +68,7 @@ BENCH_OBJECTS := $(call objects,once,$(BENCH_ONCE)) $(SHARED_OBJECTS) \
                  $(foreach t,$(TARGETS),$(call objects,$(t)_float,$(BENCH_PER_TARGET))) \
                  $(call objects,cpu_double,$(PER_TARGET) $(BENCH_PER_TARGET))
 
-.PHONY: all test bench mnist clean
+.PHONY: all test bench mnist clean FORCE
 all: $(BUILD)/train $(BUILD)/predict
 	@ln -sf $^ .
 ifeq ($(NVCC),)
@@ -96,7 +96,14 @@ $(BUILD)/run_tests: $(TEST_OBJECTS)
 $(BUILD)/bench: $(BENCH_OBJECTS)
 	$(LINK)
 
-$(BUILD)/%/headers.h.gch: Makefile
+# With another compiler, or when nvcc has come or gone, all is compiled anew.
+SETTINGS := $(CXX) $(CXXFLAGS) $(TARGETS)
+$(BUILD)/settings: FORCE
+	@mkdir -p $(@D)
+	@echo '$(SETTINGS)' | cmp -s - $@ || echo '$(SETTINGS)' >$@
+FORCE:
+
+$(BUILD)/%/headers.h.gch: Makefile $(BUILD)/settings
 	@mkdir -p $(@D)
 	printf '#include <%s>\n' $(HEADERS) >$(@:.gch=)
 	$(CXX) $(CXXFLAGS) -$* -x c++-header $(@:.gch=) -o $@

@@ -5,19 +5,6 @@
 namespace plainnet::TARGET {
 namespace {
 
-constexpr int kColumnsPerBlock = 256;
-
-__global__ void sum_rows_kernel(const real* __restrict__ matrix,  // [rows][columns]
-                                int rows, int columns, long stride,
-                                real* __restrict__ out) {  // [columns]
-  const int begin = blockIdx.x * kColumnsPerBlock, end = min(begin + kColumnsPerBlock, columns);
-  for (int c = begin + threadIdx.x * kVectorLanes; c < end; c += blockDim.x * kVectorLanes) {
-    Vector sum{};
-    for (int r = 0; r < rows; ++r) sum += load(matrix + r * stride + c);
-    store(out + c, sum, end - c);
-  }
-}
-
 // A block transposes a square of 32 x 32 through shared memory, so that it reads and writes whole
 // rows. The 33rd column keeps the numbers of a column in different memory banks.
 constexpr int kSquare = 32;
@@ -57,32 +44,32 @@ __global__ void pad_kernel(const real* __restrict__ x, Axis rows, Axis columns, 
   }
 }
 
-// A block sums 256 rows of up to 128 columns: each row of its threads sums every eighth row.
-constexpr int kRowsPerSum = 256;
+// A block sums some rows of up to 128 columns, to one row of `out`: each row of its threads sums
+// every eighth row, and the first one their sums. With kRelu the rows are those of dy, which it turns
+// into dz.
 constexpr int kColumnsPerSum = 128;
 constexpr Dim3 kSumThreads = threads(32, 8);
 
 template <bool kRelu>
-__global__ void bias_gradient_kernel(const real* __restrict__ y,  // [rows][columns]
-                                     real* __restrict__ dy,       // [rows][columns]
-                                     long rows, int columns,
-                                     real* __restrict__ partial) {  // [tiles of rows][columns]
+__global__ void sum_rows_kernel(const real* __restrict__ y,  // [rows][columns], or null
+                                std::conditional_t<kRelu, real*, const real*> matrix,  // like y
+                                long rows, int columns, long stride, long rows_per_block,
+                                real* __restrict__ out) {  // [tiles of rows][columns]
   __shared__ real sum[kSumThreads.y][kColumnsPerSum];
-  const long begin = static_cast<long>(blockIdx.x) * kRowsPerSum;
-  const long end = begin + kRowsPerSum < rows ? begin + kRowsPerSum : rows;
-  const int c0 = blockIdx.y * kColumnsPerSum;
-  const int width = columns - c0 < kColumnsPerSum ? columns - c0 : kColumnsPerSum;
+  const long begin = blockIdx.x * rows_per_block;
+  const long end = begin + rows_per_block < rows ? begin + rows_per_block : rows;
+  const int c0 = blockIdx.y * kColumnsPerSum, width = min(columns - c0, kColumnsPerSum);
 
   for (int c = threadIdx.x * kVectorLanes; c < width; c += blockDim.x * kVectorLanes) {
     Vector total{};
     for (long r = begin + threadIdx.y; r < end; r += blockDim.y) {
-      const long at = r * columns + c0 + c;
-      Vector dz = load(dy + at);
-      if (kRelu) {
-        dz = load(y + at) <= 0 ? Vector{} : dz;
-        store(dy + at, dz, width - c);
+      const long at = r * stride + c0 + c;
+      Vector v = load(matrix + at);
+      if constexpr (kRelu) {
+        v = load(y + at) <= 0 ? Vector{} : v;
+        store(matrix + at, v, width - c);
       }
-      total += dz;
+      total += v;
     }
     store(sum[threadIdx.y] + c, total, width - c);
   }
@@ -91,15 +78,15 @@ __global__ void bias_gradient_kernel(const real* __restrict__ y,  // [rows][colu
     for (int c = threadIdx.x; c < width; c += blockDim.x) {
       real total = 0;
       for (int i = 0; i < kSumThreads.y; ++i) total += sum[i][c];
-      partial[static_cast<long>(blockIdx.x) * columns + c0 + c] = total;
+      out[static_cast<long>(blockIdx.x) * columns + c0 + c] = total;
     }
 }
 
 }  // namespace
 
 void sum_rows(const real* matrix, int rows, int columns, long stride, real* out) {
-  launch(sum_rows_kernel, tiles(columns, kColumnsPerBlock), threads(kColumnsPerBlock), matrix, rows,
-         columns, stride, out);
+  launch(sum_rows_kernel<false>, {1, tiles(columns, kColumnsPerSum)}, kSumThreads, nullptr, matrix,
+         rows, columns, stride, rows, out);
 }
 
 void transpose(const real* in, int count, int rows, int columns, real* out) {
@@ -112,16 +99,36 @@ void pad(const real* x, Axis rows, Axis columns, int channels, int batch, real* 
          padded(columns).input, out);
 }
 
+constexpr int kRowsPerSum = 256;
+
 BiasGradient::BiasGradient(long max_rows, int columns)
     : columns_(columns), partial_(static_cast<size_t>(tiles(max_rows, kRowsPerSum)) * columns) {}
 
 void BiasGradient::run(const real* y, real* dy, long rows, real* dbias) {
   const Grid grid(tiles(rows, kRowsPerSum), tiles(columns_, kColumnsPerSum));
   if (y)
-    launch(bias_gradient_kernel<true>, grid, kSumThreads, y, dy, rows, columns_, partial_.data());
+    launch(sum_rows_kernel<true>, grid, kSumThreads, y, dy, rows, columns_, columns_, kRowsPerSum,
+           partial_.data());
   else
-    launch(bias_gradient_kernel<false>, grid, kSumThreads, y, dy, rows, columns_, partial_.data());
+    launch(sum_rows_kernel<false>, grid, kSumThreads, y, dy, rows, columns_, columns_, kRowsPerSum,
+           partial_.data());
   sum_rows(partial_.data(), grid.size.x, columns_, columns_, dbias);
+}
+
+std::string tf32_problem() {
+#if defined TARGET_GPU
+  // Of the first architecture that this was compiled for. A GPU runs no code for a later one.
+  cudaFuncAttributes code;
+  check(cudaFuncGetAttributes(&code, sum_rows_kernel<false>), "cudaFuncGetAttributes");
+  if (code.ptxVersion < 80)
+    return text("expected code for compute capability 8.0 or later, found ", code.ptxVersion / 10,
+                ".", code.ptxVersion % 10, "; make clean && make on a machine with such a GPU");
+  return "";
+#elif defined TARGET_CPU
+  return "expected a GPU with tensor cores, found the CPU";
+#else
+  return "";
+#endif
 }
 
 }  // namespace plainnet::TARGET

@@ -6,8 +6,8 @@
 
 namespace plainnet::TARGET {
 
-/// out[c] = Σ_r matrix[r * stride + c], r in increasing order. For few rows and many columns, such as
-/// the partial results of several blocks.
+/// out[c] = Σ_r matrix[r * stride + c], in a fixed order. For few rows, such as the partial results of
+/// several blocks.
 void sum_rows(const real* matrix,  // [rows][columns], rows `stride` apart
               int rows, int columns, long stride,
               real* out);  // [columns]

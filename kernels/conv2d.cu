@@ -20,8 +20,9 @@
 //
 // All three sums are matrix products of which one matrix is never written down ("implicit GEMM",
 // Chetlur et al., "cuDNN: Efficient primitives for deep learning", 2014). With pooling, dz is so
-// sparse that backward() is another: see pooled_conv2d.cu and few_taps_conv2d.cu. backward()
-// overwrites.
+// sparse that the gradients are summed in another way: see pooled_conv2d.cu and few_taps_conv2d.cu.
+// Only dx, on a GPU, is a product again, of dz with its zeros: a block that adds window after window
+// to dx would have too little to do at once. backward() overwrites.
 
 #include "common.h"
 #include "pooled_conv2d.h"
@@ -35,8 +36,8 @@ namespace {
 // that every tap is inside, and x[o s + i][p s + j][c] lies offset[k] after x[o s][p s][0]. Bias
 // and ReLU do not change which pixel is the largest.
 template <int V>
-__global__ void forward_kernel(
-    Geometry g,
+__global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) forward_kernel(
+    Geometry g, bool tf32,
     const real* __restrict__ x,              // [batch][height][width][in]
     const int* __restrict__ offset,          // [kh][kw][in]
     const FirstTap* __restrict__ first_tap,  // [oh / pool][ow / pool][pool][pool]
@@ -52,7 +53,7 @@ __global__ void forward_kernel(
   const int channels = min(g.out - n0, Tile<V>::kColumns);
   const FirstTap* pixel = first_tap + blockIdx.x * g.pool * g.pool;
 
-  Tile<V> tile;
+  Tile<V> tile(tf32);
   tile.add_product(
       [&](int m) {
         const int image = min(pooled ? m / 4 : m, images - 1);
@@ -84,18 +85,19 @@ __global__ void forward_kernel(
 // and n lie side by side in both factors where the stride is 1, and a row of outputs is one
 // product.
 template <int V>
-__global__ void backward_x_kernel(Geometry g,
-                                  const real* __restrict__ dz,        // [batch][oh][ow][out]
-                                  const real* __restrict__ kernel_t,  // [kh kw, reversed][out][in]
-                                  real* __restrict__ dx,              // [batch][height][width][in]
-                                  int batch) {
+__global__ void __launch_bounds__(Tile<V>::kThreadCount, 1) backward_x_kernel(
+    Geometry g, bool tf32,
+    const real* __restrict__ dz,        // [batch][oh][ow][out]
+    const real* __restrict__ kernel_t,  // [kh kw, reversed][out][in]
+    real* __restrict__ dx,              // [batch][height][width][in]
+    int batch) {
   const int h = blockIdx.x / g.columns.input, w = blockIdx.x % g.columns.input;
   const int b0 = blockIdx.y * Tile<V>::kRows, c0 = blockIdx.z * Tile<V>::kColumns;
   const int images = min(batch - b0, Tile<V>::kRows);
   const int channels = min(g.in - c0, Tile<V>::kColumns);
   const int p1 = g.columns.end_output(w), last_tap = g.rows.kernel * g.columns.kernel - 1;
 
-  Tile<V> tile;
+  Tile<V> tile(tf32);
   for (int o = g.rows.first_output(h); o < g.rows.end_output(h); ++o)
     for (int p = g.columns.first_output(w), run; p < p1; p += run) {
       run = g.columns.stride == 1 ? p1 - p : 1;
@@ -114,23 +116,37 @@ __global__ void backward_x_kernel(Geometry g,
   });
 }
 
+// dz where y was pooled: dy at the largest pixel of a window, else 0. A block writes one pixel.
+__global__ void unpool_kernel(Geometry g,
+                              const real* __restrict__ dy,  // [batch][oh / 2][ow / 2][out]
+                              const unsigned char* __restrict__ winner,  // like dy
+                              real* __restrict__ dz) {                   // [batch][oh][ow][out]
+  const int p = blockIdx.x, o = blockIdx.y, b = blockIdx.z, pixel = o % 2 * 2 + p % 2;
+  const bool in_window = o / 2 * 2 + 1 < g.rows.output && p / 2 * 2 + 1 < g.columns.output;
+  const long from = b * g.y_size() + static_cast<long>(o / 2 * g.y_width() + p / 2) * g.out;
+  const long to = b * g.z_size() + static_cast<long>(o * g.columns.output + p) * g.out;
+  for (int n = threadIdx.x; n < g.out; n += blockDim.x)
+    dz[to + n] = in_window && winner[from + n] == pixel ? dy[from + n] : real(0);
+}
+
 // A tile is several rows (i, j, c) of the kernel by several output channels; k runs over the pixels
 // (o, p) of an image, and first_tap[k].at is where x[..][o s][p s][0] lies. There is a partial
 // result for every few images, and sum_rows adds them. Here x has its zeros around it.
 template <int V>
-__global__ void backward_kernel_kernel(Geometry g,
-                                       const real* __restrict__ x,  // [batch][height][width][in]
-                                       const int* __restrict__ offset,          // [kh][kw][in]
-                                       const FirstTap* __restrict__ first_tap,  // [oh][ow]
-                                       const real* __restrict__ dz,  // [batch][oh][ow][out]
-                                       real* __restrict__ partial,   // [splits][kh][kw][in][out]
-                                       int batch, int images_per_split) {
+__global__ void __launch_bounds__(Tile<V>::kThreadCount, 1) backward_kernel_kernel(
+    Geometry g, bool tf32,
+    const real* __restrict__ x,              // [batch][height][width][in]
+    const int* __restrict__ offset,          // [kh][kw][in]
+    const FirstTap* __restrict__ first_tap,  // [oh][ow]
+    const real* __restrict__ dz,             // [batch][oh][ow][out]
+    real* __restrict__ partial,              // [splits][kh][kw][in][out]
+    int batch, int images_per_split) {
   const int m0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.z * Tile<V>::kColumns;
   const int rows = min(g.taps() - m0, Tile<V>::kRows);
   const int channels = min(g.out - n0, Tile<V>::kColumns);
   const int b0 = blockIdx.y * images_per_split, b1 = min(b0 + images_per_split, batch);
 
-  Tile<V, kInColumn> tile;
+  Tile<V, kInColumn> tile(tf32);
   for (int b = b0; b < b1; ++b)
     tile.add_product([&](int m) { return x + b * g.x_size() + offset[m0 + min(m, rows - 1)]; },
                      [&](int k) { return first_tap[k].at; }, dz + b * g.z_size() + n0, g.out,
@@ -188,19 +204,20 @@ class Conv2d : public Layer {
       }
     first_tap_ = Buffer<FirstTap>(first_tap);
 
+    kernel_t_ = Buffer<real>(kernel_size);
     if (g_.pool == 2) {
       winner_ = Buffer<unsigned char>(max_batch * g_.y_size());
       if (has_few_taps(g_))
         few_taps_gradient_ = FewTapsGradient(g_, padded_, max_batch);
       else
         pooled_gradient_ = PooledGradient(g_, padded_, max_batch);
+      if (!kSparseX) dz_ = Buffer<real>(max_batch * g_.z_size());
     } else {
       // Enough blocks to fill a large GPU, however many multiprocessors or cores there are: the
       // order of the sums depends on the split.
       const int blocks = tiles(g_.taps(), kTileRows) * tiles(g_.out, 3 * kLanes);
       images_per_split_ = max(1, max_batch * blocks / 1024);
       partial_ = Buffer<real>(tiles(max_batch, images_per_split_) * kernel_size);
-      kernel_t_ = Buffer<real>(kernel_size);
       bias_gradient_ = BiasGradient(static_cast<long>(max_batch) * g_.y_pixels(), g_.out);
     }
     return output;
@@ -212,8 +229,8 @@ class Conv2d : public Layer {
       constexpr int V = width();
       const Grid grid(g_.y_pixels(), tiles(batch, kTileRows / (g_.pool * g_.pool)),
                       tiles(g_.out, Tile<V>::kColumns));
-      launch(forward_kernel<V>, grid, Tile<V>::kThreads, padded_, with_border(x), offset_.data(),
-             first_tap_.data(), kernel().value, bias().value, options_.relu, batch, y,
+      launch(forward_kernel<V>, grid, Tile<V>::kThreads, padded_, use_tf32, with_border(x),
+             offset_.data(), first_tap_.data(), kernel().value, bias().value, options_.relu, batch, y,
              winner_.data());
     });
   }
@@ -224,11 +241,16 @@ class Conv2d : public Layer {
                    kernel().gradient, bias().gradient, dx);
     };
     if (g_.pool == 1)
-      backward_by_tiles(x, y, dy, dx, batch);
+      backward_by_tiles(x, y, dy, batch);
     else if (has_few_taps(g_))
       pooled_backward(few_taps_gradient_);
     else
       pooled_backward(pooled_gradient_);
+    if (!dx || (g_.pool == 2 && kSparseX)) return;
+    if (g_.pool == 2)
+      launch(unpool_kernel, {g_.columns.output, g_.rows.output, batch}, threads(64), g_, dy,
+             winner_.data(), dz_.data());
+    backward_x(g_.pool == 2 ? dz_.data() : dy, dx, batch);
   }
 
  private:
@@ -238,7 +260,8 @@ class Conv2d : public Layer {
   // x with the zeros that forward() put around it.
   const real* with_border(const real* x) const { return has_border() ? padded_x_.data() : x; }
 
-  void backward_by_tiles(const real* x, const real* y, real* dy, real* dx, int batch) {
+  // The gradients of the parameters. Leaves dz in dy.
+  void backward_by_tiles(const real* x, const real* y, real* dy, int batch) {
     real* dz = dy;  // BiasGradient makes the one of the other
     bias_gradient_.run(options_.relu ? y : nullptr, dz, static_cast<long>(batch) * g_.y_pixels(),
                        bias().gradient);
@@ -246,17 +269,20 @@ class Conv2d : public Layer {
     with_width(g_.out, [&](auto width) {
       constexpr int V = width();
       const Grid grid(tiles(g_.taps(), kTileRows), splits, tiles(g_.out, Tile<V>::kColumns));
-      launch(backward_kernel_kernel<V>, grid, Tile<V>::kThreads, padded_, with_border(x),
+      launch(backward_kernel_kernel<V>, grid, Tile<V>::kThreads, padded_, use_tf32, with_border(x),
              offset_.data(), first_tap_.data(), dz, partial_.data(), batch, images_per_split_);
     });
     sum_rows(partial_.data(), splits, kernel_size, kernel_size, kernel().gradient);
-    if (!dx) return;
+  }
+
+  void backward_x(const real* dz, real* dx, int batch) {
     transpose(kernel().value, g_.rows.kernel * g_.columns.kernel, g_.in, g_.out, kernel_t_.data());
     with_width(g_.in, [&](auto width) {
       constexpr int V = width();
       const Grid grid(g_.rows.input * g_.columns.input, tiles(batch, kTileRows),
                       tiles(g_.in, Tile<V>::kColumns));
-      launch(backward_x_kernel<V>, grid, Tile<V>::kThreads, g_, dz, kernel_t_.data(), dx, batch);
+      launch(backward_x_kernel<V>, grid, Tile<V>::kThreads, g_, use_tf32, dz, kernel_t_.data(), dx,
+             batch);
     });
   }
 
@@ -265,15 +291,16 @@ class Conv2d : public Layer {
   Buffer<int> offset_;   // [kh][kw][in]: of a tap from its window's first, in x with its zeros
   Buffer<FirstTap> first_tap_;  // [oh / pool][ow / pool][pool][pool]
   Buffer<real> padded_x_;       // [max_batch][padded height][padded width][in]
+  Buffer<real> kernel_t_;       // [kh kw, reversed][out][in]
   // With pooling:
   Buffer<unsigned char> winner_;  // [max_batch] like y
   PooledGradient pooled_gradient_;
   FewTapsGradient few_taps_gradient_;
+  Buffer<real> dz_;  // [max_batch][oh][ow][out]
   // Without:
   int images_per_split_ = 1;
   BiasGradient bias_gradient_;
-  Buffer<real> kernel_t_;  // [kh kw, reversed][out][in]
-  Buffer<real> partial_;   // [splits][kh][kw][in][out]
+  Buffer<real> partial_;  // [splits][kh][kw][in][out]
 };
 
 }  // namespace

@@ -19,16 +19,18 @@ namespace {
 
 // A tile is several images by several outputs.
 template <int V, bool kRelu>
-__global__ void forward_kernel(const real* __restrict__ x,       // [batch][in]
-                               const real* __restrict__ kernel,  // [in][out]
-                               const real* __restrict__ bias,    // [out]
-                               real* __restrict__ y,             // [batch][out]
-                               int batch, int in, int out) {
+__global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) forward_kernel(
+    bool tf32,
+    const real* __restrict__ x,       // [batch][in]
+    const real* __restrict__ kernel,  // [in][out]
+    const real* __restrict__ bias,    // [out]
+    real* __restrict__ y,             // [batch][out]
+    int batch, int in, int out) {
   const int b0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.y * Tile<V>::kColumns;
   const int images = min(batch - b0, Tile<V>::kRows);
   const int columns = min(out - n0, Tile<V>::kColumns);
 
-  Tile<V> tile;
+  Tile<V> tile(tf32);
   const real* x_rows = x + static_cast<long>(b0) * in;
   tile.add_product([&](int m) { return x_rows + static_cast<long>(min(m, images - 1)) * in; },
                    [](int k) { return k; }, kernel + n0, out, columns, in);
@@ -41,14 +43,16 @@ __global__ void forward_kernel(const real* __restrict__ x,       // [batch][in]
 
 // A matrix product c = a b, for dx = dz kernelᵀ or dxᵀ = kernel dzᵀ.
 template <int V>
-__global__ void product_kernel(const real* __restrict__ a,  // [rows][depth]
-                               const real* __restrict__ b,  // [depth][columns]
-                               real* __restrict__ c,        // [rows][columns]
-                               int rows, int depth, int columns) {
+__global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) product_kernel(
+    bool tf32,
+    const real* __restrict__ a,  // [rows][depth]
+    const real* __restrict__ b,  // [depth][columns]
+    real* __restrict__ c,        // [rows][columns]
+    int rows, int depth, int columns) {
   const int m0 = blockIdx.y * Tile<V>::kRows, n0 = blockIdx.x * Tile<V>::kColumns;
   const int height = min(rows - m0, Tile<V>::kRows), width = min(columns - n0, Tile<V>::kColumns);
 
-  Tile<V> tile;
+  Tile<V> tile(tf32);
   const real* a_rows = a + static_cast<long>(m0) * depth;
   tile.add_product([&](int m) { return a_rows + static_cast<long>(min(m, height - 1)) * depth; },
                    [](int k) { return k; }, b + n0, columns, width, depth);
@@ -60,15 +64,17 @@ __global__ void product_kernel(const real* __restrict__ a,  // [rows][depth]
 
 // A tile is several inputs by several outputs; the sum is over the images.
 template <int V>
-__global__ void backward_kernel_kernel(const real* __restrict__ x,   // [batch][in]
-                                       const real* __restrict__ dz,  // [batch][out]
-                                       real* __restrict__ dkernel,   // [in][out]
-                                       int batch, int in, int out) {
+__global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) backward_kernel_kernel(
+    bool tf32,
+    const real* __restrict__ x,   // [batch][in]
+    const real* __restrict__ dz,  // [batch][out]
+    real* __restrict__ dkernel,   // [in][out]
+    int batch, int in, int out) {
   const int k0 = blockIdx.y * Tile<V>::kRows, n0 = blockIdx.x * Tile<V>::kColumns;
   const int rows = min(in - k0, Tile<V>::kRows);
   const int columns = min(out - n0, Tile<V>::kColumns);
 
-  Tile<V, kInColumn> tile;
+  Tile<V, kInColumn> tile(tf32);
   tile.add_product([&](int m) { return x + k0 + min(m, rows - 1); },
                    [&](int b) { return static_cast<long>(b) * in; }, dz + n0, out, columns, batch);
   real* dkernel_rows = dkernel + static_cast<long>(k0) * out + n0;
@@ -103,8 +109,8 @@ class Dense : public Layer {
     with_width(out_, [&](auto width) {
       constexpr int V = width();
       launch(options_.relu ? forward_kernel<V, true> : forward_kernel<V, false>,
-             {tiles(batch, kTileRows), tiles(out_, Tile<V>::kColumns)}, Tile<V>::kThreads, x,
-             kernel().value, bias().value, y, batch, in_, out_);
+             {tiles(batch, kTileRows), tiles(out_, Tile<V>::kColumns)}, Tile<V>::kThreads,
+             use_tf32, x, kernel().value, bias().value, y, batch, in_, out_);
     });
   }
 
@@ -114,7 +120,7 @@ class Dense : public Layer {
     with_width(out_, [&](auto width) {
       constexpr int V = width();
       launch(backward_kernel_kernel<V>, {tiles(out_, Tile<V>::kColumns), tiles(in_, kTileRows)},
-             Tile<V>::kThreads, x, dz, kernel().gradient, batch, in_, out_);
+             Tile<V>::kThreads, use_tf32, x, dz, kernel().gradient, batch, in_, out_);
     });
     if (!dx) return;
     // Whichever is smaller is transposed: the kernel, or dz and dx.
@@ -136,7 +142,7 @@ class Dense : public Layer {
     with_width(columns, [&](auto width) {
       constexpr int V = width();
       launch(product_kernel<V>, {tiles(columns, Tile<V>::kColumns), tiles(rows, kTileRows)},
-             Tile<V>::kThreads, a, b, c, rows, depth, columns);
+             Tile<V>::kThreads, use_tf32, a, b, c, rows, depth, columns);
     });
   }
 

@@ -21,6 +21,7 @@
 //   synchronize()                             waits for all launches
 //   Recording                                 a sequence of launches, kept to be run again
 //   device_problem(), device_name()           is there such a device, and which
+//   to_tf32(), mma_m16n8k8()                  what tensor cores do; not on the cpu target
 
 #include <algorithm>
 #include <atomic>
@@ -82,6 +83,13 @@ constexpr int tiles(long n, int size) { return static_cast<int>((n + size - 1) /
 
 namespace TARGET {
 using real = REAL;
+
+/// Whether matrix products run on tensor cores, which round their factors to TF32: 8 bits of
+/// exponent, 10 of fraction. Set it, where tf32_problem() allows it, before layers launch anything.
+inline bool use_tf32 = false;
+
+/// Why there are no tensor cores for TF32; empty if there are. In common.cu.
+std::string tf32_problem();
 }  // namespace TARGET
 }  // namespace plainnet
 

@@ -20,11 +20,9 @@ std::string describe(Place place) {
   return place == kEnd ? "left the kernel" : "waits at __syncthreads() in " + place.name();
 }
 
-struct Warp {
-  explicit Warp(int lanes) : lanes(lanes), barrier(lanes) {}
-  int lanes;
+struct WarpWithBarrier : Warp {
+  explicit WarpWithBarrier(int lanes) : Warp{lanes, {}}, barrier(lanes) {}
   std::barrier<> barrier;
-  std::array<double, kWarpSize> slots{};
 };
 
 // The threads of the running block. All of them meet at `barrier`: at each __syncthreads() and at
@@ -33,7 +31,7 @@ class Block {
  public:
   explicit Block(int size) : places_(size), barrier_(size, Compare{this}) {
     for (int first = 0; first < size; first += kWarpSize)
-      warps_.push_back(std::make_unique<Warp>(std::min(kWarpSize, size - first)));
+      warps_.push_back(std::make_unique<WarpWithBarrier>(std::min(kWarpSize, size - first)));
   }
 
   void meet(int thread, Place place) {
@@ -42,14 +40,14 @@ class Block {
     if (!problem_.empty()) throw Abandon{};
   }
 
-  double shuffle_down(int thread, double value, int delta) {
-    Warp& warp = *warps_[thread / kWarpSize];
+  void exchange(int thread, const Passed& values,
+                const std::function<void(int, const Warp&)>& read) {
+    WarpWithBarrier& warp = *warps_[thread / kWarpSize];
     const int lane = thread % kWarpSize;
-    warp.slots[lane] = value;
+    warp.passed[lane] = values;
     warp.barrier.arrive_and_wait();
-    const double result = lane + delta < warp.lanes ? warp.slots[lane + delta] : value;
+    read(lane, warp);
     warp.barrier.arrive_and_wait();
-    return result;
   }
 
   int size() const { return static_cast<int>(places_.size()); }
@@ -72,7 +70,7 @@ class Block {
   std::vector<Place> places_;  // [thread]
   std::string problem_;
   std::barrier<Compare> barrier_;
-  std::vector<std::unique_ptr<Warp>> warps_;
+  std::vector<std::unique_ptr<WarpWithBarrier>> warps_;
 };
 
 // The threads are started when a launch first needs them, and wait for the next launch after it.
@@ -166,8 +164,8 @@ void run(Grid grid, Dim3 block, const std::function<void()>& kernel) {
 
 void barrier(Place where) { threads().block().meet(own_index(), where); }
 
-double shuffle_down(double value, int delta) {
-  return threads().block().shuffle_down(own_index(), value, delta);
+void exchange(const Passed& values, const std::function<void(int, const Warp&)>& read) {
+  threads().block().exchange(own_index(), values, read);
 }
 
 }  // namespace plainnet::emulator

@@ -2,6 +2,7 @@
 
 // What the emulated target is made of: the threads of one block, their barrier, their warps.
 
+#include <array>
 #include <functional>
 
 #include "device.h"
@@ -23,8 +24,15 @@ void run(Grid grid, Dim3 block, const std::function<void()>& kernel);
 /// Waits for all threads of the block; `where` is the place of the call.
 void barrier(Place where);
 
-/// The value that the lane `delta` above passes, or the own one where there is none. All lanes of
-/// the warp must call it.
-double shuffle_down(double value, int delta);
+/// What the lanes of a warp pass to each other.
+using Passed = std::array<double, 6>;
+struct Warp {
+  int lanes;
+  std::array<Passed, kWarpSize> passed;  // [lane]
+};
+
+/// Passes `values` to the other lanes of the warp, and calls read(lane, warp) with what all of them
+/// have passed. All lanes of the warp must call it.
+void exchange(const Passed& values, const std::function<void(int lane, const Warp& warp)>& read);
 
 }  // namespace plainnet::emulator

@@ -16,20 +16,21 @@ namespace plainnet::TARGET {
 namespace {
 
 // A thread along x does kPatchVectors Vectors of a patch.
-constexpr Dim3 kThreads = threads(32, 4), kRowOfThreads = threads(32);
+constexpr Dim3 kThreads = threads(32, 4);
 constexpr int kPatchVectors = kPatch / kVectorLanes / kThreads.x;
 constexpr int kChannels = 4;  // at once, so that one need not wait for the sum before
 constexpr int kWindows = 12;  // neighbours in a row, done together
 constexpr int kStrip = 2 * kWindows * kPatch;
-// The images of a block: a GPU needs many blocks, a CPU had better not write so many sums.
-constexpr int kImages = kVectorLanes == 1 ? 1 : 4;
+// A block has so many images, and one of so many parts of their rows: a GPU needs many blocks, a CPU
+// had better not write so many sums.
+constexpr int kImages = kVectorLanes == 1 ? 1 : 4, kParts = kVectorLanes == 1 ? 4 : 1;
 
 __device__ __forceinline__ int own_lane(int vector) {
   return (threadIdx.x + vector * blockDim.x) * kVectorLanes;
 }
 
-// A block sums dkernel and dbias over kImages images: of every pooling window, the chosen patch
-// times dz. Two rows of pixels make a row of pooling windows, and each has its strip: column after
+// A block sums dkernel and dbias over some rows of pooling windows of kImages images: of every
+// window, the chosen patch times dz. Two rows of pixels make a row of pooling windows, and each has its strip: column after
 // column, what the pixels see of x, x[b][o s - t + i][w][c] over i and c, and a 1, whose sum is
 // dbias. A patch is kw columns of a strip, and the next pixel's begins s columns later; that of
 // kNone has zeros. Here x has its zeros around it. kOneChannel tells the compiler that `in` is 1,
@@ -41,8 +42,8 @@ __global__ void backward_kernel_kernel(
     const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][2][2]
     const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
     const unsigned char* __restrict__ winner,  // like dy
-    int batch,
-    real* __restrict__ partial) {  // [tiles of images][out][kPatch]
+    int batch, int rows,
+    real* __restrict__ partial) {  // [parts][tiles of images][out][kPatch]
   __shared__ real strips[2 * kStrip + kPatch];
   __shared__ int patch[kWindows][kPixels + 1];  // where in the strips it begins
   const int in = kOneChannel ? 1 : g.in, column = column_size(g), x_row = g.columns.input * in;
@@ -58,8 +59,10 @@ __global__ void backward_kernel_kernel(
     strips[i] = strips[kStrip + i] = 1;
 
   const int b0 = blockIdx.x * kImages, b1 = min(b0 + kImages, batch);
+  const int begin = blockIdx.y * rows * g.y_width();
+  const int end = min(begin + rows * g.y_width(), g.y_pixels());
   for (int b = b0; b < b1; ++b)
-    for (int k0 = 0, count; k0 < g.y_pixels(); k0 += count) {
+    for (int k0 = begin, count; k0 < end; k0 += count) {
       count = min(g.y_width() - k0 % g.y_width(), kWindows);
       const int width = (2 * count - 1) * g.columns.stride + g.columns.kernel;
       __syncthreads();  // the strips before these have been used
@@ -87,8 +90,9 @@ __global__ void backward_kernel_kernel(
 #pragma GCC unroll 8
             for (int v = 0; v < kPatchVectors; ++v) sum[n][v] += dy[at] * load(from + own_lane(v));
           }
-        const bool begins = b == b0 && k0 == 0;
-        real* to = partial + (static_cast<long>(blockIdx.x) * g.out + n0) * kPatch;
+        const bool begins = b == b0 && k0 == begin;
+        const long block = static_cast<long>(blockIdx.y) * gridDim.x + blockIdx.x;
+        real* to = partial + (block * g.out + n0) * kPatch;
 #pragma GCC unroll 4
         for (int n = 0; n < kChannels; ++n)
 #pragma GCC unroll 8
@@ -113,6 +117,8 @@ __global__ void separate_kernel(Geometry g,
   for (int n = threadIdx.x; n < g.out; n += blockDim.x) to[n] = sum[n * kPatch + in_patch];
 }
 
+#if defined TARGET_CPU  // see kSparseX
+
 // A block computes dx of an image, one pooling window after the other: it adds the kernel times dz
 // to the chosen patch, and then the patches to dx. The patch of kNone is not used.
 __global__ void backward_x_kernel(Geometry g,
@@ -121,57 +127,59 @@ __global__ void backward_x_kernel(Geometry g,
                                   const unsigned char* __restrict__ winner,  // like dy
                                   const real* __restrict__ kernel_t,         // [out][kh][kw][in]
                                   real* __restrict__ dx) {  // [batch][height][width][in]
-  __shared__ real patch[kPixels + 1][kPatch + kVectorLanes];
+  real patch[kPixels + 1][kPatch + kVectorLanes];
   const int row = g.columns.kernel * g.in, x_row = g.columns.input * g.in, taps = g.taps();
   real* dx_image = dx + blockIdx.x * g.x_size();
-  for (long i = threadIdx.x; i < g.x_size(); i += blockDim.x) dx_image[i] = 0;
+  std::fill(dx_image, dx_image + g.x_size(), real(0));
 
   for (int k = 0; k < g.y_pixels(); ++k) {
     for (int q = 0; q <= kPixels; ++q)
-      for (int v = 0; v < kPatchVectors; ++v) store(patch[q] + own_lane(v), Vector{}, kVectorLanes);
+      for (int t = 0; t < kPatch; t += kVectorLanes) store(patch[q] + t, Vector{}, kVectorLanes);
     const long first = blockIdx.x * g.y_size() + static_cast<long>(k) * g.out;
     for (int n = 0; n < g.out; ++n) {
       real* to = patch[winner[first + n]];
-      for (int v = 0; v < kPatchVectors; ++v) {
-        const int t = own_lane(v);
-        if (t < taps)
-          store(to + t, load(to + t) + dy[first + n] * load(kernel_t + n * taps + t), kVectorLanes);
-      }
+      for (int t = 0; t < taps; t += kVectorLanes)
+        store(to + t, load(to + t) + dy[first + n] * load(kernel_t + n * taps + t), kVectorLanes);
     }
     for (int q = 0; q < kPixels; ++q) {
-      __syncthreads();  // the patches are complete, and those before are in dx
       const FirstTap w = first_tap[k * kPixels + q];
       const int begin = max(-w.w, 0) * g.in, end = min(row, (g.columns.input - w.w) * g.in);
       for (int i = max(-w.h, 0); i < g.rows.kernel && w.h + i < g.rows.input; ++i)
-        for (int t = begin + threadIdx.x * kVectorLanes; t < end; t += blockDim.x * kVectorLanes) {
+        for (int t = begin; t < end; t += kVectorLanes) {
           real* to = dx_image + (w.h + i) * x_row + w.w * g.in + t;
           store(to, load(to) + load(patch[q] + i * row + t), end - t);
         }
     }
-    __syncthreads();  // the patches have been used
   }
 }
+
+#endif
 
 }  // namespace
 
 FewTapsGradient::FewTapsGradient(const Geometry& geometry, const Geometry& padded, int max_batch)
     : g_(geometry),
       padded_(padded),
-      partial_(static_cast<size_t>(tiles(max_batch, kImages)) * g_.out * kPatch),
+      rows_per_part_(tiles(g_.y_pixels() / g_.y_width(), kParts)),
+      parts_(tiles(g_.y_pixels() / g_.y_width(), rows_per_part_)),
+      partial_(static_cast<size_t>(parts_) * tiles(max_batch, kImages) * g_.out * kPatch),
       sum_(static_cast<size_t>(g_.out) * kPatch),
       kernel_t_(static_cast<size_t>(g_.taps()) * g_.out) {}
 
 void FewTapsGradient::run(const real* padded_x, const real* dy, const unsigned char* winner,
-                          const FirstTap* first_tap, const real* kernel, int batch, real* dkernel,
-                          real* dbias, real* dx) {
-  const int blocks = tiles(batch, kImages), sums = g_.out * kPatch;
-  launch(g_.in == 1 ? backward_kernel_kernel<true> : backward_kernel_kernel<false>, blocks,
-         kThreads, padded_, padded_x, first_tap, dy, winner, batch, partial_.data());
-  sum_rows(partial_.data(), blocks, sums, sums, sum_.data());
+                          const FirstTap* first_tap, [[maybe_unused]] const real* kernel, int batch,
+                          real* dkernel, real* dbias, [[maybe_unused]] real* dx) {
+  const Grid grid(tiles(batch, kImages), parts_);
+  const int sums = g_.out * kPatch;
+  launch(g_.in == 1 ? backward_kernel_kernel<true> : backward_kernel_kernel<false>, grid, kThreads,
+         padded_, padded_x, first_tap, dy, winner, batch, rows_per_part_, partial_.data());
+  sum_rows(partial_.data(), grid.size.x * grid.size.y, sums, sums, sum_.data());
   launch(separate_kernel, g_.taps() + 1, threads(64), g_, sum_.data(), dkernel, dbias);
+#if defined TARGET_CPU
   if (!dx) return;
   transpose(kernel, 1, g_.taps(), g_.out, kernel_t_.data());
-  launch(backward_x_kernel, batch, kRowOfThreads, g_, first_tap, dy, winner, kernel_t_.data(), dx);
+  launch(backward_x_kernel, batch, threads(1), g_, first_tap, dy, winner, kernel_t_.data(), dx);
+#endif
 }
 
 }  // namespace plainnet::TARGET

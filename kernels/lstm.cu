@@ -182,11 +182,11 @@ __global__ void output_kernel(Sequence q, const real* __restrict__ h, bool whole
 // tiles of rows are those of W, the others those of U. There is a partial result for every `part`
 // steps.
 template <int V>
-__global__ void backward_weights_kernel(Sequence q, const real* __restrict__ x,
-                                        const real* __restrict__ h, const real* __restrict__ dz,
-                                        int part,
-                                        real* __restrict__ dw,    // [parts][directions][in][4u]
-                                        real* __restrict__ du) {  // [parts][directions][u][4u]
+__global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) backward_weights_kernel(
+    Sequence q, bool tf32, const real* __restrict__ x, const real* __restrict__ h,
+    const real* __restrict__ dz, int part,
+    real* __restrict__ dw,    // [parts][directions][in][4u]
+    real* __restrict__ du) {  // [parts][directions][u][4u]
   const int d = blockIdx.z % q.directions, s0 = blockIdx.z / q.directions * part;
   const int s1 = min(s0 + part, q.steps), n0 = blockIdx.y * Tile<V>::kColumns;
   const int tiles_of_w = (q.in + Tile<V>::kRows - 1) / Tile<V>::kRows;
@@ -195,7 +195,7 @@ __global__ void backward_weights_kernel(Sequence q, const real* __restrict__ x,
   const int size = is_w ? q.in : q.units, rows = min(size - k0, Tile<V>::kRows);
   const int columns = min(q.gates() - n0, Tile<V>::kColumns);
 
-  Tile<V, kInColumn> tile;
+  Tile<V, kInColumn> tile(tf32);
   for (int s = is_w ? s0 : max(s0, 1); s < s1; ++s) {
     const real* a =
         is_w ? x + static_cast<long>(q.time(d, s)) * q.in : h + q.row(d, s - 1) * q.h_stride;
@@ -212,14 +212,15 @@ __global__ void backward_weights_kernel(Sequence q, const real* __restrict__ x,
 
 // dx_t = dz_t W^T, of both directions together.
 template <int V>
-__global__ void backward_x_kernel(Sequence q, const real* __restrict__ dz,
-                                  const real* __restrict__ w_t,  // [directions][4u][in]
-                                  real* __restrict__ dx) {       // [batch][T][in]
+__global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) backward_x_kernel(
+    Sequence q, bool tf32, const real* __restrict__ dz,
+    const real* __restrict__ w_t,  // [directions][4u][in]
+    real* __restrict__ dx) {       // [batch][T][in]
   const int t = blockIdx.z, b0 = blockIdx.x * Tile<V>::kRows, k0 = blockIdx.y * Tile<V>::kColumns;
   const int images = min(q.batch - b0, Tile<V>::kRows);
   const int columns = min(q.in - k0, Tile<V>::kColumns);
 
-  Tile<V> tile;
+  Tile<V> tile(tf32);
   for (int d = 0; d < q.directions; ++d) {
     const real* dz_rows = dz + (q.row(d, q.time(d, t)) + b0) * q.z_stride;
     tile.add_product([&](int m) { return dz_rows + min(m, images - 1) * q.z_stride; },
@@ -314,7 +315,7 @@ class Lstm : public Layer {
       launch(backward_weights_kernel<V>,
              {tiles(q_.in, kTileRows) + tiles(q_.units, kTileRows),
               tiles(q_.gates(), Tile<V>::kColumns), kParts * q_.directions},
-             Tile<V>::kThreads, q_, x, h_.data(), z_.data(), tiles(q_.steps, kParts), dw_.data(),
+             Tile<V>::kThreads, q_, use_tf32, x, h_.data(), z_.data(), tiles(q_.steps, kParts), dw_.data(),
              du_.data());
     });
     const int w_size = q_.in * q_.gates(), u_size = q_.units * q_.gates();
@@ -336,7 +337,7 @@ class Lstm : public Layer {
       constexpr int V = width();
       launch(backward_x_kernel<V>,
              {tiles(batch, kTileRows), tiles(q_.in, Tile<V>::kColumns), q_.steps},
-             Tile<V>::kThreads, q_, z_.data(), w_t_.data(), dx);
+             Tile<V>::kThreads, q_, use_tf32, z_.data(), w_t_.data(), dx);
     });
   }
 

@@ -55,6 +55,7 @@ __device__ __forceinline__ void list_nonzeros(Geometry g, const real* dy,
 // in registers. A segment may reach beyond its row: these sums are not used.
 constexpr int kSegments = 5;
 constexpr Dim3 kKernelThreads = threads(128);
+constexpr int kBlocks = kVectorLanes == 1 ? 1024 : 128;  // at most about so many
 
 __global__ void backward_kernel_kernel(
     Geometry g, int segments,
@@ -116,26 +117,21 @@ __global__ void reorder_kernel(Geometry g, int segments_per_row,
     dkernel[blockIdx.x * g.out + n] = sum[(n * g.rows.kernel + i) * padded_row + k];
 }
 
-// The first number from `from` on that is `mine` modulo `all`.
-__device__ int own_from(int from, int mine, int all) {
-  return from + ((mine - from) % all + all) % all;
-}
+#if defined TARGET_CPU  // see kSparseX
 
 // A block computes dx of one image: it adds the kernel times dz to the window of x that dz's pixel
-// has read. A thread works on rows and columns of dx of its own, so that threads need not wait for
-// each other.
+// has read.
 __global__ void backward_x_kernel(Geometry g,
                                   const FirstTap* __restrict__ first_tap,  // [oh / 2][ow / 2][2][2]
                                   const real* __restrict__ dy,  // [batch][oh / 2][ow / 2][out]
                                   const unsigned char* __restrict__ winner,  // like dy
                                   const real* __restrict__ kernel_t,         // [out][kh][kw][in]
                                   real* __restrict__ dx) {  // [batch][height][width][in]
-  __shared__ Nonzero list[kChannels][kMaxListed];
-  __shared__ int listed[kChannels];
+  Nonzero list[kChannels][kMaxListed];
+  int listed[kChannels];
   const int x_row = g.columns.input * g.in, kernel_row = g.columns.kernel * g.in;
   real* dx_image = dx + blockIdx.x * g.x_size();
-  for (int h = threadIdx.y; h < g.rows.input; h += blockDim.y)
-    for (int k = threadIdx.x; k < x_row; k += blockDim.x) dx_image[h * x_row + k] = 0;
+  std::fill(dx_image, dx_image + g.x_size(), real(0));
 
   const long first = blockIdx.x * g.y_size();
   for (int n0 = 0; n0 < g.out; n0 += kChannels)
@@ -146,23 +142,24 @@ __global__ void backward_x_kernel(Geometry g,
       for (int n = 0; n < channels; ++n)
         for (int e = 0; e < listed[n]; ++e) {
           const real dz = list[n][e].dz;
-          if (list[n][e].pixel < 0) continue;
           const int h0 = first_tap[list[n][e].pixel].h, w0 = first_tap[list[n][e].pixel].w;
           const int h1 = min(h0 + g.rows.kernel, g.rows.input);
           const int begin = max(w0, 0) * g.in,
                     end = min(w0 + g.columns.kernel, g.columns.input) * g.in;
-          for (int h = own_from(max(h0, 0), threadIdx.y, blockDim.y); h < h1; h += blockDim.y) {
+          for (int h = max(h0, 0); h < h1; ++h) {
             real* to = dx_image + h * x_row;
             const real* from =
                 kernel_t + ((n0 + n) * g.rows.kernel + h - h0) * kernel_row - w0 * g.in;
-            int k = own_from(begin, threadIdx.x, blockDim.x);
-            for (; k <= end - kVectorLanes; k += blockDim.x * kVectorLanes)
+            int k = begin;
+            for (; k <= end - kVectorLanes; k += kVectorLanes)
               store(to + k, load(to + k) + dz * load(from + k), kVectorLanes);
             if (k < end) store(to + k, load(to + k) + dz * load(from + k), end - k);
           }
         }
     }
 }
+
+#endif
 
 }  // namespace
 
@@ -173,9 +170,9 @@ PooledGradient::PooledGradient(const Geometry& geometry, const Geometry& padded,
     for (int k = 0; k < g_.columns.kernel * g_.in; k += kVectorLanes)
       segment.push_back(i * padded_.columns.input * g_.in + k);
   segment_ = Buffer<int>(segment);
-  // Blocks for 128 multiprocessors, however many there are: the order of the sums depends on the
-  // split.
-  images_per_split_ = max(1, max_batch * tiles(g_.out, kChannels) / 128);
+  // Enough blocks, however many multiprocessors or cores there are: the order of the sums depends on
+  // the split.
+  images_per_split_ = max(1, max_batch * tiles(g_.out, kChannels) / kBlocks);
   const int splits = tiles(max_batch, images_per_split_);
   kernel_sum_ = Buffer<real>(segment.size() * kVectorLanes * g_.out);
   partial_ = Buffer<real>(splits * kernel_sum_.size());
@@ -184,8 +181,8 @@ PooledGradient::PooledGradient(const Geometry& geometry, const Geometry& padded,
 }
 
 void PooledGradient::run(const real* padded_x, const real* dy, const unsigned char* winner,
-                         const FirstTap* first_tap, const real* kernel, int batch, real* dkernel,
-                         real* dbias, real* dx) {
+                         const FirstTap* first_tap, [[maybe_unused]] const real* kernel, int batch,
+                         real* dkernel, real* dbias, [[maybe_unused]] real* dx) {
   const int splits = tiles(batch, images_per_split_);
   const int segments = static_cast<int>(segment_.size());
   const int sums = static_cast<int>(kernel_sum_.size());
@@ -196,9 +193,11 @@ void PooledGradient::run(const real* padded_x, const real* dy, const unsigned ch
   sum_rows(partial_.data(), splits, sums, sums, kernel_sum_.data());
   launch(reorder_kernel, g_.taps(), kKernelThreads, g_, segments / g_.rows.kernel,
          kernel_sum_.data(), dkernel);
+#if defined TARGET_CPU
   if (!dx) return;
   transpose(kernel, 1, g_.taps(), g_.out, kernel_t_.data());
-  launch(backward_x_kernel, batch, threads(32, 4), g_, first_tap, dy, winner, kernel_t_.data(), dx);
+  launch(backward_x_kernel, batch, threads(1), g_, first_tap, dy, winner, kernel_t_.data(), dx);
+#endif
 }
 
 }  // namespace plainnet::TARGET

@@ -2,6 +2,7 @@
 
 // The backward pass of a convolution whose output is max-pooled: see pooled_conv2d.cu.
 
+#include "vector.h"
 #include "window.h"
 
 namespace plainnet::TARGET {
@@ -36,6 +37,9 @@ struct FirstTap {
 /// the ReLU made it zero.
 constexpr int kPixels = 4, kNone = 4;
 
+/// Whether the classes below compute dx: on the cpu target only. Elsewhere Conv2d does.
+constexpr bool kSparseX = kVectorLanes > 1;
+
 /// A convolution has few taps if its windows' columns, each with a 1 for the bias, fit into a patch
 /// of kPatch numbers, and no column lies between two windows.
 constexpr int kPatch = 32;
@@ -52,7 +56,7 @@ class PooledGradient {
   /// For batches of up to max_batch images; `padded` are the shapes with x's zeros around it.
   PooledGradient(const Geometry& geometry, const Geometry& padded, int max_batch);
 
-  /// Overwrites the gradients; dx may be null.
+  /// Overwrites the gradients; dx may be null, and is written only where kSparseX is true.
   void run(const real* padded_x,         // [batch][padded height][padded width][in]
            const real* dy,               // [batch][oh / 2][ow / 2][out]
            const unsigned char* winner,  // like dy
@@ -86,7 +90,8 @@ class FewTapsGradient {
 
  private:
   Geometry g_{}, padded_{};
-  Buffer<real> partial_;   // [tiles of images][out][kPatch]
+  int rows_per_part_ = 1, parts_ = 1;
+  Buffer<real> partial_;   // [parts][tiles of images][out][kPatch]
   Buffer<real> sum_;       // [out][kPatch]
   Buffer<real> kernel_t_;  // [out][kh][kw][in]
 };

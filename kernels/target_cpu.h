@@ -12,6 +12,7 @@
 #define __host__
 #define __shared__
 #define __forceinline__ inline __attribute__((always_inline))
+#define __launch_bounds__(...)
 
 namespace plainnet::TARGET {
 

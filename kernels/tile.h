@@ -8,7 +8,7 @@
 // walks along k, so that each number that it loads serves many multiply-adds. A kernel uses it like
 // this:
 //
-//   Tile<V> tile;  // all sums are zero
+//   Tile<V> tile(tf32);  // all sums are zero
 //   tile.add_product([&](int m) { return a + min(m, rows - 1) * K; }, [](int k) { return k; },
 //                    b, N, columns, K);
 //   tile.store(rows, columns,
@@ -46,7 +46,7 @@ class Tile {
   static constexpr Dim3 kThreads = threads(1);
 
   // Vector after vector, so that the compiler keeps the zeros in registers, too.
-  __forceinline__ Tile() {
+  explicit __forceinline__ Tile(bool /*tf32*/ = false) {
 #pragma GCC unroll 8
     for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 8
@@ -130,10 +130,12 @@ class Strip : public Tile<V> {
 
 #else
 
-// On a GPU a block computes 32 rows of up to 48 columns, each thread 4 x 4 of them. The block walks
-// along k in slices of 16: all threads together copy a slice of a and of b into shared memory,
-// wait, and multiply. While they multiply, the numbers of the next slice are already on their way
-// into registers.
+// On a GPU a block computes 32 rows of up to 48 columns. A warp has 16 of the columns, and each of its
+// lanes 4 x 4 sums. That would be few threads to hide what each waits for, so kGroups such groups of
+// warps, told apart by threadIdx.y, share the walk along k: it goes in slices of 8, and each group
+// takes every kGroups-th. A group copies its slice of a and of b into shared memory, waits, and
+// multiplies; meanwhile the numbers of its next slice are on their way into registers. At the end,
+// store() adds up the groups' sums. With tf32 the tensor cores multiply, in TF32.
 constexpr int kLanes = 16;
 constexpr int kTileRows = 32;
 
@@ -142,29 +144,33 @@ class Tile {
  public:
   static constexpr int kRows = kTileRows;
   static constexpr int kColumns = V * kLanes;
-  static constexpr Dim3 kThreads = threads((kRows / 4) * (kColumns / 4));
+  static constexpr int kGroups = 4;
+  static constexpr Dim3 kThreads = threads(V * 32, kGroups);
+  static constexpr int kThreadCount = kThreads.x * kThreads.y;  // for __launch_bounds__
+
+  explicit __device__ Tile(bool tf32) : tf32_(tf32) {}
 
   /// sum[m][n] += Σ_{k < count} row(m)[at(k)] * b[k * b_stride + n]
   template <class Row, class At>
   __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns, int count) {
-    __shared__ Four a_slice[kSlice][kRows / 4 + 1];  // 1 more, or its writers meet in a memory bank
-    __shared__ Four b_slice[kSlice][kColumns / 4];
+    Slice& slice = shared().slice[threadIdx.y];
     real next_a[kAPerThread], next_b[kBPerThread];
-
-    load_slice(next_a, next_b, 0, row, at, b, b_stride, columns, count);
-    for (int k0 = 0; k0 < count; k0 += kSlice) {
+    int k0 = threadIdx.y * kSlice;
+    load_slice(next_a, next_b, k0, row, at, b, b_stride, columns, count);
+    for (int done = 0; done < count; done += kGroups * kSlice) {
       __syncthreads();  // the slice before this one has been used
       for (int i = 0; i < kAPerThread; ++i)
-        if (a_index(i) < kSlice * kRows) a_slice[a_k(i)][a_m(i) / 4].of[a_m(i) % 4] = next_a[i];
-      for (int i = 0; i < kBPerThread; ++i) b_slice[b_k(i)][b_n(i) / 4].of[b_n(i) % 4] = next_b[i];
+        if (in_a(i)) slice.a[a_k(i)][a_m(i) / 4].of[a_m(i) % 4] = rounded(next_a[i]);
+      for (int i = 0; i < kBPerThread; ++i)
+        slice.b[b_k(i)][b_n() / 4].of[b_n() % 4] = rounded(next_b[i]);
       __syncthreads();
-      if (k0 + kSlice < count)
-        load_slice(next_a, next_b, k0 + kSlice, row, at, b, b_stride, columns, count);
-      for (int k = 0; k < kSlice; ++k) {
-        const Four a = a_slice[k][own_row() / 4], b_row = b_slice[k][own_column() / 4];
-        for (int m = 0; m < 4; ++m)
-          for (int n = 0; n < 4; ++n) sum_[m][n] += a.of[m] * b_row.of[n];
-      }
+      k0 += kGroups * kSlice;
+      if (done + kGroups * kSlice < count)
+        load_slice(next_a, next_b, k0, row, at, b, b_stride, columns, count);
+      if (tf32_)
+        multiply_on_tensor_cores(slice);
+      else
+        multiply(slice);
     }
   }
 
@@ -172,26 +178,27 @@ class Tile {
   /// on, as a Vector, and their thread calls it.
   template <class F>
   __device__ void store(int rows, int columns, const F& f) const {
-    for (int m = 0; m < 4; ++m)
-      for (int n = 0; n < 4; ++n)
-        if (own_row() + m < rows && own_column() + n < columns)
-          f(own_row() + m, own_column() + n, sum_[m][n], 1);
+    real sum[4];
+    add_groups(sum);
+    for (int i = 0; i < 4; ++i)
+      if (stored_row() + i < rows && stored_column() < columns)
+        f(stored_row() + i, stored_column(), sum[i], 1);
   }
 
   /// The same for the largest of each four rows, 4 m to 4 m + 3, or the last that is not a number:
   /// calls f(m, n, largest, row, count), where row says which of the four it was, 0 to 3.
   template <class F>
   __device__ void store_largest_of_4(int rows, int columns, const F& f) const {
-    if (own_row() / 4 >= rows) return;
-    for (int n = 0; n < 4 && own_column() + n < columns; ++n) {
-      real largest = sum_[0][n], row = 0;
-      for (int i = 1; i < 4; ++i) {
-        const bool wins = sum_[i][n] > largest || sum_[i][n] != sum_[i][n];
-        largest = wins ? sum_[i][n] : largest;
-        row = wins ? i : row;
-      }
-      f(own_row() / 4, own_column() + n, largest, row, 1);
+    real sum[4];
+    add_groups(sum);
+    if (stored_row() / 4 >= rows || stored_column() >= columns) return;
+    real largest = sum[0], row = 0;
+    for (int i = 1; i < 4; ++i) {
+      const bool wins = sum[i] > largest || sum[i] != sum[i];
+      largest = wins ? sum[i] : largest;
+      row = wins ? i : row;
     }
+    f(stored_row() / 4, stored_column(), largest, row, 1);
   }
 
  private:
@@ -200,40 +207,105 @@ class Tile {
     real of[4];
   };
 
-  static constexpr int kSlice = 16;
+  static constexpr int kSlice = 8;
+  struct Slice {
+    Four a[kSlice][kRows / 4 + 1];  // 1 more, or its writers meet in a memory bank
+    Four b[kSlice][kColumns / 4];
+  };
+  union Shared {
+    Slice slice[kGroups];
+    Four sum[kGroups][kRows][kColumns / 4];  // when all slices have been used
+  };
+  static_assert(sizeof(Shared) <= 48 * 1024, "a block has no more shared memory without asking");
+  __device__ static Shared& shared() {
+    __shared__ Shared memory;
+    return memory;
+  }
+
   static constexpr int kAPerThread = (kSlice * kRows + kThreads.x - 1) / kThreads.x;
   static constexpr int kBPerThread = kSlice * kColumns / kThreads.x;
-  static_assert(kSlice * kColumns % kThreads.x == 0, "the threads copy a slice of b evenly");
+  static_assert(kSlice * kColumns % kThreads.x == 0, "a group copies a slice of b evenly");
+  static_assert(kRows * kColumns == 4 * kThreadCount, "a thread stores four sums");
 
-  __device__ static int own_row() { return threadIdx.x / (kColumns / 4) * 4; }
-  __device__ static int own_column() { return threadIdx.x % (kColumns / 4) * 4; }
+  // The first row and column of the thread's sums: a warp's lanes are 8 x 4.
+  __device__ static int own_row() { return threadIdx.x % 32 / 4 * 4; }
+  __device__ static int own_column() { return threadIdx.x / 32 * kLanes + threadIdx.x % 4 * 4; }
 
-  // Which number of a slice the thread copies as its i-th. Neighbouring threads copy neighbouring
-  // memory.
-  __device__ static int a_index(int i) { return threadIdx.x + i * kThreads.x; }
-  __device__ static int a_k(int i) {
-    return kNeighbours == kInRow ? a_index(i) % kSlice : a_index(i) / kRows;
+  __device__ void multiply(const Slice& slice) {
+#pragma unroll 4
+    for (int k = 0; k < kSlice; ++k) {
+      const Four a = slice.a[k][own_row() / 4], b_row = slice.b[k][own_column() / 4];
+      for (int m = 0; m < 4; ++m)
+        for (int n = 0; n < 4; ++n) sum_[m][n] += a.of[m] * b_row.of[n];
+    }
   }
+
+  // The same with mma_m16n8k8, a product of 16 x 8 by 8 x 8 numbers, four times. Which of its rows
+  // and columns are which of the tile's is free: here such that the lanes find their own 4 x 4 sums
+  // in it, and read their numbers of a at once.
+  __device__ void multiply_on_tensor_cores(const Slice& slice) {
+    const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+    const Four a0 = slice.a[t][g], a4 = slice.a[t + 4][g];
+    for (int n = 0; n < 4; n += 2) {
+      const int column = g / 2 * 4 + n + g % 2, four = threadIdx.x / 32 * (kLanes / 4) + column / 4;
+      const real b[2] = {slice.b[t][four].of[column % 4], slice.b[t + 4][four].of[column % 4]};
+      for (int m = 0; m < 4; m += 2) {
+        const real a[4] = {a0.of[m], a0.of[m + 1], a4.of[m], a4.of[m + 1]};
+        mma_m16n8k8(&sum_[m][n], &sum_[m + 1][n], a, b);
+      }
+    }
+  }
+
+  __device__ real rounded(real x) const { return tf32_ ? to_tf32(x) : x; }
+
+  // The first of the four rows, and the column, that the thread stores: neighbouring threads write
+  // neighbouring memory.
+  __device__ static int thread() { return threadIdx.y * kThreads.x + threadIdx.x; }
+  __device__ static int stored_row() { return thread() / kColumns * 4; }
+  __device__ static int stored_column() { return thread() % kColumns; }
+
+  // The sums that the thread stores, over all groups, in a fixed order.
+  __device__ void add_groups(real* sum) const {
+    __syncthreads();  // all slices have been used
+    for (int m = 0; m < 4; ++m) {
+      Four& to = shared().sum[threadIdx.y][own_row() + m][own_column() / 4];
+      for (int n = 0; n < 4; ++n) to.of[n] = sum_[m][n];
+    }
+    __syncthreads();
+    for (int i = 0; i < 4; ++i) {
+      sum[i] = 0;
+      for (int group = 0; group < kGroups; ++group)
+        sum[i] += shared().sum[group][stored_row() + i][stored_column() / 4].of[stored_column() % 4];
+    }
+  }
+
+  // Where in a slice the i-th number lies that the thread copies. Neighbouring threads copy
+  // neighbouring memory.
+  static constexpr bool kRowwise = kNeighbours == kInRow;
   __device__ static int a_m(int i) {
-    return kNeighbours == kInRow ? a_index(i) / kSlice : a_index(i) % kRows;
+    return kRowwise ? threadIdx.x / kSlice + i * (kThreads.x / kSlice) : threadIdx.x % kRows;
   }
-  __device__ static int b_k(int i) { return (threadIdx.x + i * kThreads.x) / kColumns; }
-  __device__ static int b_n(int i) { return (threadIdx.x + i * kThreads.x) % kColumns; }
+  __device__ static int a_k(int i) {
+    return kRowwise ? threadIdx.x % kSlice : threadIdx.x / kRows + i * (kThreads.x / kRows);
+  }
+  __device__ static bool in_a(int i) { return a_m(i) < kRows && a_k(i) < kSlice; }
+  __device__ static int b_n() { return threadIdx.x % kColumns; }
+  __device__ static int b_k(int i) { return threadIdx.x / kColumns + i * (kThreads.x / kColumns); }
 
   template <class Row, class At>
   __device__ void load_slice(real* next_a, real* next_b, int k0, Row row, At at, const real* b,
                              int b_stride, int columns, int count) {
     for (int i = 0; i < kAPerThread; ++i) {
       const int k = k0 + a_k(i);
-      next_a[i] = k < count && a_index(i) < kSlice * kRows ? row(a_m(i))[at(k)] : real(0);
+      next_a[i] = k < count && in_a(i) ? row(a_m(i))[at(k)] : real(0);
     }
     for (int i = 0; i < kBPerThread; ++i) {
       const int k = k0 + b_k(i);
-      next_b[i] =
-          k < count && b_n(i) < columns ? b[static_cast<long>(k) * b_stride + b_n(i)] : real(0);
+      next_b[i] = k < count && b_n() < columns ? b[static_cast<long>(k) * b_stride + b_n()] : real(0);
     }
   }
 
+  const bool tf32_;
   real sum_[4][4]{};
 };
 

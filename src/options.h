@@ -18,6 +18,7 @@ struct Options {
 
   std::string device = "auto";
   int threads = 0;  // 0: as many as there are processors
+  bool tf32 = false;
 
   std::string data = "data/mnist";  // if not given and not there: built-in digits
   int limit = 0, test_limit = 0;    // 0: all images

@@ -19,6 +19,7 @@ struct TrainerOptions {
   int batch = 128;
   UpdateRule rule;
   uint64_t seed = 1;
+  bool tf32 = false;  // matrix products on tensor cores
 };
 
 struct LayerSummary {

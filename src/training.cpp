@@ -122,10 +122,12 @@ Run::Run(const Options& options) : options_(options) {
   trainer_ = target_.make_trainer({.model = options_.model,
                                    .batch = options_.batch,
                                    .rule = options_.rule(),
-                                   .seed = options_.seed},
+                                   .seed = options_.seed,
+                                   .tf32 = options_.tf32},
                                   dataset_);
+  const std::string device = target_.name + (options_.tf32 ? " in TF32" : "");
   const std::map<std::string, std::string> notes = {{"data", fingerprint(dataset_)},
-                                                    {"device", target_.name},
+                                                    {"device", device},
                                                     {"seed", text(options_.seed)},
                                                     {"height", text(dataset_.train.height)},
                                                     {"width", text(dataset_.train.width)}};

@@ -24,6 +24,11 @@ struct LayerCase {
   int pool;  // the side of its windows, or 1
 };
 
+/// Whether the layer is made of matrix products, which --tf32 runs on tensor cores.
+inline bool uses_tiles(const LayerCase& layer_case) {
+  return layer_case.type == "conv2d" || layer_case.type == "dense" || layer_case.type == "lstm";
+}
+
 /// All of them; on the emulated target the small ones only.
 std::vector<LayerCase> layer_cases();
 

@@ -47,6 +47,13 @@ class GuardedBuffer {
   Buffer<real> buffer_;
 };
 
+/// Sets use_tf32 for as long as it lives.
+struct Tf32 {
+  explicit Tf32(bool on) { use_tf32 = on; }
+  ~Tf32() { use_tf32 = false; }
+  Tf32(const Tf32&) = delete;
+};
+
 /// A layer with parameters, input, output and gradients of its own.
 class LayerRun {
  public:

@@ -215,26 +215,34 @@ test::Values random_input(const LayerCase& layer_case, Random& random) {
   return values;
 }
 
+std::vector<NamedValues> layer_values(const LayerCase& layer_case, bool tf32) {
+  const Tf32 setting(tf32);
+  LayerRun run(layer_case.layer(), layer_case.input, layer_case.batch, layer_case.max_batch);
+  Random random(1, 0);
+  const Values x = random_input(layer_case, random);
+  for (size_t i = 0; i < run.parameters().size(); ++i)
+    run.set_parameter(i, test::random_values(run.parameters()[i].size(), random));
+  const Values y = run.forward(x);
+  std::vector<NamedValues> values = run.backward(test::random_values(run.y_size(), random));
+  values.push_back({"y", y});
+  return values;
+}
+
 std::vector<Computation> computations() {
   std::vector<Computation> all;
-  for (const LayerCase& layer_case : layer_cases())
-    all.push_back({text(layer_case.type, ", ", layer_case.name), [=] {
-                     LayerRun run(layer_case.layer(), layer_case.input, layer_case.batch,
-                                  layer_case.max_batch);
-                     Random random(1, 0);
-                     const Values x = random_input(layer_case, random);
-                     for (size_t i = 0; i < run.parameters().size(); ++i)
-                       run.set_parameter(i,
-                                         test::random_values(run.parameters()[i].size(), random));
-                     const Values y = run.forward(x);
-                     std::vector<NamedValues> values =
-                         run.backward(test::random_values(run.y_size(), random));
-                     values.push_back({"y", y});
-                     return values;
-                   }});
+  for (const LayerCase& layer_case : layer_cases()) {
+    all.push_back({text(layer_case.type, ", ", layer_case.name),
+                   [=] { return layer_values(layer_case, false); },
+                   nullptr});
+    if (uses_tiles(layer_case) && !layer_case.linear)
+      all.back().run_in_tf32 = [=] {
+        return tf32_problem().empty() ? layer_values(layer_case, true) : std::vector<NamedValues>{};
+      };
+  }
   for (const auto& [batch, classes] : {std::pair(5, 10), std::pair(131, 7)})
     all.push_back({text("softmax_cross_entropy, ", batch, " of ", classes),
-                   [b = batch, c = classes] { return loss_values(b, c); }});
+                   [b = batch, c = classes] { return loss_values(b, c); },
+                   nullptr});
   return all;
 }
 

@@ -75,7 +75,8 @@ Values random_upstream(const LayerCase& layer_case, const std::vector<Values>& p
   return dy;
 }
 
-void check_gradients(const LayerCase& layer_case) {
+void check_gradients(const LayerCase& layer_case, bool tf32 = false) {
+  const Tf32 setting(tf32);
   // Thousands of launches of a few microseconds each: waking another thread costs more than it
   // helps.
   const test::ThreadCount one_thread(1);
@@ -178,6 +179,11 @@ struct Registrations {
       for (const LayerCase& layer_case : layer_cases()) {
         TargetRegistration(text(layer_case.type, ": gradients, ", layer_case.name),
                            [=] { check_gradients(layer_case); });
+        // In double precision the emulated tensor cores do not round.
+        if (kTargetName == "emulated_double" && uses_tiles(layer_case))
+          TargetRegistration(
+              text(layer_case.type, ": gradients, on tensor cores, ", layer_case.name),
+              [=] { check_gradients(layer_case, true); });
         TargetRegistration(text(layer_case.type, ": repeats, ", layer_case.name),
                            [=] { check_repeats(layer_case); });
       }

@@ -46,7 +46,7 @@ TEST("options: each model has its defaults") {
     CHECK_EQUAL(options.seed, 1u);
     CHECK_EQUAL(options.data, "data/mnist");
     CHECK_EQUAL(options.device, "auto");
-    CHECK(options.nesterov && options.shuffle && !options.help);
+    CHECK(options.nesterov && options.shuffle && !options.help && !options.tf32);
     CHECK(options.limit == 0 && options.threads == 0);
     CHECK(options.init.empty() && options.save.empty() && options.log.empty() &&
           options.step_log.empty() && options.resume.empty());
@@ -88,6 +88,7 @@ TEST("options: arrive, before and after the model, with a space or an =") {
   CHECK_EQUAL(options.save, "b=c");
   CHECK_EQUAL(options.log, "d");
   CHECK_EQUAL(options.step_log, "e");
+  CHECK(parse("cnn --tf32").tf32);
   CHECK(parse("--help").help && parse("-h").help && parse("cnn --help").help);
   CHECK_EQUAL(parse("cnn --epochs 3 --epochs 4").epochs, 4);
 }
@@ -137,7 +138,7 @@ TEST("options: --help tells all of the models and options") {
   for (const std::string word :
        {"usage: ./train", "cnn", "separable", "bilstm", "--epochs N", "--batch", "--learning-rate",
         "--momentum", "--seed", "--shuffle on|off", "--limit", "--test-limit", "--data DIR", "--device",
-        "--threads", "--init FILE", "--save FILE", "--log", "--step-log", "--help"})
+        "--threads", "--tf32", "--init FILE", "--save FILE", "--log", "--step-log", "--help"})
     CHECK(help_text().find(word) != std::string::npos, word);
 }
 
@@ -149,6 +150,7 @@ TEST("options: --help lists no option that is unknown") {
     std::istringstream words(line);
     std::string name, value;
     if (!line.starts_with("  --") || !(words >> name >> value) || name == "--help") continue;
+    if (name == "--tf32") continue;  // it takes no value
     check_refused("cnn " + name, {name + ": expected a value"});
     ++count;
   }

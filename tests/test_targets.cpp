@@ -34,8 +34,33 @@ void compare_targets(const std::string& name, bool on_emulated) {
 #endif
 }
 
+// TF32 has 10 bits of fraction. A product of two rounded factors is off by up to 2^-10.
+constexpr double kTf32Tolerance = 1e-3;
+
+void compare_tf32(const Computation& computation, bool may_lack_it) {
+  const std::vector<NamedValues> exact = run(cpu_double::computations(), computation.name);
+  const std::vector<NamedValues> rounded = computation.run_in_tf32();
+  if (may_lack_it && rounded.empty()) return;
+  test::check_close(rounded, exact, kTf32Tolerance);
+  const std::vector<NamedValues> in_float = computation.run();
+  bool differs = false;
+  for (size_t i = 0; i < rounded.size(); ++i) differs |= rounded[i].values != in_float[i].values;
+  CHECK(differs, "nothing was rounded to TF32");
+}
+
+void register_tf32(const std::string& target, const std::vector<Computation>& computations) {
+  for (const Computation& computation : computations)
+    if (computation.run_in_tf32)
+      test::Registration(text(target, " in TF32: ", computation.name),
+                         [=] { compare_tf32(computation, target == "gpu"); });
+}
+
 struct Registrations {
   Registrations() {
+    register_tf32("emulated", emulated_float::computations());
+#ifdef WITH_GPU
+    if (test::gpu_is_there()) register_tf32("gpu", gpu_float::computations());
+#endif
     std::vector<std::string> emulated;
     for (const Computation& computation : emulated_float::computations())
       emulated.push_back(computation.name);
@@ -92,6 +117,16 @@ void compare_training_steps(const std::string& model) {
 TEST("targets agree: a training step of cnn") { compare_training_steps("cnn"); }
 TEST("targets agree: a training step of separable") { compare_training_steps("separable"); }
 TEST("targets agree: a training step of bilstm") { compare_training_steps("bilstm"); }
+
+TEST("--tf32: the CPU is refused") {
+  Random random(5, 0);
+  const Images images = random_images(1, 16, 16, random);
+  TrainerOptions options;
+  options.model = "cnn";
+  options.tf32 = true;
+  CHECK_ERROR(choose_target("cpu").make_trainer(options, {"", "", images, images}), "--tf32",
+              "expected a GPU", "found the CPU");
+}
 
 }  // namespace
 }  // namespace plainnet
