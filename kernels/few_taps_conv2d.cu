@@ -134,12 +134,15 @@ __global__ void backward_x_kernel(Geometry g,
 
   for (int k = 0; k < g.y_pixels(); ++k) {
     for (int q = 0; q <= kPixels; ++q)
-      for (int t = 0; t < kPatch; t += kVectorLanes) store(patch[q] + t, Vector{}, kVectorLanes);
+      for (int v = 0; v < kPatchVectors; ++v) store(patch[q] + own_lane(v), Vector{}, kVectorLanes);
     const long first = blockIdx.x * g.y_size() + static_cast<long>(k) * g.out;
     for (int n = 0; n < g.out; ++n) {
       real* to = patch[winner[first + n]];
-      for (int t = 0; t < taps; t += kVectorLanes)
-        store(to + t, load(to + t) + dy[first + n] * load(kernel_t + n * taps + t), kVectorLanes);
+      for (int v = 0; v < kPatchVectors; ++v) {
+        const int t = own_lane(v);
+        if (t < taps)
+          store(to + t, load(to + t) + dy[first + n] * load(kernel_t + n * taps + t), kVectorLanes);
+      }
     }
     for (int q = 0; q < kPixels; ++q) {
       const FirstTap w = first_tap[k * kPixels + q];
