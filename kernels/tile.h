@@ -139,6 +139,11 @@ class Strip : public Tile<V> {
 constexpr int kLanes = 16;
 constexpr int kTileRows = 32;
 
+// Loaded by one instruction.
+struct alignas(4 * sizeof(real)) Four {
+  real of[4];
+};
+
 template <int V, Neighbours kNeighbours = kInRow>
 class Tile {
  public:
@@ -202,11 +207,6 @@ class Tile {
   }
 
  private:
-  // Loaded by one instruction.
-  struct alignas(4 * sizeof(real)) Four {
-    real of[4];
-  };
-
   static constexpr int kSlice = 8;
   struct Slice {
     Four a[kSlice][kRows / 4 + 1];  // 1 more, or its writers meet in a memory bank
@@ -309,11 +309,11 @@ class Tile {
   real sum_[4][4]{};
 };
 
-/// A tile of few rows whose threads share nothing while they multiply, for a recurrence: a block
-/// that owns few rows of the batch computes them step by step and waits for no other block. A
-/// thread computes all rows of one column; where there are fewer columns than threads, threadIdx.y
-/// divides the sum over k. Its numbers of b come through the caches, in which all blocks find the
-/// same b.
+/// A tile of few rows and many columns, for a recurrence: a block that owns few rows of the batch
+/// computes them step by step and waits for no other block. A thread computes all rows of one
+/// column; where there are fewer columns than threads, threadIdx.y divides the sum over k. The
+/// numbers of a go through shared memory, the four of a k side by side, so that one instruction loads
+/// them; those of b come through the caches, in which all blocks find the same b.
 template <int V>
 class Strip {
  public:
@@ -330,14 +330,24 @@ class Strip {
   /// sum[m][n] += Σ_{k < count} row(m)[at(k)] * b[k * b_stride + n]
   template <class Row, class At>
   __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns, int count) {
-    const int n = threadIdx.x;
-    if (n >= columns) return;
-    const int part = (count + blockDim.y - 1) / blockDim.y;
-    const int k0 = threadIdx.y * part, k1 = min(k0 + part, count);
+    __shared__ Four a_slice[kSlice];
+    const int all = blockDim.x * blockDim.y, n = threadIdx.x;
+    for (int k0 = 0; k0 < count; k0 += kSlice) {
+      const int size = min(count - k0, kSlice), part = (size + blockDim.y - 1) / blockDim.y;
+      __syncthreads();  // the slice before this one has been used
+      for (int i = threadIdx.y * blockDim.x + threadIdx.x; i < kSlice * kRows; i += all) {
+        const int m = i / kSlice, k = i % kSlice;
+        if (k < size) a_slice[k].of[m] = row(m)[at(k0 + k)];
+      }
+      __syncthreads();
+      if (n >= columns) continue;
+      const int begin = threadIdx.y * part, end = min(begin + part, size);
 #pragma unroll 8
-    for (int k = k0; k < k1; ++k) {
-      const real b_kn = b[static_cast<long>(k) * b_stride + n];
-      for (int m = 0; m < kRows; ++m) sum_[m] += row(m)[at(k)] * b_kn;
+      for (int k = begin; k < end; ++k) {
+        const real b_kn = b[static_cast<long>(k0 + k) * b_stride + n];
+        const Four a = a_slice[k];
+        for (int m = 0; m < kRows; ++m) sum_[m] += a.of[m] * b_kn;
+      }
     }
   }
 
@@ -358,6 +368,7 @@ class Strip {
   }
 
  private:
+  static constexpr int kSlice = 128;
   real sum_[kRows]{};
 };
 

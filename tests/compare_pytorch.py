@@ -4,7 +4,8 @@
     python3 tests/compare_pytorch.py cnn --data data/mnist --device cpu
 
 PyTorch trains eagerly and in its faster forms: channels last for the convolutions, torch.compile
-where there is one, on a GPU also the whole step as a CUDA graph, and each with and without TF32.
+where there is one, on a GPU also the whole step as a CUDA graph, and each with and without TF32, as
+./train does.
 Its images are on the device as floats before the clock starts. First every form, and ./train, must
 give the losses of PyTorch in float64 from the same weights. Then they train in turn, round after
 round, and the medians of the seconds for a training epoch are printed, with the ratio ours/PyTorch.
@@ -191,6 +192,12 @@ def seconds_of_others():
     return busy - sum(os.times()[:4])
 
 
+def forms_of_ours(device):
+    """The forms of ./train, as options."""
+    has_tf32 = device == "cuda" and torch.cuda.get_device_capability() >= (8, 0)
+    return [[], ["--tf32"]] if has_tf32 else [[]]
+
+
 def describe(device):
     if device == "cuda":
         return f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
@@ -226,19 +233,21 @@ def main():
     if device == "cpu":
         train_options += ["--threads", options.threads]
     trainers, expected = make_trainers(options.model, device, weights, images, labels)
-    if not options.pytorch_only:
+    ours = {}  # by name: the options, and the seconds
+    for form in [] if options.pytorch_only else forms_of_ours(device):
+        name, chosen = " ".join(["./train", *form]), [*train_options, *form]
         limit = min(VALIDATION_STEPS * steps.BATCH, len(images))
-        losses = steps.our_losses(options.model, weights, options.data, limit, train_options)
-        check("./train", losses, expected)
+        losses = steps.our_losses(options.model, weights, options.data, limit, chosen)
+        check(name, losses, expected)
+        ours[name] = [*chosen, "--limit", len(images)], []
 
-    theirs, ours = [[] for _ in trainers], []
+    theirs = [[] for _ in trainers]
     start, others = time.perf_counter(), seconds_of_others()
     for _ in range(options.rounds):
         for trainer, seconds in zip(trainers, theirs):
             seconds += [trainer.time_epoch() for _ in range(epochs)]
-        if not options.pytorch_only:
-            chosen = [*train_options, "--limit", len(images)]
-            ours += time_ours(options.model, options.data, epochs, chosen)
+        for chosen, seconds in ours.values():
+            seconds += time_ours(options.model, options.data, epochs, chosen)
 
     others = (seconds_of_others() - others) / (time.perf_counter() - start)
     if others > 0.1:
@@ -246,13 +255,14 @@ def main():
         print(f"warning: other processes kept {others:.1f} cores busy: no fair comparison")
 
     print(f"Seconds for a training epoch, {options.rounds * epochs} of each:")
-    print("     median    fastest  ours/PyTorch, by the medians")
-    if ours:
-        print(f"  {statistics.median(ours):9.4f}  {min(ours):9.4f}         ./train")
+    our_medians = [statistics.median(seconds) for _, seconds in ours.values()]
+    print("     median    fastest  " + "".join(f"{name}/PyTorch  " for name in ours))
+    for name, (_, seconds) in ours.items():
+        print(f"  {statistics.median(seconds):9.4f}  {min(seconds):9.4f}  {name}")
     for trainer, seconds in zip(trainers, theirs):
         median = statistics.median(seconds)
-        ratio = f"{statistics.median(ours) / median:.3f}" if ours else ""
-        print(f"  {median:9.4f}  {min(seconds):9.4f}  {ratio:5}  PyTorch: {trainer.form}")
+        ratios = "".join(f"{our_median / median:<7.3f}" for our_median in our_medians)
+        print(f"  {median:9.4f}  {min(seconds):9.4f}  {ratios}PyTorch: {trainer.form}")
 
 
 if __name__ == "__main__":

@@ -182,7 +182,7 @@ struct Registrations {
         // In double precision the emulated tensor cores do not round.
         if (kTargetName == "emulated_double" && uses_tiles(layer_case))
           TargetRegistration(
-              text(layer_case.type, ": gradients, on tensor cores, ", layer_case.name),
+              text(layer_case.type, ": gradients in TF32, ", layer_case.name),
               [=] { check_gradients(layer_case, true); });
         TargetRegistration(text(layer_case.type, ": repeats, ", layer_case.name),
                            [=] { check_repeats(layer_case); });
