@@ -34,7 +34,7 @@ namespace {
 const std::vector<std::string> kModels = {"cnn", "separable", "bilstm"};
 
 struct Options {
-  bool help = false, cold = true;
+  bool help = false, cold = true, tf32 = false;
   std::string model = "all", layer, device = "auto", csv;
   int batch = 128, threads = 0, images = 60000;
   double seconds = 1;
@@ -60,7 +60,8 @@ std::vector<OptionGroup> groups(Options& o) {
            {{"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
              choice(&o.device, {"gpu", "cpu", "emulated", "auto"})},
             {"--threads", "N", "of the cpu target (one a processor)",
-             whole_number(&o.threads, 1, 1024)}}},
+             whole_number(&o.threads, 1, 1024)},
+            {"--tf32", "", "matrix products of a GPU on tensor cores", on_off(&o.tf32)}}},
           {"Output",
            {{"--csv", "FILE", "also write the table there, as CSV", path(&o.csv)},
             {"--help", "", "print this", on_off(&o.help)}}}};
@@ -155,6 +156,7 @@ class Bench {
     if (o_.threads > 0) set_thread_count(o_.threads);
     if (target_.name == "emulated") o_.cold = false;  // its caches are not a GPU's
     probe_ = probe(target_.name);
+    probe_.set_tf32(o_.tf32);
     for (const std::string& model : kModels)
       if ((o_.model == "all" || o_.model == model) && chosen(model).size() > 0)
         models_.push_back(model);
@@ -189,15 +191,17 @@ class Bench {
     return all;
   }
 
-  // Single precision is exact for the sums of products that target_bench.cu chooses. An LSTM's
-  // sigmoids are not, and each of 28 steps hands its errors, of 6e-8 each, on to the next.
+  // Single precision, and TF32, are exact for the sums of products that target_bench.cu chooses. An
+  // LSTM's sigmoids are not, and each of 28 steps hands its errors, of 6e-8 or 5e-4 each, on to the
+  // next.
   void check(const std::string& model) const {
+    const double tolerance = o_.tf32 ? 5e-3 : 1e-5;
     for (const size_t i : chosen(model)) {
       const auto got = probe_.values(model, i, o_.batch);
       const auto expected = cpu_double::probe().values(model, i, o_.batch);
       const std::string layer = text(model, ", ", probe_.layers(model)[i].name, ": ");
       for (size_t t = 0; t < got.size(); ++t)
-        test::check_close(layer + got[t].name, got[t].values, expected[t].values, 1e-5);
+        test::check_close(layer + got[t].name, got[t].values, expected[t].values, tolerance);
     }
   }
 
@@ -211,6 +215,7 @@ class Bench {
       TrainerOptions options;
       options.model = model;
       options.batch = o_.batch;
+      options.tf32 = o_.tf32;
       epoch = std::make_unique<Epoch>(target_, options, digits_);
     }
     const int turns = epoch ? std::min(10, epoch->steps()) : 1;

@@ -42,6 +42,8 @@ struct LayerTimes {
 };
 
 struct Probe {
+  /// Has all that follows run on tensor cores, or not. Throws Error where that cannot be had.
+  void (*set_tf32)(bool on);
   /// The fastest of repetitions for so many seconds.
   Ceilings (*ceilings)(double seconds);
   std::vector<LayerInfo> (*layers)(const std::string& model);

@@ -100,7 +100,11 @@ std::vector<bench::LayerTimes> times(const std::string& model, const std::string
 }  // namespace
 
 bench::Probe probe() {
-  return {[](double seconds) { return Scratch().measure(seconds); }, layers, values, times};
+  const auto set_tf32 = [](bool on) {
+    if (on && !tf32_problem().empty()) throw Error("--tf32: " + tf32_problem());
+    use_tf32 = on;
+  };
+  return {set_tf32, [](double seconds) { return Scratch().measure(seconds); }, layers, values, times};
 }
 
 }  // namespace plainnet::TARGET
