@@ -32,10 +32,10 @@ __global__ void transpose_kernel(const real* __restrict__ in,  // [count][rows][
 // A block writes one row (b, h) of the padded image.
 __global__ void pad_kernel(const real* __restrict__ x, Axis rows, Axis columns, int channels,
                            int padded_width, real* __restrict__ out) {
-  const int h = blockIdx.x - rows.before;
-  const long x_row = (static_cast<long>(blockIdx.y) * rows.input + h) * columns.input * channels;
+  const int h = blockIdx.y - rows.before;
+  const long x_row = (static_cast<long>(blockIdx.x) * rows.input + h) * columns.input * channels;
   const long out_row =
-      (static_cast<long>(blockIdx.y) * gridDim.x + blockIdx.x) * padded_width * channels;
+      (static_cast<long>(blockIdx.x) * gridDim.y + blockIdx.y) * padded_width * channels;
   for (int w = threadIdx.y; w < padded_width; w += blockDim.y) {
     const int x_w = w - columns.before;
     const bool inside = h >= 0 && h < rows.input && x_w >= 0 && x_w < columns.input;
@@ -95,7 +95,7 @@ void transpose(const real* in, int count, int rows, int columns, real* out) {
 }
 
 void pad(const real* x, Axis rows, Axis columns, int channels, int batch, real* out) {
-  launch(pad_kernel, {padded(rows).input, batch}, threads(32, 4), x, rows, columns, channels,
+  launch(pad_kernel, {batch, padded(rows).input}, threads(32, 4), x, rows, columns, channels,
          padded(columns).input, out);
 }
 
@@ -117,7 +117,8 @@ void BiasGradient::run(const real* y, real* dy, long rows, real* dbias) {
 
 std::string tf32_problem() {
 #if defined TARGET_GPU
-  // Of the first architecture that this was compiled for. A GPU runs no code for a later one.
+  // What this was compiled for counts, not the GPU: code for 7.5 lacks the instructions on any. Every
+  // kernel knows; this one is asked.
   cudaFuncAttributes code;
   check(cudaFuncGetAttributes(&code, sum_rows_kernel<false>), "cudaFuncGetAttributes");
   if (code.ptxVersion < 80)

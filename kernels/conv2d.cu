@@ -22,7 +22,7 @@
 // Chetlur et al., "cuDNN: Efficient primitives for deep learning", 2014). With pooling, dz is so
 // sparse that the gradients are summed in another way: see pooled_conv2d.cu and few_taps_conv2d.cu.
 // Only dx, on a GPU, is a product again, of dz with its zeros: a block that adds window after window
-// to dx would have too little to do at once. backward() overwrites.
+// to dx would have too little to do at once.
 
 #include "common.h"
 #include "pooled_conv2d.h"
@@ -32,13 +32,13 @@ namespace plainnet::TARGET {
 namespace {
 
 // A tile is one pixel (o, p), or the four of a pooling window, of several images by several output
-// channels; k runs over the taps and input channels (i, j, c). Here x has its zeros around it, so
-// that every tap is inside, and x[o s + i][p s + j][c] lies offset[k] after x[o s][p s][0]. Bias
-// and ReLU do not change which pixel is the largest.
+// channels; k runs over the taps and input channels (i, j, c). As x has its zeros around it, every tap
+// is inside, and x[o s + i][p s + j][c] lies offset[k] after x[o s][p s][0]. Bias and ReLU do not
+// change which pixel is the largest.
 template <int V>
 __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) forward_kernel(
     Geometry g, bool tf32,
-    const real* __restrict__ x,              // [batch][height][width][in]
+    const real* __restrict__ x,              // [batch][padded height][padded width][in]
     const int* __restrict__ offset,          // [kh][kw][in]
     const FirstTap* __restrict__ first_tap,  // [oh / pool][ow / pool][pool][pool]
     const real* __restrict__ kernel,         // [kh][kw][in][out]
@@ -79,10 +79,10 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) forward_kernel(
                             });
 }
 
-// A tile is one input pixel (h, w) of several images by several input channels. It sums, over the
-// outputs (o, p) that read this pixel, products with k = n. They need the kernel with its channels
-// exchanged; with its taps in reverse order, too (as p goes up, j goes down), the numbers over p
-// and n lie side by side in both factors where the stride is 1, and a row of outputs is one
+// A tile is one input pixel (h, w) of several images by several input channels. For each output
+// (o, p) that reads the pixel it adds Σ_n dz[b][o][p][n] kernel[i][j][c][n], for which kernel_t has
+// the channels exchanged. Where the stride is 1, the next p goes with the tap j - 1. As kernel_t has
+// its taps in reverse order, that is what follows in both factors, and a row of outputs is one
 // product.
 template <int V>
 __global__ void __launch_bounds__(Tile<V>::kThreadCount, 1) backward_x_kernel(
@@ -95,12 +95,13 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 1) backward_x_kernel(
   const int b0 = blockIdx.y * Tile<V>::kRows, c0 = blockIdx.z * Tile<V>::kColumns;
   const int images = min(batch - b0, Tile<V>::kRows);
   const int channels = min(g.in - c0, Tile<V>::kColumns);
-  const int p1 = g.columns.end_output(w), last_tap = g.rows.kernel * g.columns.kernel - 1;
+  const int p0 = g.columns.first_output(w), p1 = g.columns.end_output(w);
+  const int run = g.columns.stride == 1 ? p1 - p0 : 1;
+  const int last_tap = g.rows.kernel * g.columns.kernel - 1;
 
   Tile<V> tile(tf32);
   for (int o = g.rows.first_output(h); o < g.rows.end_output(h); ++o)
-    for (int p = g.columns.first_output(w), run; p < p1; p += run) {
-      run = g.columns.stride == 1 ? p1 - p : 1;
+    for (int p = p0; p < p1; p += run) {
       const int i = h + g.rows.before - o * g.rows.stride;
       const int j = w + g.columns.before - p * g.columns.stride;
       const real* dz_pixel =
@@ -121,7 +122,7 @@ __global__ void unpool_kernel(Geometry g,
                               const real* __restrict__ dy,  // [batch][oh / 2][ow / 2][out]
                               const unsigned char* __restrict__ winner,  // like dy
                               real* __restrict__ dz) {                   // [batch][oh][ow][out]
-  const int p = blockIdx.x, o = blockIdx.y, b = blockIdx.z, pixel = o % 2 * 2 + p % 2;
+  const int b = blockIdx.x, o = blockIdx.y, p = blockIdx.z, pixel = o % 2 * 2 + p % 2;
   const bool in_window = o / 2 * 2 + 1 < g.rows.output && p / 2 * 2 + 1 < g.columns.output;
   const long from = b * g.y_size() + static_cast<long>(o / 2 * g.y_width() + p / 2) * g.out;
   const long to = b * g.z_size() + static_cast<long>(o * g.columns.output + p) * g.out;
@@ -129,13 +130,13 @@ __global__ void unpool_kernel(Geometry g,
     dz[to + n] = in_window && winner[from + n] == pixel ? dy[from + n] : real(0);
 }
 
-// A tile is several rows (i, j, c) of the kernel by several output channels; k runs over the pixels
-// (o, p) of an image, and first_tap[k].at is where x[..][o s][p s][0] lies. There is a partial
-// result for every few images, and sum_rows adds them. Here x has its zeros around it.
+// Without pooling: a tile is several rows (i, j, c) of the kernel by several output channels; k runs
+// over the pixels (o, p) of an image, and first_tap[k].at is where x[..][o s][p s][0] lies. There is a
+// partial result for every few images, and sum_rows adds them.
 template <int V>
-__global__ void __launch_bounds__(Tile<V>::kThreadCount, 1) backward_kernel_kernel(
+__global__ void __launch_bounds__(Tile<V>::kThreadCount, 1) backward_weights_kernel(
     Geometry g, bool tf32,
-    const real* __restrict__ x,              // [batch][height][width][in]
+    const real* __restrict__ x,              // [batch][padded height][padded width][in]
     const int* __restrict__ offset,          // [kh][kw][in]
     const FirstTap* __restrict__ first_tap,  // [oh][ow]
     const real* __restrict__ dz,             // [batch][oh][ow][out]
@@ -204,18 +205,18 @@ class Conv2d : public Layer {
       }
     first_tap_ = Buffer<FirstTap>(first_tap);
 
-    kernel_t_ = Buffer<real>(kernel_size);
+    if (makes_x()) kernel_t_ = Buffer<real>(kernel_size);
     if (g_.pool == 2) {
       winner_ = Buffer<unsigned char>(max_batch * g_.y_size());
       if (has_few_taps(g_))
         few_taps_gradient_ = FewTapsGradient(g_, padded_, max_batch);
       else
         pooled_gradient_ = PooledGradient(g_, padded_, max_batch);
-      if (!kSparseX) dz_ = Buffer<real>(max_batch * g_.z_size());
+      if (makes_x()) dz_ = Buffer<real>(max_batch * g_.z_size());
     } else {
-      // Enough blocks to fill a large GPU, however many multiprocessors or cores there are: the
-      // order of the sums depends on the split.
-      const int blocks = tiles(g_.taps(), kTileRows) * tiles(g_.out, 3 * kLanes);
+      // About 1024 blocks, enough for a large GPU. The device is not asked, for the order of the sums
+      // depends on the split.
+      const int blocks = tiles(g_.taps(), kTileRows) * tiles(g_.out, 3 * kUnit);
       images_per_split_ = max(1, max_batch * blocks / 1024);
       partial_ = Buffer<real>(tiles(max_batch, images_per_split_) * kernel_size);
       bias_gradient_ = BiasGradient(static_cast<long>(max_batch) * g_.y_pixels(), g_.out);
@@ -241,14 +242,14 @@ class Conv2d : public Layer {
                    kernel().gradient, bias().gradient, dx);
     };
     if (g_.pool == 1)
-      backward_by_tiles(x, y, dy, batch);
+      backward_parameters(x, y, dy, batch);
     else if (has_few_taps(g_))
       pooled_backward(few_taps_gradient_);
     else
       pooled_backward(pooled_gradient_);
-    if (!dx || (g_.pool == 2 && kSparseX)) return;
+    if (!dx || !makes_x()) return;
     if (g_.pool == 2)
-      launch(unpool_kernel, {g_.columns.output, g_.rows.output, batch}, threads(64), g_, dy,
+      launch(unpool_kernel, {batch, g_.rows.output, g_.columns.output}, threads(64), g_, dy,
              winner_.data(), dz_.data());
     backward_x(g_.pool == 2 ? dz_.data() : dy, dx, batch);
   }
@@ -256,20 +257,22 @@ class Conv2d : public Layer {
  private:
   Parameter& kernel() { return parameters[0]; }
   Parameter& bias() { return parameters[1]; }
+  // Whether dx is computed here.
+  bool makes_x() const { return g_.pool == 1 || !kPooledGradientMakesX; }
   bool has_border() const { return needs_padding(g_.rows) || needs_padding(g_.columns); }
   // x with the zeros that forward() put around it.
   const real* with_border(const real* x) const { return has_border() ? padded_x_.data() : x; }
 
   // The gradients of the parameters. Leaves dz in dy.
-  void backward_by_tiles(const real* x, const real* y, real* dy, int batch) {
-    real* dz = dy;  // BiasGradient makes the one of the other
+  void backward_parameters(const real* x, const real* y, real* dy, int batch) {
+    real* dz = dy;  // BiasGradient turns dy into dz in place
     bias_gradient_.run(options_.relu ? y : nullptr, dz, static_cast<long>(batch) * g_.y_pixels(),
                        bias().gradient);
     const int splits = tiles(batch, images_per_split_), kernel_size = g_.taps() * g_.out;
     with_width(g_.out, [&](auto width) {
       constexpr int V = width();
       const Grid grid(tiles(g_.taps(), kTileRows), splits, tiles(g_.out, Tile<V>::kColumns));
-      launch(backward_kernel_kernel<V>, grid, Tile<V>::kThreads, padded_, use_tf32, with_border(x),
+      launch(backward_weights_kernel<V>, grid, Tile<V>::kThreads, padded_, use_tf32, with_border(x),
              offset_.data(), first_tap_.data(), dz, partial_.data(), batch, images_per_split_);
     });
     sum_rows(partial_.data(), splits, kernel_size, kernel_size, kernel().gradient);

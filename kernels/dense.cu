@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) product_kernel(
 
 // A tile is several inputs by several outputs; the sum is over the images.
 template <int V>
-__global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) backward_kernel_kernel(
+__global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) backward_weights_kernel(
     bool tf32,
     const real* __restrict__ x,   // [batch][in]
     const real* __restrict__ dz,  // [batch][out]
@@ -115,15 +115,15 @@ class Dense : public Layer {
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
-    real* dz = dy;  // BiasGradient makes the one of the other
+    real* dz = dy;  // BiasGradient turns dy into dz in place
     bias_gradient_.run(options_.relu ? y : nullptr, dz, batch, bias().gradient);
     with_width(out_, [&](auto width) {
       constexpr int V = width();
-      launch(backward_kernel_kernel<V>, {tiles(out_, Tile<V>::kColumns), tiles(in_, kTileRows)},
+      launch(backward_weights_kernel<V>, {tiles(out_, Tile<V>::kColumns), tiles(in_, kTileRows)},
              Tile<V>::kThreads, use_tf32, x, dz, kernel().gradient, batch, in_, out_);
     });
     if (!dx) return;
-    // Whichever is smaller is transposed: the kernel, or dz and dx.
+    // Tile wants both factors row by row. Whichever is smaller is transposed: the kernel, or dz and dx.
     if (static_cast<long>(in_) * out_ < static_cast<long>(batch) * (in_ + out_)) {
       transpose(kernel().value, 1, in_, out_, kernel_t_.data());
       product(dz, kernel_t_.data(), dx, batch, out_, in_);

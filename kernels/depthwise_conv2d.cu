@@ -109,7 +109,7 @@ __global__ void backward_x_kernel(Axis rows, Axis columns, int channels,
 // images, and sum_rows adds them. Here x has its zeros around it.
 constexpr int kTapsPerBlock = 5;
 
-__global__ void backward_kernel_kernel(
+__global__ void backward_weights_kernel(
     Axis rows, Axis columns, int channels,
     const real* __restrict__ x,   // [batch][height][width][channels]
     const real* __restrict__ dz,  // [batch][oh][ow][channels]
@@ -193,11 +193,11 @@ class DepthwiseConv2d : public Layer {
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
-    real* dz = dy;  // BiasGradient makes the one of the other
+    real* dz = dy;  // BiasGradient turns dy into dz in place
     bias_gradient_.run(options_.relu ? y : nullptr, dz,
                        static_cast<long>(batch) * rows_.output * columns_.output, bias().gradient);
     const int splits = tiles(batch, images_per_split_), taps = rows_.kernel * columns_.kernel;
-    launch(backward_kernel_kernel, {tiles(taps, kTapsPerBlock), splits}, threads(32), padded_rows_,
+    launch(backward_weights_kernel, {tiles(taps, kTapsPerBlock), splits}, threads(32), padded_rows_,
            padded_columns_, channels_, with_border(x), dz, batch, images_per_split_,
            partial_.data());
     sum_rows(partial_.data(), splits, taps * channels_, taps * channels_, kernel().gradient);

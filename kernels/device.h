@@ -2,12 +2,12 @@
 
 // One kernel source, three targets.
 //
-// Every file of kernels/, and what calls it, is compiled once for each target, into a namespace of
-// its own: -DTARGET_GPU, -DTARGET_CPU or -DTARGET_EMULATED chooses the target and -DREAL=float or
-// -DREAL=double the number type, so that `namespace plainnet::TARGET` reads, say, plainnet::cpu_float.
+// Every .cu file, and what calls it, is compiled once for each target, into a namespace of its own:
+// -DTARGET_GPU, -DTARGET_CPU or -DTARGET_EMULATED chooses the target and -DREAL=float or -DREAL=double
+// the number type, so that `namespace plainnet::TARGET` reads, say, plainnet::cpu_float.
 //
-// A kernel is written in CUDA's own words: __global__, __shared__, threadIdx, __syncthreads(). It
-// works on all three targets if it follows two rules:
+// A kernel is written in CUDA's own words, which docs/architecture.md explains: __global__,
+// __shared__, threadIdx, __syncthreads(). It works on all three targets if it follows two rules:
 //   - loops over the threads of a block have a stride, for (i = threadIdx.x; i < n; i += blockDim.x),
 //     because on the cpu target a block has one thread;
 //   - arrays that hold something per thread are sized with threads(...), never with a number.
@@ -84,7 +84,7 @@ constexpr int tiles(long n, int size) { return static_cast<int>((n + size - 1) /
 namespace TARGET {
 using real = REAL;
 
-/// Whether matrix products run on tensor cores, which round their factors to TF32: 8 bits of
+/// Whether tiles (tile.h) multiply on tensor cores, which round their factors to TF32: 8 bits of
 /// exponent, 10 of fraction. Set it, where tf32_problem() allows it, before layers launch anything.
 inline bool use_tf32 = false;
 

@@ -24,7 +24,7 @@ void run(Grid grid, Dim3 block, const std::function<void()>& kernel);
 /// Waits for all threads of the block; `where` is the place of the call.
 void barrier(Place where);
 
-/// What the lanes of a warp pass to each other.
+/// What the lanes of a warp pass to each other: at most what mma_m16n8k8 takes of each.
 using Passed = std::array<double, 6>;
 struct Warp {
   int lanes;
@@ -32,7 +32,8 @@ struct Warp {
 };
 
 /// Passes `values` to the other lanes of the warp, and calls read(lane, warp) with what all of them
-/// have passed. All lanes of the warp must call it.
+/// have passed. All lanes of the warp must call it, or the others wait for ever: only barrier() looks
+/// who is missing.
 void exchange(const Passed& values, const std::function<void(int lane, const Warp& warp)>& read);
 
 }  // namespace plainnet::emulator

@@ -243,7 +243,7 @@ class Lstm : public Layer {
     const int u = options_.units, directions = options_.bidirectional ? 2 : 1;
     // Rows a power of two apart would share a few lines of the CPU's first cache.
     q_ = {max_batch,      input.height, input.width * input.channels, u, directions,
-          4 * u + kLanes, u + kLanes};
+          4 * u + kUnit, u + kUnit};
     const std::string prefixes[2] = {options_.bidirectional ? "forward." : "", "backward."};
     for (int d = 0; d < directions; ++d) {
       parameters.push_back({.name = prefixes[d] + "kernel",

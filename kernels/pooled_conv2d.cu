@@ -48,8 +48,8 @@ __device__ __forceinline__ void list_nonzeros(Geometry g, const real* dy,
   __syncthreads();
 }
 
-// Here x has its zeros around it. A block sums dkernel of a few output channels over a few images;
-// there is a partial result for every few images, and one of dbias. The row i of a kernel for one
+// A block sums dkernel of a few output channels over a few images; there is a partial result for
+// every few images, and one of dbias. The row i of a kernel for one
 // output channel, [kw][in], lies side by side in x, too: a Vector of it is a segment, and
 // segment[s] says how far its x lies from its pixel's. A thread keeps the sums of several segments
 // in registers. A segment may reach beyond its row: these sums are not used.
@@ -57,9 +57,9 @@ constexpr int kSegments = 5;
 constexpr Dim3 kKernelThreads = threads(128);
 constexpr int kBlocks = kVectorLanes == 1 ? 1024 : 128;  // at most about so many
 
-__global__ void backward_kernel_kernel(
+__global__ void backward_weights_kernel(
     Geometry g, int segments,
-    const real* __restrict__ x,                // [batch][height][width][in]
+    const real* __restrict__ x,                // [batch][padded height][padded width][in]
     const int* __restrict__ segment,           // [segments]
     const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][2][2]
     const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
@@ -117,7 +117,7 @@ __global__ void reorder_kernel(Geometry g, int segments_per_row,
     dkernel[blockIdx.x * g.out + n] = sum[(n * g.rows.kernel + i) * padded_row + k];
 }
 
-#if defined TARGET_CPU  // see kSparseX
+#if defined TARGET_CPU  // see kPooledGradientMakesX
 
 // A block computes dx of one image: it adds the kernel times dz to the window of x that dz's pixel
 // has read.
@@ -177,7 +177,7 @@ PooledGradient::PooledGradient(const Geometry& geometry, const Geometry& padded,
   kernel_sum_ = Buffer<real>(segment.size() * kVectorLanes * g_.out);
   partial_ = Buffer<real>(splits * kernel_sum_.size());
   partial_bias_ = Buffer<real>(static_cast<size_t>(splits) * g_.out);
-  kernel_t_ = Buffer<real>(static_cast<size_t>(g_.taps()) * g_.out);
+  if (kPooledGradientMakesX) kernel_t_ = Buffer<real>(static_cast<size_t>(g_.taps()) * g_.out);
 }
 
 void PooledGradient::run(const real* padded_x, const real* dy, const unsigned char* winner,
@@ -186,7 +186,7 @@ void PooledGradient::run(const real* padded_x, const real* dy, const unsigned ch
   const int splits = tiles(batch, images_per_split_);
   const int segments = static_cast<int>(segment_.size());
   const int sums = static_cast<int>(kernel_sum_.size());
-  launch(backward_kernel_kernel, {tiles(g_.out, kChannels), splits}, kKernelThreads, padded_,
+  launch(backward_weights_kernel, {tiles(g_.out, kChannels), splits}, kKernelThreads, padded_,
          segments, padded_x, segment_.data(), first_tap, dy, winner, partial_.data(),
          partial_bias_.data(), batch, images_per_split_);
   sum_rows(partial_bias_.data(), splits, g_.out, g_.out, dbias);

@@ -1,8 +1,7 @@
 #pragma once
 
-// The backward pass of a convolution whose output is max-pooled: see pooled_conv2d.cu.
+// The shapes of a convolution, and its backward pass where its output is max-pooled.
 
-#include "vector.h"
 #include "window.h"
 
 namespace plainnet::TARGET {
@@ -26,11 +25,11 @@ struct Geometry {
   __host__ __device__ int taps() const { return rows.kernel * columns.kernel * in; }
 };
 
-/// Where the first tap of a pixel (o, p) lies: in an image of x with its zeros around it, and as a
-/// row and a column of x without them, which may be negative. In the array of them the pixels of a
-/// pooling window follow each other.
+/// Where the first tap of a pixel (o, p) lies. In the array of them the pixels of a pooling window
+/// follow each other.
 struct FirstTap {
-  int at, h, w;
+  int at;    // in an image of x with its zeros around it
+  int h, w;  // in x without them; may be negative
 };
 
 /// What the byte `winner` says of a pooling window: which of its pixels was the largest, or that
@@ -38,10 +37,15 @@ struct FirstTap {
 constexpr int kPixels = 4, kNone = 4;
 
 /// Whether the classes below compute dx: on the cpu target only. Elsewhere Conv2d does.
-constexpr bool kSparseX = kVectorLanes > 1;
+#if defined TARGET_CPU
+constexpr bool kPooledGradientMakesX = true;
+#else
+constexpr bool kPooledGradientMakesX = false;
+#endif
 
-/// A convolution has few taps if its windows' columns, each with a 1 for the bias, fit into a patch
-/// of kPatch numbers, and no column lies between two windows.
+/// A convolution has few taps if the columns of a window, each with a 1 for the bias, fit into a patch
+/// of kPatch numbers. And windows must leave no gap, so that a strip of few_taps_conv2d.cu is no
+/// longer than its patches.
 constexpr int kPatch = 32;
 __host__ __device__ inline int column_size(const Geometry& g) { return g.rows.kernel * g.in + 1; }
 inline bool has_few_taps(const Geometry& g) {
@@ -56,7 +60,7 @@ class PooledGradient {
   /// For batches of up to max_batch images; `padded` are the shapes with x's zeros around it.
   PooledGradient(const Geometry& geometry, const Geometry& padded, int max_batch);
 
-  /// Overwrites the gradients; dx may be null, and is written only where kSparseX is true.
+  /// Overwrites the gradients; dx may be null, and is written only where kPooledGradientMakesX.
   void run(const real* padded_x,         // [batch][padded height][padded width][in]
            const real* dy,               // [batch][oh / 2][ow / 2][out]
            const unsigned char* winner,  // like dy
@@ -77,7 +81,7 @@ class PooledGradient {
   Buffer<real> kernel_t_;      // [out][kh][kw][in]
 };
 
-/// For those that have: see few_taps_conv2d.cu.
+/// For convolutions of few taps: see few_taps_conv2d.cu.
 class FewTapsGradient {
  public:
   FewTapsGradient() = default;

@@ -50,9 +50,10 @@ inline cudaStream_t stream() {
 
 inline dim3 to_dim3(Dim3 d) { return dim3(d.x, d.y, d.z); }
 
-#ifdef __CUDACC__  // what only calls launching functions is compiled by g++
+#ifdef __CUDACC__  // g++ compiles the files without kernels, and does not know <<<>>>
 
-/// x with the 10 bits of fraction that tensor cores multiply, ties away from zero.
+/// x with the 10 bits of fraction that tensor cores multiply, ties away from zero. This and the next
+/// are for code that tf32_problem() has nothing against.
 __device__ inline real to_tf32(real x) {
 #if __CUDA_ARCH__ >= 800
   unsigned rounded;

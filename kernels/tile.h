@@ -16,10 +16,10 @@
 //
 // All threads of the block call both; add_product may be called more than once. The number a[m][k]
 // is row(m)[at(k)], so that the rows and columns of a may lie anywhere; row() is asked for all
-// kRows rows, and on a CPU at() a little beyond K. b is a plain matrix, of which `columns` are in
-// use. V, the width of the tile in units of kLanes columns, is 1, 2 or 3: with_width() chooses it.
-// The last template argument says which numbers of a lie side by side in memory: those of a row, or
-// those of a column.
+// kRows rows, and on a CPU at() up to 8 beyond K (see kReadableBeyond in target_cpu.h). b is a plain
+// matrix, of which `columns` are in use. V, the width of the tile in units of kUnit columns, is 1, 2
+// or 3: with_width() chooses it. The last template argument says which numbers of a lie side by side
+// in memory: those of a row, or those of a column.
 
 #include "vector.h"
 
@@ -34,7 +34,7 @@ enum Neighbours { kInRow, kInColumn };
 // number of a is broadcast to all lanes. Both are read straight from memory: the caches do what
 // shared memory does on a GPU. The last vector of a row may reach beyond its end: see
 // kReadableBeyond.
-constexpr int kLanes = kVectorLanes;
+constexpr int kUnit = kVectorLanes;
 constexpr int kTileRows = kVectorBytes == 64 ? 8 : 4;
 static_assert(3 * kVectorBytes <= kReadableBeyond, "a tile may read that far beyond a row");
 
@@ -42,7 +42,7 @@ template <int V, Neighbours kNeighbours = kInRow>
 class Tile {
  public:
   static constexpr int kRows = kTileRows;
-  static constexpr int kColumns = V * kLanes;
+  static constexpr int kColumns = V * kUnit;
   static constexpr Dim3 kThreads = threads(1);
 
   // Vector after vector, so that the compiler keeps the zeros in registers, too.
@@ -53,10 +53,10 @@ class Tile {
       for (int v = 0; v < V; ++v) sum_[m][v] = Vector{};
   }
 
-  /// sum[m][n] += Σ_{k < count} row(m)[at(k)] * b[k * b_stride + n]
+  /// sum[m][n] += Σ_{k < depth} row(m)[at(k)] * b[k * b_stride + n]
   template <class Row, class At>
   __forceinline__ void add_product(Row row, At at, const real* b, int b_stride, int /*columns*/,
-                                   int count) {
+                                   int depth) {
     const real* a[kRows];
     Vector sum[kRows][V];  // a copy, which the compiler keeps in registers throughout the loop
 #pragma GCC unroll 8
@@ -66,12 +66,12 @@ class Tile {
       for (int v = 0; v < V; ++v) sum[m][v] = sum_[m][v];
     }
     const real* ahead = b + 8L * b_stride;
-    for (int k = 0; k < count; ++k) {
+    for (int k = 0; k < depth; ++k) {
       Vector b_row[V];
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) {
-        b_row[v] = load(b + v * kLanes);
-        if (v % 2 == 0) __builtin_prefetch(ahead + v * kLanes);  // lines come in pairs
+        b_row[v] = load(b + v * kUnit);
+        if (v % 2 == 0) __builtin_prefetch(ahead + v * kUnit);  // lines come in pairs
       }
       ahead += b_stride;
       const long column = at(k);
@@ -88,14 +88,14 @@ class Tile {
       for (int v = 0; v < V; ++v) sum_[m][v] = sum[m][v];
   }
 
-  /// Calls f(m, n, sums, count) for m < rows and n < columns: sums are `count` sums from sum[m][n]
-  /// on, as a Vector, and their thread calls it. Not inlined: what f needs in registers must not
-  /// push sums out of them.
+  /// Calls f(m, n, sums, count) for all m < rows, n < columns, on the thread that has them: `sums` is
+  /// a Vector of sum[m][n ... n + count - 1]. Not inlined: what f needs in registers must not push
+  /// sums out of them.
   template <class F>
   __attribute__((noinline)) void store(int rows, int columns, const F& f) const {
     for (int m = 0; m < min(rows, kRows); ++m)
-      for (int v = 0; v < V && v * kLanes < columns; ++v)
-        f(m, v * kLanes, sum_[m][v], min(columns - v * kLanes, kLanes));
+      for (int v = 0; v < V && v * kUnit < columns; ++v)
+        f(m, v * kUnit, sum_[m][v], min(columns - v * kUnit, kUnit));
   }
 
   /// The same for the largest of each four rows, 4 m to 4 m + 3, or the last that is not a number:
@@ -103,7 +103,7 @@ class Tile {
   template <class F>
   __attribute__((noinline)) void store_largest_of_4(int rows, int columns, const F& f) const {
     for (int m = 0; m < min(rows, kRows / 4); ++m)
-      for (int v = 0; v < V && v * kLanes < columns; ++v) {
+      for (int v = 0; v < V && v * kUnit < columns; ++v) {
         Vector largest = sum_[4 * m][v], row{};
 #pragma GCC unroll 3
         for (int i = 1; i < 4; ++i) {
@@ -112,7 +112,7 @@ class Tile {
           largest = wins ? sum : largest;
           row = wins ? broadcast(i) : row;
         }
-        f(m, v * kLanes, largest, row, min(columns - v * kLanes, kLanes));
+        f(m, v * kUnit, largest, row, min(columns - v * kUnit, kUnit));
       }
   }
 
@@ -120,7 +120,7 @@ class Tile {
   Vector sum_[kRows][V];
 };
 
-/// A tile whose block shares nothing, for a recurrence; on a CPU, every tile is one.
+/// The tile of a recurrence: see the GPU's. On a CPU any tile will do.
 template <int V>
 class Strip : public Tile<V> {
  public:
@@ -131,12 +131,12 @@ class Strip : public Tile<V> {
 #else
 
 // On a GPU a block computes 32 rows of up to 48 columns. A warp has 16 of the columns, and each of its
-// lanes 4 x 4 sums. That would be few threads to hide what each waits for, so kGroups such groups of
-// warps, told apart by threadIdx.y, share the walk along k: it goes in slices of 8, and each group
-// takes every kGroups-th. A group copies its slice of a and of b into shared memory, waits, and
-// multiplies; meanwhile the numbers of its next slice are on their way into registers. At the end,
-// store() adds up the groups' sums. With tf32 the tensor cores multiply, in TF32.
-constexpr int kLanes = 16;
+// lanes 4 x 4 sums. These are too few threads: while some wait for memory, others should compute. So
+// kGroups groups of warps (threadIdx.y) compute the same tile, each over other k: k goes in slices of
+// 8, and a group takes every kGroups-th. It copies its slice of a and of b into shared memory, waits,
+// and multiplies; meanwhile the numbers of its next slice are on their way into registers. At the
+// end, store() adds up the groups' sums. With tf32 the tensor cores multiply.
+constexpr int kUnit = 16;
 constexpr int kTileRows = 32;
 
 // Loaded by one instruction.
@@ -148,30 +148,31 @@ template <int V, Neighbours kNeighbours = kInRow>
 class Tile {
  public:
   static constexpr int kRows = kTileRows;
-  static constexpr int kColumns = V * kLanes;
+  static constexpr int kColumns = V * kUnit;
   static constexpr int kGroups = 4;
   static constexpr Dim3 kThreads = threads(V * 32, kGroups);
   static constexpr int kThreadCount = kThreads.x * kThreads.y;  // for __launch_bounds__
 
   explicit __device__ Tile(bool tf32) : tf32_(tf32) {}
 
-  /// sum[m][n] += Σ_{k < count} row(m)[at(k)] * b[k * b_stride + n]
+  /// sum[m][n] += Σ_{k < depth} row(m)[at(k)] * b[k * b_stride + n]
   template <class Row, class At>
-  __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns, int count) {
+  __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns, int depth) {
     Slice& slice = shared().slice[threadIdx.y];
     real next_a[kAPerThread], next_b[kBPerThread];
     int k0 = threadIdx.y * kSlice;
-    load_slice(next_a, next_b, k0, row, at, b, b_stride, columns, count);
-    for (int done = 0; done < count; done += kGroups * kSlice) {
+    load_slice(next_a, next_b, k0, row, at, b, b_stride, columns, depth);
+    // All threads must reach the barriers: a group whose k0 is beyond the depth multiplies zeros.
+    for (int done = 0; done < depth; done += kGroups * kSlice) {
       __syncthreads();  // the slice before this one has been used
       for (int i = 0; i < kAPerThread; ++i)
         if (in_a(i)) slice.a[a_k(i)][a_m(i) / 4].of[a_m(i) % 4] = rounded(next_a[i]);
       for (int i = 0; i < kBPerThread; ++i)
         slice.b[b_k(i)][b_n() / 4].of[b_n() % 4] = rounded(next_b[i]);
-      __syncthreads();
+      __syncthreads();  // the slice is complete
       k0 += kGroups * kSlice;
-      if (done + kGroups * kSlice < count)
-        load_slice(next_a, next_b, k0, row, at, b, b_stride, columns, count);
+      if (done + kGroups * kSlice < depth)
+        load_slice(next_a, next_b, k0, row, at, b, b_stride, columns, depth);
       if (tf32_)
         multiply_on_tensor_cores(slice);
       else
@@ -179,8 +180,7 @@ class Tile {
     }
   }
 
-  /// Calls f(m, n, sums, count) for m < rows and n < columns: sums are `count` sums from sum[m][n]
-  /// on, as a Vector, and their thread calls it.
+  /// As on a CPU.
   template <class F>
   __device__ void store(int rows, int columns, const F& f) const {
     real sum[4];
@@ -190,8 +190,7 @@ class Tile {
         f(stored_row() + i, stored_column(), sum[i], 1);
   }
 
-  /// The same for the largest of each four rows, 4 m to 4 m + 3, or the last that is not a number:
-  /// calls f(m, n, largest, row, count), where row says which of the four it was, 0 to 3.
+  /// As on a CPU.
   template <class F>
   __device__ void store_largest_of_4(int rows, int columns, const F& f) const {
     real sum[4];
@@ -227,9 +226,36 @@ class Tile {
   static_assert(kSlice * kColumns % kThreads.x == 0, "a group copies a slice of b evenly");
   static_assert(kRows * kColumns == 4 * kThreadCount, "a thread stores four sums");
 
+  // Where in a slice the i-th number lies that the thread copies. Neighbouring threads copy
+  // neighbouring memory.
+  static constexpr bool kRowwise = kNeighbours == kInRow;
+  __device__ static int a_m(int i) {
+    return kRowwise ? threadIdx.x / kSlice + i * (kThreads.x / kSlice) : threadIdx.x % kRows;
+  }
+  __device__ static int a_k(int i) {
+    return kRowwise ? threadIdx.x % kSlice : threadIdx.x / kRows + i * (kThreads.x / kRows);
+  }
+  // Where the threads do not divide a slice of a evenly, the last ones have nothing to copy.
+  __device__ static bool in_a(int i) { return a_m(i) < kRows && a_k(i) < kSlice; }
+  __device__ static int b_n() { return threadIdx.x % kColumns; }
+  __device__ static int b_k(int i) { return threadIdx.x / kColumns + i * (kThreads.x / kColumns); }
+
+  template <class Row, class At>
+  __device__ void load_slice(real* next_a, real* next_b, int k0, Row row, At at, const real* b,
+                             int b_stride, int columns, int depth) {
+    for (int i = 0; i < kAPerThread; ++i) {
+      const int k = k0 + a_k(i);
+      next_a[i] = k < depth && in_a(i) ? row(a_m(i))[at(k)] : real(0);
+    }
+    for (int i = 0; i < kBPerThread; ++i) {
+      const int k = k0 + b_k(i);
+      next_b[i] = k < depth && b_n() < columns ? b[static_cast<long>(k) * b_stride + b_n()] : real(0);
+    }
+  }
+
   // The first row and column of the thread's sums: a warp's lanes are 8 x 4.
   __device__ static int own_row() { return threadIdx.x % 32 / 4 * 4; }
-  __device__ static int own_column() { return threadIdx.x / 32 * kLanes + threadIdx.x % 4 * 4; }
+  __device__ static int own_column() { return threadIdx.x / 32 * kUnit + threadIdx.x % 4 * 4; }
 
   __device__ void multiply(const Slice& slice) {
 #pragma unroll 4
@@ -240,14 +266,14 @@ class Tile {
     }
   }
 
-  // The same with mma_m16n8k8, a product of 16 x 8 by 8 x 8 numbers, four times. Which of its rows
-  // and columns are which of the tile's is free: here such that the lanes find their own 4 x 4 sums
-  // in it, and read their numbers of a at once.
+  // The same with mma_m16n8k8, a product of 16 x 8 by 8 x 8 numbers, four times. Its rows g and g + 8
+  // are the tile's 4 g + m and 4 g + m + 1, its column 2 t + i is 4 t + n + i of the warp's: so lane
+  // 4 g + t gets its own 4 x 4 sums, and reads its numbers of a at once.
   __device__ void multiply_on_tensor_cores(const Slice& slice) {
     const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
     const Four a0 = slice.a[t][g], a4 = slice.a[t + 4][g];
     for (int n = 0; n < 4; n += 2) {
-      const int column = g / 2 * 4 + n + g % 2, four = threadIdx.x / 32 * (kLanes / 4) + column / 4;
+      const int column = g / 2 * 4 + n + g % 2, four = threadIdx.x / 32 * (kUnit / 4) + column / 4;
       const real b[2] = {slice.b[t][four].of[column % 4], slice.b[t + 4][four].of[column % 4]};
       for (int m = 0; m < 4; m += 2) {
         const real a[4] = {a0.of[m], a0.of[m + 1], a4.of[m], a4.of[m + 1]};
@@ -279,32 +305,6 @@ class Tile {
     }
   }
 
-  // Where in a slice the i-th number lies that the thread copies. Neighbouring threads copy
-  // neighbouring memory.
-  static constexpr bool kRowwise = kNeighbours == kInRow;
-  __device__ static int a_m(int i) {
-    return kRowwise ? threadIdx.x / kSlice + i * (kThreads.x / kSlice) : threadIdx.x % kRows;
-  }
-  __device__ static int a_k(int i) {
-    return kRowwise ? threadIdx.x % kSlice : threadIdx.x / kRows + i * (kThreads.x / kRows);
-  }
-  __device__ static bool in_a(int i) { return a_m(i) < kRows && a_k(i) < kSlice; }
-  __device__ static int b_n() { return threadIdx.x % kColumns; }
-  __device__ static int b_k(int i) { return threadIdx.x / kColumns + i * (kThreads.x / kColumns); }
-
-  template <class Row, class At>
-  __device__ void load_slice(real* next_a, real* next_b, int k0, Row row, At at, const real* b,
-                             int b_stride, int columns, int count) {
-    for (int i = 0; i < kAPerThread; ++i) {
-      const int k = k0 + a_k(i);
-      next_a[i] = k < count && in_a(i) ? row(a_m(i))[at(k)] : real(0);
-    }
-    for (int i = 0; i < kBPerThread; ++i) {
-      const int k = k0 + b_k(i);
-      next_b[i] = k < count && b_n() < columns ? b[static_cast<long>(k) * b_stride + b_n()] : real(0);
-    }
-  }
-
   const bool tf32_;
   real sum_[4][4]{};
 };
@@ -313,7 +313,7 @@ class Tile {
 /// computes them step by step and waits for no other block. A thread computes all rows of one
 /// column; where there are fewer columns than threads, threadIdx.y divides the sum over k. The
 /// numbers of a go through shared memory, the four of a k side by side, so that one instruction loads
-/// them; those of b come through the caches, in which all blocks find the same b.
+/// them; those of b come through the caches, in which all blocks find the same b. V is the CPU's.
 template <int V>
 class Strip {
  public:
@@ -327,17 +327,17 @@ class Strip {
   }
   __device__ static int columns_at_once() { return blockDim.x; }
 
-  /// sum[m][n] += Σ_{k < count} row(m)[at(k)] * b[k * b_stride + n]
+  /// sum[m][n] += Σ_{k < depth} row(m)[at(k)] * b[k * b_stride + n]
   template <class Row, class At>
-  __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns, int count) {
-    __shared__ Four a_slice[kSlice];
+  __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns, int depth) {
+    Four* a = a_slice();
     const int all = blockDim.x * blockDim.y, n = threadIdx.x;
-    for (int k0 = 0; k0 < count; k0 += kSlice) {
-      const int size = min(count - k0, kSlice), part = (size + blockDim.y - 1) / blockDim.y;
+    for (int k0 = 0; k0 < depth; k0 += kSlice) {
+      const int size = min(depth - k0, kSlice), part = (size + blockDim.y - 1) / blockDim.y;
       __syncthreads();  // the slice before this one has been used
       for (int i = threadIdx.y * blockDim.x + threadIdx.x; i < kSlice * kRows; i += all) {
         const int m = i / kSlice, k = i % kSlice;
-        if (k < size) a_slice[k].of[m] = row(m)[at(k0 + k)];
+        if (k < size) a[k].of[m] = row(m)[at(k0 + k)];
       }
       __syncthreads();
       if (n >= columns) continue;
@@ -345,8 +345,8 @@ class Strip {
 #pragma unroll 8
       for (int k = begin; k < end; ++k) {
         const real b_kn = b[static_cast<long>(k0 + k) * b_stride + n];
-        const Four a = a_slice[k];
-        for (int m = 0; m < kRows; ++m) sum_[m] += a.of[m] * b_kn;
+        const Four a_k = a[k];
+        for (int m = 0; m < kRows; ++m) sum_[m] += a_k.of[m] * b_kn;
       }
     }
   }
@@ -369,6 +369,10 @@ class Strip {
 
  private:
   static constexpr int kSlice = 128;
+  __device__ static Four* a_slice() {  // the same for all products
+    __shared__ Four slice[kSlice];
+    return slice;
+  }
   real sum_[kRows]{};
 };
 
@@ -379,7 +383,7 @@ class Strip {
 /// step of k costs about 4 for each unit of width, and 1 for a.
 template <class F>
 void with_width(int columns, const F& f) {
-  const auto cost = [&](int width) { return tiles(columns, width * kLanes) * (4 * width + 1); };
+  const auto cost = [&](int width) { return tiles(columns, width * kUnit) * (4 * width + 1); };
   if (cost(3) <= cost(2) && cost(3) <= cost(1))
     f(std::integral_constant<int, 3>());
   else if (cost(2) <= cost(1))
