@@ -20,9 +20,12 @@ endif
 NVCC ?= $(firstword $(wildcard $(CUDA_HOME)/bin/nvcc) $(shell command -v nvcc) \
                     $(wildcard /usr/local/cuda/bin/nvcc))
 
+# A distribution's nvcc, /usr/bin/nvcc, has its headers where all are.
+CUDA_INCLUDE := $(if $(filter-out /usr/bin/,$(dir $(NVCC))),-isystem $(dir $(NVCC))../include)
+
 # For the GPU of this machine; without one, PTX, which the driver of any GPU since Turing (2018)
 # compiles for itself when the program first starts.
-GPU_ARCH := $(if $(shell command -v nvidia-smi && nvidia-smi -L 2>/dev/null),\
+GPU_ARCH := $(if $(shell nvidia-smi -L 2>/dev/null | grep '^GPU'),\
                  -arch=native,-gencode arch=compute_75,code=compute_75)
 
 BUILD    := build$(if $(SANITIZE),/$(SANITIZE))
@@ -30,7 +33,7 @@ WARNINGS := -Wall -Wextra
 # The last two flags let the compiler turn a loop with a comparison or a square root into vectors.
 CXXFLAGS := -std=c++20 -g1 -march=native -pthread $(WARNINGS) \
             -fno-math-errno -fno-trapping-math $(if $(SANITIZE),-fsanitize=$(SANITIZE))
-CPPFLAGS := -MMD -MP $(if $(NVCC),-DWITH_GPU -isystem $(dir $(NVCC))../include)
+CPPFLAGS := -MMD -MP $(if $(NVCC),-DWITH_GPU $(CUDA_INCLUDE))
 # The cpu target's kernels, where all the time is spent, are compiled with -O3, all else with -O1, for
 # a short build; and the emulated ones for a debugger. CUDA's pragmas are for nvcc alone.
 KERNEL_FLAGS := -Wno-unknown-pragmas
@@ -96,8 +99,8 @@ $(BUILD)/run_tests: $(TEST_OBJECTS)
 $(BUILD)/bench: $(BENCH_OBJECTS)
 	$(LINK)
 
-# With another compiler, or when nvcc has come or gone, all is compiled anew.
-SETTINGS := $(CXX) $(CXXFLAGS) $(TARGETS)
+# With another compiler or GPU, or when nvcc has come or gone, all is compiled anew.
+SETTINGS := $(CXX) $(CXXFLAGS) $(TARGETS) $(GPU_ARCH)
 $(BUILD)/settings: FORCE
 	@mkdir -p $(@D)
 	@echo '$(SETTINGS)' | cmp -s - $@ || echo '$(SETTINGS)' >$@
@@ -134,10 +137,10 @@ endef
 $(foreach r,float double,$(eval $(call kernel_rules,cpu,$(r),CPU,O3)) \
                          $(eval $(call kernel_rules,emulated,$(r),EMULATED,O1)))
 
-$(BUILD)/gpu_float/%.o: %.cu Makefile
+$(BUILD)/gpu_float/%.o: %.cu Makefile $(BUILD)/settings
 	@mkdir -p $(@D)
 	$(NVCC) $(NVCCFLAGS) $(CPPFLAGS) -DTARGET_GPU -DREAL=float -c $< -o $@
-$(BUILD)/gpu_double/%.o: %.cu Makefile
+$(BUILD)/gpu_double/%.o: %.cu Makefile $(BUILD)/settings
 	@mkdir -p $(@D)
 	$(NVCC) $(NVCCFLAGS) $(CPPFLAGS) -DTARGET_GPU -DREAL=double -c $< -o $@
 

@@ -19,6 +19,7 @@
 //   allocate, release, copy                   device memory, behind Buffer below
 //   allocate_visible, release_visible         memory of both, behind VisibleBuffer below
 //   synchronize()                             waits for all launches
+//   check_launches()                          throws Error if one has failed, and does not wait
 //   Recording                                 a sequence of launches, kept to be run again
 //   device_problem(), device_name()           is there such a device, and which
 //   to_tf32(), mma_m16n8k8()                  what tensor cores do; not on the cpu target

@@ -54,7 +54,7 @@ struct Weights {
 // summed here, beside h_{t-1} U, rather than for all steps beforehand: that would write z to memory
 // and read it again, which takes longer than the product.
 template <int V>
-__global__ void recurrence_kernel(
+__global__ void __launch_bounds__(Strip<V>::kMaxThreads, 1) recurrence_kernel(
     Sequence q, Weights forward, Weights backward,
     const real* __restrict__ x,  // [batch][T][in]
     real* __restrict__ z,        // [directions][steps][batch][4u]: the gates
@@ -105,7 +105,7 @@ __global__ void recurrence_kernel(
 // The same backward: a block takes some rows of the batch from the last step to the first. It turns
 // the gates into dz, sums dz for db, and hands dh and dc on to the step before.
 template <int V>
-__global__ void backward_recurrence_kernel(
+__global__ void __launch_bounds__(Strip<V>::kMaxThreads, 1) backward_recurrence_kernel(
     Sequence q,
     const real* __restrict__ u_t,  // [directions][4u][u]: U transposed
     const real* __restrict__ dy,   // [batch][directions u], or [batch][T][directions u]
@@ -315,8 +315,8 @@ class Lstm : public Layer {
       launch(backward_weights_kernel<V>,
              {tiles(q_.in, kTileRows) + tiles(q_.units, kTileRows),
               tiles(q_.gates(), Tile<V>::kColumns), kParts * q_.directions},
-             Tile<V>::kThreads, q_, use_tf32, x, h_.data(), z_.data(), tiles(q_.steps, kParts), dw_.data(),
-             du_.data());
+             Tile<V>::kThreads, q_, use_tf32, x, h_.data(), z_.data(), tiles(q_.steps, kParts),
+             dw_.data(), du_.data());
     });
     const int w_size = q_.in * q_.gates(), u_size = q_.units * q_.gates();
     for (int d = 0; d < q_.directions; ++d) {

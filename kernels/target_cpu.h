@@ -60,6 +60,7 @@ inline void copy(void* to, const void* from, size_t bytes) {
 inline void* allocate_visible(size_t bytes) { return allocate(bytes); }
 inline void release_visible(void* memory) { release(memory); }
 inline void synchronize() {}
+inline void check_launches() {}
 
 class Recording {
  public:

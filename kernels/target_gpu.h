@@ -13,6 +13,7 @@ constexpr Dim3 threads(int x, int y = 1) { return {x, y, 1}; }
 /// Throws Error unless `status` is success, naming the place, what CUDA says, and a hint.
 inline void check(cudaError_t status, const char* what, Place where = Place::here()) {
   if (status == cudaSuccess) return;
+  cudaGetLastError();  // forgets it: it is told once
   std::string hint;
   switch (status) {
     case cudaErrorMemoryAllocation:
@@ -89,16 +90,21 @@ void launch(void (*kernel)(Parameters...), Grid grid, Dim3 block, Arguments... a
 #endif
 
 inline void synchronize() { check(cudaStreamSynchronize(stream()), "a kernel before this"); }
+inline void check_launches() {
+  const cudaError_t status = cudaStreamQuery(stream());
+  if (status != cudaErrorNotReady) check(status, "a kernel before this");
+}
 
 inline void* allocate(size_t bytes) {
   void* memory = nullptr;
   check(cudaMalloc(&memory, bytes > 0 ? bytes : 1), "cudaMalloc");
-  check(cudaMemsetAsync(memory, 0, bytes, stream()), "cudaMemset");
+  if (bytes > 0) check(cudaMemsetAsync(memory, 0, bytes, stream()), "cudaMemset");
   return memory;
 }
 inline void release(void* memory) { cudaFree(memory); }
 inline void copy(void* to, const void* from, size_t bytes) {
-  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream()), "cudaMemcpy");
+  if (bytes > 0)
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream()), "cudaMemcpy");
   synchronize();
 }
 
@@ -116,9 +122,15 @@ class Recording {
  public:
   template <class Steps>
   explicit Recording(const Steps& steps) {
-    check(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeThreadLocal), "begin capture");
-    steps();
-    cudaGraph_t graph;
+    check(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeRelaxed), "begin capture");
+    cudaGraph_t graph = nullptr;
+    try {
+      steps();
+    } catch (...) {  // the stream must not stay in its capture
+      cudaStreamEndCapture(stream(), &graph);
+      if (graph) cudaGraphDestroy(graph);
+      throw;
+    }
     check(cudaStreamEndCapture(stream(), &graph), "end capture");
     check(cudaGraphInstantiate(&graph_, graph, 0), "cudaGraphInstantiate");
     cudaGraphDestroy(graph);

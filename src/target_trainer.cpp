@@ -166,6 +166,7 @@ class TargetTrainer : public Trainer {
         const TARGET::Score score = part.scores.read(done);
         if (score.correct < 0) {
           if (done >= wanted) return;
+          check_launches();  // of a step that failed, no score would ever come
           continue;
         }
         scores[done++] = {static_cast<float>(score.loss), score.correct};

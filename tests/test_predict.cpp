@@ -26,7 +26,8 @@ TEST("predict: --evaluate finds what training logged") {
   const std::string expected =
       format("loss %.4f, accuracy %.2f%%", last.test_loss, 100 * last.test_accuracy);
   for (const char* file : {"weights.safetensors", "checkpoint.safetensors"}) {
-    const auto outcome = predict({run + file, "--evaluate", "--data", test::small_data()});
+    const auto outcome = predict(
+        {run + file, "--evaluate", "--data", test::small_data(), "--device", "cpu"});
     CHECK(contains(outcome.output, expected), "expected ", expected, ", got ", outcome.output);
   }
 }

@@ -183,7 +183,7 @@ TEST("run: stopped by Ctrl-C, it goes on to the same bits") {
   CHECK(contains(stopped.output, "./train --resume " + in_scratch("part")), stopped.output);
   const Checkpoint checkpoint = read_checkpoint(in_scratch("part/checkpoint.safetensors"));
   const std::string epochs = text(checkpoint.epochs.size() + 1);
-  test::train({"--resume", in_scratch("part"), "--epochs", epochs});
+  test::train({"--resume", in_scratch("part"), "--epochs", epochs, "--device", "cpu"});
   test::train(small_run("whole", {"--epochs", epochs}));
   check_same_run("part", "whole");
 }

@@ -1,5 +1,7 @@
 // The targets agree: each layer, and a training step of each network, on the same numbers.
 
+#include <cstdio>
+
 #include "computations.h"
 #include "trainers.h"
 
@@ -40,7 +42,10 @@ constexpr double kTf32Tolerance = 1e-3;
 void compare_tf32(const Computation& computation, bool may_lack_it) {
   const std::vector<NamedValues> exact = run(cpu_double::computations(), computation.name);
   const std::vector<NamedValues> rounded = computation.run_in_tf32();
-  if (may_lack_it && rounded.empty()) return;
+  if (may_lack_it && rounded.empty()) {
+    std::printf("skipped, no tensor cores: ");
+    return;
+  }
   test::check_close(rounded, exact, kTf32Tolerance);
   const std::vector<NamedValues> in_float = computation.run();
   bool differs = false;
