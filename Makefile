@@ -35,8 +35,10 @@ CXXFLAGS := -std=c++20 -g1 -march=native -pthread $(WARNINGS) \
             -fno-math-errno -fno-trapping-math $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 CPPFLAGS := -MMD -MP $(if $(NVCC),-DWITH_GPU $(CUDA_INCLUDE))
 # The cpu target's kernels, where all the time is spent, are compiled with -O3, all else with -O1, for
-# a short build; and the emulated ones for a debugger. CUDA's pragmas are for nvcc alone.
+# a short build; and the emulated ones for a debugger. CUDA's pragmas are for nvcc alone. Where a loop
+# begins in a cache line is luck, worth 15% in a short one, unless it is told.
 KERNEL_FLAGS := -Wno-unknown-pragmas
+CPU_FLAGS := -falign-loops=64
 EMULATED_FLAGS := -g
 # Most files include some of these headers, and reading them takes longer than all the rest. The
 # compiler reads them once for each level of optimisation (a precompiled header).

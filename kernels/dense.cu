@@ -18,13 +18,14 @@ namespace plainnet::TARGET {
 namespace {
 
 // A tile is several images by several outputs.
-template <int V, bool kRelu>
+template <int V>
 __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) forward_kernel(
     bool tf32,
     const real* __restrict__ x,       // [batch][in]
     const real* __restrict__ kernel,  // [in][out]
     const real* __restrict__ bias,    // [out]
-    real* __restrict__ y,             // [batch][out]
+    bool with_relu,
+    real* __restrict__ y,  // [batch][out]
     int batch, int in, int out) {
   const int b0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.y * Tile<V>::kColumns;
   const int images = min(batch - b0, Tile<V>::kRows);
@@ -37,7 +38,7 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) forward_kernel(
   real* y_rows = y + static_cast<long>(b0) * out + n0;
   tile.store(images, columns, [&](int m, int n, Vector sum, int count) {
     const Vector z = sum + load(bias + n0 + n);
-    store(y_rows + m * out + n, kRelu ? relu(z) : z, count);
+    store(y_rows + m * out + n, with_relu ? relu(z) : z, count);
   });
 }
 
@@ -108,9 +109,9 @@ class Dense : public Layer {
   void forward(const real* x, real* y, int batch) override {
     with_width(out_, [&](auto width) {
       constexpr int V = width();
-      launch(options_.relu ? forward_kernel<V, true> : forward_kernel<V, false>,
-             {tiles(batch, kTileRows), tiles(out_, Tile<V>::kColumns)}, Tile<V>::kThreads,
-             use_tf32, x, kernel().value, bias().value, y, batch, in_, out_);
+      launch(forward_kernel<V>, {tiles(batch, kTileRows), tiles(out_, Tile<V>::kColumns)},
+             Tile<V>::kThreads, use_tf32, x, kernel().value, bias().value, options_.relu, y, batch, in_,
+             out_);
     });
   }
 

@@ -1,8 +1,9 @@
 #pragma once
 
-#include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <type_traits>
 
 namespace plainnet {
 
@@ -17,12 +18,22 @@ struct UsageError : Error {
   using Error::Error;
 };
 
-/// Its arguments, printed one after the other: text("expected ", 3, ", found ", n).
+// The parts of a text. A std::ostringstream would do, but reading <sstream> takes nvcc longer than most
+// kernels, for each file.
+inline void append(std::string& to, std::string_view part) { to += part; }
+inline void append(std::string& to, char part) { to += part; }
+void append(std::string& to, double part);  // six digits, as printf's %g
+template <class Integer>
+std::enable_if_t<std::is_integral_v<Integer>> append(std::string& to, Integer part) {
+  to += std::to_string(part);
+}
+
+/// Its arguments, one after the other: text("expected ", 3, ", found ", n).
 template <class... Parts>
 std::string text(const Parts&... parts) {
-  std::ostringstream stream;
-  (stream << ... << parts);
-  return stream.str();
+  std::string result;
+  (append(result, parts), ...);
+  return result;
 }
 
 }  // namespace plainnet
