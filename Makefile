@@ -34,7 +34,7 @@ WARNINGS := -Wall -Wextra
 CXXFLAGS := -std=c++20 -g1 -march=native -pthread $(WARNINGS) \
             -fno-math-errno -fno-trapping-math $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 CPPFLAGS := -MMD -MP $(if $(NVCC),-DWITH_GPU $(CUDA_INCLUDE))
-# The cpu target's kernels, where all the time is spent, are compiled with -O3, all else with -O1, for
+# The cpu target's kernels, where all the time is spent, are compiled with -O3, all else with -Og, for
 # a short build; and the emulated ones for a debugger. CUDA's pragmas are for nvcc alone. Where a loop
 # begins in a cache line is luck, worth 15% in a short one, unless it is told.
 KERNEL_FLAGS := -Wno-unknown-pragmas
@@ -45,7 +45,7 @@ EMULATED_FLAGS := -g
 HEADERS := algorithm cmath functional map memory set string vector
 # nvcc reads each header three times, and those of C++17 in half the time of C++20's. The level is that
 # of the host's part: a GPU's is always optimised. 1675: a pragma for g++.
-NVCCFLAGS := -std=c++17 -O1 -lineinfo -diag-suppress 1675 $(GPU_ARCH) -Xcompiler -pthread,-Wall,-Wextra
+NVCCFLAGS := -std=c++17 -lineinfo -diag-suppress 1675 $(GPU_ARCH) -Xcompiler -Og,-pthread,-Wall,-Wextra
 
 # Compiled once for each target and number type: the kernels, and what calls them.
 PER_TARGET := $(wildcard kernels/*.cu) src/network.cpp src/models.cpp src/target_trainer.cpp
@@ -114,17 +114,17 @@ $(BUILD)/%/headers.h.gch: Makefile $(BUILD)/settings
 	$(CXX) $(CXXFLAGS) -$* -x c++-header $(@:.gch=) -o $@
 .PRECIOUS: $(BUILD)/%/headers.h.gch
 
-# $(1): the level of optimisation, O1 or O3.
+# $(1): the level of optimisation, Og or O3.
 compile = $(CXX) -include $(BUILD)/$(1)/headers.h $(CXXFLAGS) -$(1) $(CPPFLAGS)
-$(BUILD)/once/%.o: %.cpp $(BUILD)/O1/headers.h.gch
+$(BUILD)/once/%.o: %.cpp $(BUILD)/Og/headers.h.gch
 	@mkdir -p $(@D)
-	$(call compile,O1) -c $< -o $@
+	$(call compile,Og) -c $< -o $@
 
 # For each target and number type. $(1): the target; $(2): the type; $(3): the target in capitals.
 define target_rules
-$(BUILD)/$(1)_$(2)/%.o: %.cpp $(BUILD)/O1/headers.h.gch
+$(BUILD)/$(1)_$(2)/%.o: %.cpp $(BUILD)/Og/headers.h.gch
 	@mkdir -p $$(@D)
-	$$(call compile,O1) -DTARGET_$(3) -DREAL=$(2) -c $$< -o $$@
+	$$(call compile,Og) -DTARGET_$(3) -DREAL=$(2) -c $$< -o $$@
 endef
 $(foreach r,float double,$(eval $(call target_rules,cpu,$(r),CPU)) \
                          $(eval $(call target_rules,emulated,$(r),EMULATED)) \
@@ -137,7 +137,7 @@ $(BUILD)/$(1)_$(2)/%.o: %.cu $(BUILD)/$(4)/headers.h.gch
 	$$(call compile,$(4)) $$(KERNEL_FLAGS) $$($(3)_FLAGS) -DTARGET_$(3) -DREAL=$(2) -x c++ -c $$< -o $$@
 endef
 $(foreach r,float double,$(eval $(call kernel_rules,cpu,$(r),CPU,O3)) \
-                         $(eval $(call kernel_rules,emulated,$(r),EMULATED,O1)))
+                         $(eval $(call kernel_rules,emulated,$(r),EMULATED,Og)))
 
 $(BUILD)/gpu_float/%.o: %.cu Makefile $(BUILD)/settings
 	@mkdir -p $(@D)
