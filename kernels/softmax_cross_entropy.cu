@@ -25,7 +25,7 @@ __global__ void loss_kernel(const real* __restrict__ z,         // [batch][class
                             int batch, int classes,
                             real* __restrict__ dz,  // [batch][classes]
                             const int* __restrict__ step,
-                            Score* __restrict__ scores) {  // [steps]
+                            BatchScore* __restrict__ scores) {  // [steps]
   real loss = 0;
   int correct = 0;
   for (int b = threadIdx.x; b < batch; b += blockDim.x) {
@@ -65,7 +65,7 @@ __global__ void softmax_kernel(const real* __restrict__ z,  // [batch][classes]
 }  // namespace
 
 void softmax_cross_entropy(const real* z, const uint8_t* label, int batch, int classes, real* dz,
-                           const int* step, Score* scores) {
+                           const int* step, BatchScore* scores) {
   launch(dz ? loss_kernel<true> : loss_kernel<false>, 1, kThreads, z, label, batch, classes, dz,
          step, scores);
 }

@@ -7,7 +7,7 @@
 namespace plainnet::TARGET {
 
 /// How a batch did: what training and evaluation record at every step.
-struct Score {
+struct BatchScore {
   real loss;    // mean over the batch, in nats
   int correct;  // images whose largest logit is their label's
 };
@@ -19,7 +19,7 @@ void softmax_cross_entropy(const real* z,         // [batch][classes]: the logit
                            int batch, int classes,
                            real* dz,         // [batch][classes], or null
                            const int* step,  // on the device
-                           Score* scores);   // on the device, [steps]
+                           BatchScore* scores);   // on the device, [steps]
 
 /// p = the probabilities that the logits z stand for.
 void softmax(const real* z,  // [batch][classes]

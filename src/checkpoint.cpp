@@ -1,7 +1,5 @@
 #include "checkpoint.h"
 
-#include <charconv>
-
 #include "error.h"
 #include "numbers.h"
 
@@ -48,7 +46,7 @@ Checkpoint read_checkpoint(const std::string& path) {
   const auto seconds = [&](const std::string& key) {
     const std::string value = metadata(key);
     double number = 0;
-    if (std::from_chars(value.data(), value.data() + value.size(), number).ec != std::errc())
+    if (!read_number(value, &number))
       throw Error(text(path, ": metadata ", key, ": expected a number, found ", value));
     return number;
   };
@@ -69,7 +67,8 @@ Checkpoint read_checkpoint(const std::string& path) {
   for (const Tensor& tensor : file.tensors)
     if (tensor.name.starts_with(kState))
       checkpoint.state.push_back({tensor.name.substr(kState.size()), tensor.shape, tensor.values});
-  checkpoint.weights = read_weights(path).tensors;
+    else if (!tensor.name.starts_with(kScores))
+      checkpoint.weights.push_back(tensor);
   return checkpoint;
 }
 

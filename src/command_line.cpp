@@ -1,7 +1,6 @@
 #include "command_line.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
 
@@ -20,9 +19,7 @@ template <class T>
 Value in_range(T* variable, T low, T high, const char* kind) {
   const auto set = [=](const std::string& name, const std::string& value) {
     T number{};
-    const char* end = value.data() + value.size();
-    const auto result = std::from_chars(value.data(), end, number);
-    if (result.ec != std::errc() || result.ptr != end || !(number >= low && number <= high))
+    if (!read_number(value, &number) || !(number >= low && number <= high))
       refuse(name, text(kind, " from ", low, " to ", high), value);
     *variable = number;
   };
@@ -144,18 +141,13 @@ std::string describe(const std::vector<OptionGroup>& groups) {
 }
 
 int run_program(const std::string& name, const std::function<int()>& run) {
-  int status = 1;
   try {
     return run();
-  } catch (const UsageError& error) {
-    status = 2;
-    std::fflush(stdout);
-    std::fprintf(stderr, "%s: %s\n", name.c_str(), error.what());
   } catch (const std::exception& error) {
     std::fflush(stdout);
     std::fprintf(stderr, "%s: %s\n", name.c_str(), error.what());
+    return dynamic_cast<const UsageError*>(&error) ? 2 : 1;
   }
-  return status;
 }
 
 }  // namespace plainnet

@@ -15,12 +15,14 @@ std::string fingerprint(const Dataset& dataset) {
                 static_cast<unsigned long long>(hash));
 }
 
-Dataset load_dataset(const std::string& directory, bool required, int train_count, int test_count,
+Dataset load_dataset(std::string* data, bool required, int train_count, int test_count,
                      uint64_t seed) {
-  if (required || has_idx_files(directory)) return read_idx_directory(directory);
-  std::printf("No data in %s (make mnist fetches it): taking built-in digits.\n",
-              directory.c_str());
-  return draw_digits(train_count, test_count, seed);
+  if (*data != "digits" && !required && !has_idx_files(*data)) {
+    std::printf("No data in %s (make mnist fetches it): taking built-in digits.\n", data->c_str());
+    *data = "digits";
+  }
+  if (*data == "digits") return draw_digits(train_count, test_count, seed);
+  return read_idx_directory(*data);
 }
 
 }  // namespace plainnet

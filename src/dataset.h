@@ -23,8 +23,8 @@ struct Dataset {
 std::string fingerprint(const Dataset& dataset);
 
 /// Reads the four IDX files train-images-idx3-ubyte, train-labels-idx1-ubyte,
-/// t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte from `directory` (the format is described at
-/// http://yann.lecun.com/exdb/mnist/). Throws Error, naming the file, what was expected and what
+/// t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte from `directory` (idx.cpp describes the
+/// format). Throws Error, naming the file, what was expected and what
 /// was found, when one is missing, is not IDX, is cut short or too long, when images and labels
 /// disagree in number, training and test images in size, or when a label is 10 or more.
 Dataset read_idx_directory(const std::string& directory);
@@ -33,15 +33,19 @@ Dataset read_idx_directory(const std::string& directory);
 /// something to read, or to complain about.
 bool has_idx_files(const std::string& directory);
 
-/// The IDX files in `directory` or, where there are none and it is not `required`, built-in digits:
-/// which standard output then says.
-Dataset load_dataset(const std::string& directory, bool required, int train_count, int test_count,
+/// How many built-in digits stand in for MNIST: as many as it has.
+constexpr int kDrawnTrain = 60000, kDrawnTest = 10000;
+
+/// The IDX files in the directory *data or, where *data is "digits", built-in ones, of the sizes and
+/// the seed given. Where there are no files, and they are not `required`, standard output says so and
+/// *data becomes "digits". Throws Error as read_idx_directory() does.
+Dataset load_dataset(std::string* data, bool required, int train_count, int test_count,
                      uint64_t seed);
 
 /// Digits drawn by our own code from strokes, with varied slant, width, scale, position, elastic
 /// bend and noise; 28x28. A training set and a test set of the given sizes, 0 or more. The same for
 /// the same seed, whatever the number of threads; a larger set begins with the images of a smaller
-/// one. Throws Error when a size is negative.
+/// one.
 Dataset draw_digits(int train_count, int test_count, uint64_t seed);
 
 }  // namespace plainnet

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <sstream>
 #include <string>
-#include <thread>
 
 #include "../kernels/random.h"
+#include "../kernels/threads.h"
 #include "dataset.h"
 #include "error.h"
 
@@ -217,28 +217,19 @@ Images draw_images(int count, uint64_t seed, uint64_t first_stream) {
   Images images{.count = count, .height = kSize, .width = kSize, .pixels = {}, .labels = {}};
   images.pixels.resize(size_t{kSize} * kSize * count);
   images.labels.resize(count);
-  // The cores may be unknown, which counts as 0.
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int threads = std::min(cores, count);
-  std::vector<std::thread> team;
-  for (int first = 0; first < threads; ++first)
-    team.emplace_back([&, first] {
-      for (int i = first; i < count; i += threads) {
-        Random random(seed, first_stream + i);
-        images.labels[i] = static_cast<uint8_t>(random.below(10));
-        draw_digit(images.labels[i], random, &images.pixels[size_t{kSize} * kSize * i]);
-      }
-    });
-  for (std::thread& member : team) member.join();
+  parallel_for(count, [&](int begin, int end) {
+    for (int i = begin; i < end; ++i) {
+      Random random(seed, first_stream + i);
+      images.labels[i] = static_cast<uint8_t>(random.below(10));
+      draw_digit(images.labels[i], random, &images.pixels[size_t{kSize} * kSize * i]);
+    }
+  });
   return images;
 }
 
 }  // namespace
 
 Dataset draw_digits(int train_count, int test_count, uint64_t seed) {
-  if (train_count < 0 || test_count < 0)
-    throw Error(text("built-in digits: expected 0 or more images, found ", train_count,
-                     " for training and ", test_count, " for testing"));
   // Streams far from each other, and from those that anything else draws with the same seed.
   return {.name = "built-in digits",
           .source = text("drawn with seed ", seed),

@@ -22,7 +22,7 @@ struct UsageError : Error {
 // kernels, for each file.
 inline void append(std::string& to, std::string_view part) { to += part; }
 inline void append(std::string& to, char part) { to += part; }
-void append(std::string& to, double part);  // six digits, as printf's %g
+void append(std::string& to, double part);  // six digits, as printf's %g; in numbers.cpp
 template <class Integer>
 std::enable_if_t<std::is_integral_v<Integer>> append(std::string& to, Integer part) {
   to += std::to_string(part);

@@ -4,15 +4,13 @@
 // the number of dimensions, the dimensions, each a 32-bit integer with the high byte first, and
 // then the elements, the last dimension running fastest.
 
-#include <cerrno>
 #include <climits>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "dataset.h"
 #include "error.h"
+#include "files.h"
+#include "numbers.h"
 
 namespace plainnet {
 namespace fs = std::filesystem;
@@ -26,82 +24,57 @@ struct IdxFile {
   std::vector<uint8_t> elements;
 };
 
-fs::path packed(const fs::path& path) { return path.string() + ".gz"; }
-
-bool is_there(const fs::path& path) {
+bool is_there(const std::string& path) {
   std::error_code ignored;  // a folder that cannot be searched has nothing for us
   return fs::exists(path, ignored);
 }
 
-uint32_t read_big_endian(std::istream& stream) {
-  uint8_t b[4] = {};
-  stream.read(reinterpret_cast<char*>(b), 4);
-  return uint32_t{b[0]} << 24 | uint32_t{b[1]} << 16 | uint32_t{b[2]} << 8 | b[3];
-}
-
-std::string hexadecimal(uint32_t value) {
-  char digits[16];
-  std::snprintf(digits, sizeof digits, "0x%08x", static_cast<unsigned>(value));
-  return digits;
-}
-
-// Checks all that the header promises against the file's size before it allocates anything.
-IdxFile read_idx(const fs::path& path, uint32_t dimensions) {
-  const std::string name = path.string();
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    const int cause = errno;
-    throw Error(text(name, ": expected an IDX file, found ",
-                     is_there(packed(path))
-                         ? "only its packed form: run gunzip " + packed(path).string()
-                         : std::strerror(cause)));
-  }
-  if (!fs::is_regular_file(path))
-    throw Error(text(name, ": expected a plain file, found a folder or a device"));
-
-  const uint64_t size = fs::file_size(path), header_size = 4 + 4 * dimensions;
+IdxFile read_idx(const std::string& path, uint32_t dimensions) {
+  const std::string packed = path + ".gz";
+  if (!is_there(path) && is_there(packed))
+    throw Error(
+        text(path, ": expected an IDX file, found only its packed form: run gunzip ", packed));
+  const std::string bytes = read_file(path);
+  const uint64_t size = bytes.size(), header_size = 4 + 4 * dimensions;
   if (size < header_size)
-    throw Error(text(name, ": expected an IDX header of ", header_size, " bytes, found a file of ",
+    throw Error(text(path, ": expected an IDX header of ", header_size, " bytes, found a file of ",
                      size, " bytes"));
-  const uint32_t magic = read_big_endian(file), expected_magic = 0x00000800 | dimensions;
+  const uint32_t magic = big_endian(bytes, 0), expected_magic = 0x00000800 | dimensions;
   if (magic != expected_magic)
-    throw Error(text(name, ": expected the magic number ", hexadecimal(expected_magic),
-                     " (unsigned bytes, ", dimensions,
-                     dimensions == 1 ? " dimension" : " dimensions", "), found ",
-                     hexadecimal(magic)));
+    throw Error(path + format(": expected the magic number 0x%08x (unsigned bytes, %u dimension%s), "
+                              "found 0x%08x",
+                              expected_magic, dimensions, dimensions == 1 ? "" : "s", magic));
 
   IdxFile idx;
   uint64_t elements = 1;
   for (uint32_t d = 0; d < dimensions; ++d) {
     // These limits keep the product of three dimensions within 64 bits.
     const uint32_t limit = d == 0 ? INT_MAX : 4096;
-    const uint32_t extent = read_big_endian(file);
+    const uint32_t extent = big_endian(bytes, 4 + 4 * d);
     if (extent < 1 || extent > limit)
-      throw Error(text(name, ": expected dimension ", d + 1, " of ", dimensions, " to be 1 to ",
+      throw Error(text(path, ": expected dimension ", d + 1, " of ", dimensions, " to be 1 to ",
                        limit, ", found ", extent));
     idx.shape.push_back(extent);
     elements *= extent;
   }
   if (size != header_size + elements)
-    throw Error(text(name, ": expected ", header_size + elements,
+    throw Error(text(path, ": expected ", header_size + elements,
                      " bytes, as its header says, found ", size, " bytes"));
-  idx.elements.resize(elements);
-  file.read(reinterpret_cast<char*>(idx.elements.data()), static_cast<std::streamsize>(elements));
-  if (!file) throw Error(text(name, ": expected ", size, " bytes, found a read error"));
+  const auto* const first = reinterpret_cast<const uint8_t*>(bytes.data()) + header_size;
+  idx.elements.assign(first, first + elements);
   return idx;
 }
 
-Images read_images(const fs::path& image_path, const fs::path& label_path) {
+Images read_images(const std::string& image_path, const std::string& label_path) {
   IdxFile images = read_idx(image_path, 3);
   IdxFile labels = read_idx(label_path, 1);
   if (labels.shape[0] != images.shape[0])
-    throw Error(text(label_path.string(), ": expected ", images.shape[0],
-                     " labels, one for each of ", image_path.string(), ", found ",
-                     labels.shape[0]));
+    throw Error(text(label_path, ": expected ", images.shape[0], " labels, one for each of ",
+                     image_path, ", found ", labels.shape[0]));
   for (size_t i = 0; i < labels.elements.size(); ++i)
     if (labels.elements[i] >= 10)
-      throw Error(text(label_path.string(), ": expected labels below 10, found ",
-                       int{labels.elements[i]}, " at index ", i));
+      throw Error(text(label_path, ": expected labels below 10, found ", labels.elements[i],
+                       " at index ", i));
   return {.count = static_cast<int>(images.shape[0]),
           .height = static_cast<int>(images.shape[1]),
           .width = static_cast<int>(images.shape[2]),
@@ -131,8 +104,8 @@ Dataset read_idx_directory(const std::string& directory) {
 
 bool has_idx_files(const std::string& directory) {
   for (const char* name : kFileNames) {
-    const fs::path path = fs::path(directory) / name;
-    if (is_there(path) || is_there(packed(path))) return true;
+    const std::string path = fs::path(directory) / name;
+    if (is_there(path) || is_there(path + ".gz")) return true;
   }
   return false;
 }

@@ -7,7 +7,7 @@
 namespace plainnet::TARGET {
 
 Network::Network(Shape input, int max_batch, std::vector<LayerPointer> layers)
-    : input_shape_(input), input_(max_batch * input.size()) {
+    : input_(max_batch * input.size()) {
   std::map<std::string, int> count;
   long size = 0;
   Shape shape = input;
@@ -34,14 +34,12 @@ Network::Network(Shape input, int max_batch, std::vector<LayerPointer> layers)
 
 void Network::initialize(uint64_t seed) {
   std::vector<real> weights(weights_.size());
-  uint64_t stream = 0;
+  size_t n = 0;  // tensor n draws from stream n
   for (const Node& node : nodes_)
     for (const Parameter& p : node.layer->parameters) {
-      const long offset = slots_[stream].offset;
       const std::vector<float> values =
-          initial_values(p.initializer, p.shape, p.fan_in, p.fan_out, seed, stream);
-      std::copy(values.begin(), values.end(), weights.begin() + offset);
-      ++stream;
+          initial_values(p.initializer, p.shape, p.fan_in, p.fan_out, seed, n);
+      std::copy(values.begin(), values.end(), weights.begin() + slots_[n++].offset);
     }
   weights_.upload(weights);
 }
@@ -60,12 +58,6 @@ void Network::backward(int batch) {
     real* dx = i > 0 ? nodes_[i - 1].dy.data() : nullptr;  // nobody asks how to change the image
     nodes_[i].layer->backward(x, nodes_[i].y.data(), nodes_[i].dy.data(), dx, batch);
   }
-}
-
-long Network::parameter_count() const {
-  long count = 0;
-  for (const Slot& slot : slots_) count += product(slot.shape);
-  return count;
 }
 
 }  // namespace plainnet::TARGET

@@ -35,8 +35,6 @@ class Network {
   real* output_gradient() { return nodes_.back().dy.data(); }  // [max_batch] of the output's shape
 
   const std::vector<Node>& nodes() const { return nodes_; }
-  Shape input_shape() const { return input_shape_; }
-  long parameter_count() const;
 
   /// All parameters one after the other, each on a 64-byte boundary, and their gradients likewise.
   Buffer<real>& weights() { return weights_; }
@@ -52,7 +50,6 @@ class Network {
   const std::vector<Slot>& slots() const { return slots_; }
 
  private:
-  Shape input_shape_;
   std::vector<Node> nodes_;
   std::vector<Slot> slots_;
   Buffer<real> input_, weights_, gradients_;

@@ -4,6 +4,8 @@
 #include <cstdarg>
 #include <cstdio>
 
+#include "error.h"
+
 namespace plainnet {
 
 std::string grouped(long number) {
@@ -26,5 +28,7 @@ std::string format(const char* format, ...) {
   va_end(arguments);
   return buffer;
 }
+
+void append(std::string& to, double part) { to += format("%g", part); }
 
 }  // namespace plainnet

@@ -1,9 +1,11 @@
 #pragma once
 
-// Numbers as text.
+// Numbers as text and as bytes.
 
 #include <charconv>
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace plainnet {
 
@@ -14,6 +16,14 @@ std::string exact_text(Number number) {
   return {digits, std::to_chars(digits, digits + sizeof digits, number).ptr};
 }
 
+/// Whether all of `word` is one number, to which *number is then set.
+template <class Number>
+bool read_number(const std::string& word, Number* number) {
+  const char* end = word.data() + word.size();
+  const auto result = std::from_chars(word.data(), end, *number);
+  return result.ec == std::errc() && result.ptr == end;
+}
+
 /// 1234567 as "1,234,567".
 std::string grouped(long number);
 
@@ -22,5 +32,22 @@ std::string clock_text(double seconds);
 
 /// printf into a string.
 [[gnu::format(printf, 1, 2)]] std::string format(const char* format, ...);
+
+inline int byte_at(std::string_view bytes, size_t i) {
+  return static_cast<unsigned char>(bytes[i]);
+}
+
+/// The four bytes from `at` on as a number, the highest first.
+inline uint32_t big_endian(std::string_view bytes, size_t at) {
+  uint32_t value = 0;
+  for (size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<uint32_t>(byte_at(bytes, at + i));
+  return value;
+}
+
+inline std::string big_endian_text(uint32_t value) {
+  std::string bytes;
+  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift);
+  return bytes;
+}
 
 }  // namespace plainnet

@@ -8,10 +8,8 @@ namespace {
 
 Value model_value(Options& o) { return choice(&o.model, {"cnn", "separable", "bilstm"}); }
 
-// The groups that shape a run come first.
-constexpr size_t kShapingGroups = 3;
-
-std::vector<OptionGroup> groups(Options& o) {
+// The options that shape a run: a checkpoint keeps them.
+std::vector<OptionGroup> shaping_groups(Options& o) {
   return {
       {"Training",
        {{"--epochs", "N", "how often to see every image (30)", whole_number(&o.epochs, 1, 1000000)},
@@ -34,12 +32,17 @@ std::vector<OptionGroup> groups(Options& o) {
         {"--warm-up", "X", "epochs, also 0.5, in which the rate rises from 0 (0)",
          number(&o.warm_up, 0, 1000000)}}},
       {"Data",
-       {{"--data", "DIR", "four IDX files (data/mnist; without it, built-in digits)",
-         path(&o.data)},
+       {{"--data", "DIR", "four IDX files, or digits: built-in ones (data/mnist)", path(&o.data)},
         {"--limit", "N", "only the first N training images", whole_number(&o.limit, 1, 1000000000)},
         {"--test-limit", "N", "only the first N test images",
          whole_number(&o.test_limit, 1, 1000000000)},
         {"--shuffle", "on|off", "a new order every epoch (on)", on_off(&o.shuffle)}}},
+  };
+}
+
+std::vector<OptionGroup> groups(Options& o) {
+  std::vector<OptionGroup> all = shaping_groups(o);
+  all.insert(all.end(), {
       {"Machine",
        {{"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
          choice(&o.device, {"gpu", "cpu", "emulated", "auto"})},
@@ -48,13 +51,34 @@ std::vector<OptionGroup> groups(Options& o) {
         {"--tf32", "", "faster on a GPU: factors of products have 10 bits", on_off(&o.tf32)}}},
       {"Files",
        {{"--out", "DIR", "the run folder (runs/MODEL); earlier ones go to DIR.1", path(&o.out)},
-        {"--resume", "DIR", "goes on with the run in DIR, with its options", path(&o.resume)},
+        {"--resume", "DIR", "goes on with the run in DIR", path(&o.resume)},
         {"--init", "FILE", "start from the weights in a safetensors file", path(&o.init)},
         {"--save", "FILE", "also write the final weights here", path(&o.save)},
         {"--log", "FILE", "also write a line of CSV for every epoch here", path(&o.log)},
         {"--step-log", "FILE", "step,loss for every batch before its update", path(&o.step_log)},
         {"--help", "", "print this", on_off(&o.help)}}},
+  });
+  return all;
+}
+
+// Sets what has no fixed default.
+void complete(Options& o) {
+  if (o.model.empty())
+    throw UsageError("expected a model: ./train cnn, separable or bilstm (--help says more)");
+  const auto needs = [&](const char* name, bool fits, const char* other) {
+    if (o.given.count(name) && !fits)
+      throw UsageError(text(name, ": has a meaning only with ", other));
   };
+  needs("--momentum", o.optimizer == "sgd", "--optimizer sgd");
+  needs("--nesterov", o.optimizer == "sgd", "--optimizer sgd");
+  needs("--step-epochs", o.schedule == "step", "--schedule step");
+  if (o.schedule == "cosine" && !(o.warm_up < o.epochs))
+    throw UsageError(text("--warm-up: expected less than the ", o.epochs,
+                          " epochs, after which --schedule cosine ends, found ", o.warm_up));
+  if (o.learning_rate < 0)
+    o.learning_rate = o.optimizer != "sgd" ? 0.001 : o.model == "bilstm" ? 0.5 : 0.05;
+  if (o.weight_decay < 0) o.weight_decay = o.optimizer == "adamw" ? 0.01 : 0;
+  if (o.out.empty()) o.out = "runs/" + o.model;
 }
 
 }  // namespace
@@ -85,38 +109,17 @@ Options parse_options(int argc, const char* const* argv) {
   return options;
 }
 
-void complete(Options& o) {
-  if (o.model.empty())
-    throw UsageError("expected a model: ./train cnn, separable or bilstm (--help says more)");
-  const auto needs = [&](const char* name, bool fits, const char* other) {
-    if (o.given.count(name) && !fits)
-      throw UsageError(text(name, ": has a meaning only with ", other));
-  };
-  needs("--momentum", o.optimizer == "sgd", "--optimizer sgd");
-  needs("--nesterov", o.optimizer == "sgd", "--optimizer sgd");
-  needs("--step-epochs", o.schedule == "step", "--schedule step");
-  if (o.schedule == "cosine" && !(o.warm_up < o.epochs))
-    throw UsageError(text("--warm-up: expected less than the ", o.epochs,
-                          " epochs, after which --schedule cosine ends, found ", o.warm_up));
-  if (o.learning_rate < 0)
-    o.learning_rate = o.optimizer != "sgd" ? 0.001 : o.model == "bilstm" ? 0.5 : 0.05;
-  if (o.weight_decay < 0) o.weight_decay = o.optimizer == "adamw" ? 0.01 : 0;
-  if (o.out.empty()) o.out = "runs/" + o.model;
-}
-
 std::map<std::string, std::string> shaping_options(const Options& options) {
   Options copy = options;
   std::map<std::string, std::string> all = {{"model", options.model}};
-  const auto every = groups(copy);
-  for (size_t i = 0; i < kShapingGroups; ++i)
-    for (const Option& option : every[i].options) all[option.name] = option.value.get();
+  for (const OptionGroup& group : shaping_groups(copy))
+    for (const Option& option : group.options) all[option.name] = option.value.get();
   return all;
 }
 
 void take_over(Options& options, const std::map<std::string, std::string>& saved) {
   const std::string folder = options.resume;
-  std::vector<OptionGroup> every = groups(options);
-  every.resize(kShapingGroups);
+  std::vector<OptionGroup> every = shaping_groups(options);
   every.push_back({"", {{"model", "", "", model_value(options)}}});
   if (options.given.count("--init"))
     throw UsageError("--init: a run that is resumed has its weights already");
@@ -137,8 +140,6 @@ void take_over(Options& options, const std::map<std::string, std::string>& saved
         throw UsageError(text(option.name, ": the run in ", folder, " has ", value->second,
                               ", which cannot change on the way, found ", given));
     }
-  // What the checkpoint says is complete; the options beside each other were checked at its start.
-  complete(options);
 }
 
 std::string help_text() {

@@ -1,11 +1,11 @@
 #include "png.h"
 
-#include <algorithm>
 #include <array>
 #include <cstdlib>
 
 #include "deflate.h"
 #include "error.h"
+#include "numbers.h"
 
 namespace plainnet {
 
@@ -27,30 +27,23 @@ static uint32_t crc32(std::string_view bytes) {
   return ~crc;
 }
 
-static std::string encode(int width, int height, int channels, const std::vector<uint8_t>& pixels) {
+std::string encode_png(const RgbImage& image) {
   const auto chunk = [](const std::string& type_and_data) {
     return big_endian_text(static_cast<uint32_t>(type_and_data.size() - 4)) + type_and_data +
            big_endian_text(crc32(type_and_data));
   };
   // Every row is filtered "up", into its difference to the row above: rows that repeat become
   // zeros.
-  const size_t row_size = static_cast<size_t>(width) * channels;
+  const std::vector<uint8_t>& pixels = image.pixels;
+  const size_t row_size = size_t{3} * image.width;
   std::string rows;
   for (size_t i = 0; i < pixels.size(); ++i) {
     if (i % row_size == 0) rows += '\2';
     rows += static_cast<char>(pixels[i] - (i < row_size ? 0 : pixels[i - row_size]));
   }
-  std::string header = "IHDR" + big_endian_text(width) + big_endian_text(height);
-  header += {8, static_cast<char>(channels == 3 ? 2 : 0), 0, 0, 0};
+  std::string header = "IHDR" + big_endian_text(image.width) + big_endian_text(image.height);
+  header += {8, 2, 0, 0, 0};  // 8 bits a sample, of type 2: RGB
   return std::string(kSignature) + chunk(header) + chunk("IDAT" + deflate(rows)) + chunk("IEND");
-}
-
-std::string encode_png(const GreyImage& image) {
-  return encode(image.width, image.height, 1, image.pixels);
-}
-
-std::string encode_png(const RgbImage& image) {
-  return encode(image.width, image.height, 3, image.pixels);
 }
 
 namespace {

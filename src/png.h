@@ -11,7 +11,6 @@ namespace plainnet {
 // (deflate).
 
 /// The bytes of a PNG file of 8 bits per channel.
-std::string encode_png(const GreyImage& image);
 std::string encode_png(const RgbImage& image);
 
 /// Whether `bytes` begin as every PNG file does.

@@ -1,7 +1,6 @@
 #include "prediction.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -23,8 +22,6 @@ struct PredictOptions {
   bool evaluate = false, help = false;
 };
 
-constexpr int kTestDigits = 10000;  // as many built-in ones as training evaluates on
-
 const char* const kUsage =
     "usage: ./predict WEIGHTS IMAGE           reads the digit in a PNG, PGM or PPM file\n"
     "       ./predict WEIGHTS --index N       one image of a test set\n"
@@ -34,7 +31,7 @@ const char* const kUsage =
 
 std::vector<OptionGroup> groups(PredictOptions& o) {
   return {{"Options",
-           {{"--data", "DIR", "the test set, as IDX files (data/mnist; without, built-in digits)",
+           {{"--data", "DIR", "four IDX files, or digits: built-in ones (data/mnist)",
              path(&o.data)},
             {"--index", "N", "of the image, from 0", whole_number(&o.index, 0, 1000000000)},
             {"--evaluate", "", "loss and accuracy on the test set", on_off(&o.evaluate)},
@@ -67,8 +64,7 @@ class Predictor {
     const std::string value = metadata(key);
     if (value.empty()) return otherwise;
     uint64_t number = 0;
-    const auto result = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (result.ec != std::errc() || number < low || number > high)
+    if (!read_number(value, &number) || number < low || number > high)
       throw Error(text(path_, ": metadata ", key, ": expected a whole number from ", low, " to ",
                        high, ", found ", value));
     return number;
@@ -123,13 +119,13 @@ void print_probabilities(const std::vector<float>& probabilities) {
 void predict_image(const Predictor& predictor, const PreparedDigit& digit, int height, int width) {
   const Images one{1, height, width, digit.pixels, {0}};
   const std::vector<float> probabilities = predictor.trainer(one)->predict();
+  const auto best = std::max_element(probabilities.begin(), probabilities.end());
+  if (!std::isfinite(*best)) throw Error("the network's output is no number: was it trained?");
   print_digit(digit.pixels, height, width);
   std::printf("\n");
   for (const std::string& sentence : digit.done) std::printf("  (%s)\n", sentence.c_str());
   if (!digit.done.empty()) std::printf("\n");
   print_probabilities(probabilities);
-  const auto best = std::max_element(probabilities.begin(), probabilities.end());
-  if (!std::isfinite(*best)) throw Error("the network's output is no number: was it trained?");
   std::printf("\nThis is a %d (%.2f%%).\n", static_cast<int>(best - probabilities.begin()),
               100 * *best);
 }
@@ -173,7 +169,7 @@ int run_prediction(int argc, const char* const* argv) {
     predict_image(predictor, prepare_digit(read_image(image), height, width, image), height, width);
     return 0;
   }
-  const Dataset dataset = load_dataset(options.data, given.count("--data"), 0, kTestDigits,
+  const Dataset dataset = load_dataset(&options.data, given.count("--data"), 0, kDrawnTest,
                                        predictor.number("seed", 1, 0, UINT64_MAX));
   if (options.evaluate) {
     evaluate(predictor, dataset);

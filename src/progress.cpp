@@ -34,22 +34,12 @@ ProgressBar::ProgressBar(const std::string& label, const std::vector<StepScore>&
       images_(images),
       first_(static_cast<int>(earlier.size())),
       visible_(isatty(STDOUT_FILENO)),
+      scores_(earlier),
       start_(Clock::now()),
-      next_(start_ + kInterval) {
-  add(earlier, first_);
-}
+      next_(start_ + kInterval) {}
 
 ProgressBar::~ProgressBar() {
   if (visible_) std::fputs("\r\x1b[K", stdout);
-}
-
-void ProgressBar::add(const std::vector<StepScore>& scores, int done) {
-  for (; summed_ < done; ++summed_) {
-    const int size = std::min(batch_, images_ - summed_ * batch_);
-    loss_ += scores[summed_].loss * size;
-    correct_ += scores[summed_].correct;
-    seen_ += size;
-  }
 }
 
 void ProgressBar::show(const std::vector<StepScore>& scores, int done) {
@@ -57,14 +47,16 @@ void ProgressBar::show(const std::vector<StepScore>& scores, int done) {
   const Clock::time_point now = Clock::now();
   if (now < next_ || done == first_) return;
   next_ = now + kInterval;
-  add(scores, done);
+  scores_.resize(first_);
+  scores_.insert(scores_.end(), scores.begin() + first_, scores.begin() + done);
+  const Score score = mean_score(scores_, batch_, images_);
   const int steps = (images_ + batch_ - 1) / batch_;
   const double seconds = std::chrono::duration<double>(now - start_).count();
   winsize window{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) != 0 || window.ws_col == 0) window.ws_col = 80;
   const std::string line =
-      progress_line(label_, done, steps, seconds / (done - first_) * (steps - done), loss_ / seen_,
-                    correct_ / seen_, window.ws_col);
+      progress_line(label_, done, steps, seconds / (done - first_) * (steps - done), score.loss,
+                    score.accuracy, window.ws_col);
   std::printf("\r%s\x1b[K", line.c_str());
   std::fflush(stdout);
 }

@@ -23,15 +23,11 @@ class ProgressBar {
  private:
   using Clock = std::chrono::steady_clock;
 
-  void add(const std::vector<StepScore>& scores, int done);
-
   std::string label_;
   int batch_, images_, first_;
   bool visible_;
+  std::vector<StepScore> scores_;  // the earlier ones, and those since
   Clock::time_point start_, next_;
-  int summed_ = 0;  // steps that the sums below hold
-  long seen_ = 0;   // images of theirs
-  double loss_ = 0, correct_ = 0;
 };
 
 /// The line of `columns` columns that the bar is.

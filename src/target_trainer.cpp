@@ -1,5 +1,6 @@
 // A network and its data on one target. Compiled once for each.
 
+#include <numeric>
 #include <set>
 
 #include "../kernels/batch.h"
@@ -24,7 +25,7 @@ struct Part {
   int count;
   DeviceImages device;
   Buffer<int> order;                   // [count]
-  VisibleBuffer<TARGET::Score> scores;  // [batches]
+  VisibleBuffer<BatchScore> scores;    // [batches]
 };
 
 class TargetTrainer : public Trainer {
@@ -45,7 +46,7 @@ class TargetTrainer : public Trainer {
         test_step_(recordings(test_.count, [&](int batch) { test_step(batch); })) {
     network_.initialize(options.seed);
     std::vector<int> in_order(test_.count);
-    for (int i = 0; i < test_.count; ++i) in_order[i] = i;
+    std::iota(in_order.begin(), in_order.end(), 0);
     test_.order.upload(in_order);
   }
 
@@ -90,7 +91,7 @@ class TargetTrainer : public Trainer {
     return scores;
   }
 
-  plainnet::Score evaluate() override {
+  Score evaluate() override {
     const auto scores = run(test_, test_step_, 0, [](auto&, int) { return true; });
     return mean_score(scores, options_.batch, test_.count);
   }
@@ -113,13 +114,12 @@ class TargetTrainer : public Trainer {
  private:
   // The launches of a full batch and of the last one, which may be smaller.
   struct Recordings {
-    std::unique_ptr<Recording> full, last;
+    Recording full, last;
   };
 
   Recordings recordings(int count, const std::function<void(int)>& step) {
     const int last = count - (tiles(count, options_.batch) - 1) * options_.batch;
-    return {std::make_unique<Recording>([=, this] { step(options_.batch); }),
-            std::make_unique<Recording>([=] { step(last); })};
+    return {Recording([=, this] { step(options_.batch); }), Recording([=] { step(last); })};
   }
 
   void forward(int batch) {
@@ -161,30 +161,31 @@ class TargetTrainer : public Trainer {
     part.scores.fill({0, -1});
     std::vector<StepScore> scores(steps);
     int done = first;
+    const auto read = [&](int i) {
+      const BatchScore score = part.scores.read(i);
+      scores[i] = {static_cast<float>(score.loss), score.correct};
+      return score.correct >= 0;
+    };
     const auto look = [&](int wanted) {  // until `wanted` steps are done
       while (done < steps) {
-        const TARGET::Score score = part.scores.read(done);
-        if (score.correct < 0) {
-          if (done >= wanted) return;
+        if (read(done))
+          ++done;
+        else if (done >= wanted)
+          return;
+        else
           check_launches();  // of a step that failed, no score would ever come
-          continue;
-        }
-        scores[done++] = {static_cast<float>(score.loss), score.correct};
       }
     };
     bool go_on = true;
     int step = first;
     for (; step < steps && go_on; ++step) {
-      (step + 1 < steps ? recordings.full : recordings.last)->run();
+      (step + 1 < steps ? recordings.full : recordings.last).run();
       look(step + 1 - kAhead);
       go_on = progress(scores, done);
     }
     synchronize();
     look(step);
-    for (int i = first; i < done; ++i) {
-      const TARGET::Score score = part.scores.read(i);
-      scores[i] = {static_cast<float>(score.loss), score.correct};
-    }
+    for (int i = first; i < done; ++i) read(i);  // half a score may have been visible before
     progress(scores, done);
     scores.resize(done);
     return scores;

@@ -3,23 +3,17 @@
 #include "error.h"
 
 namespace plainnet {
-namespace {
-
-#ifdef WITH_GPU
-std::string gpu_problem() { return gpu_float::target().problem(); }
-Target gpu() { return gpu_float::target(); }
-#else
-std::string gpu_problem() { return "built without the CUDA toolkit"; }
-Target gpu() { return {}; }
-#endif
-
-}  // namespace
 
 ChosenTarget choose_target(const std::string& name) {
   if (name == "cpu") return {cpu_float::target(), name, ""};
   if (name == "emulated") return {emulated_float::target(), name, ""};
-  const std::string problem = gpu_problem();
-  if (problem.empty()) return {gpu(), "gpu", ""};
+#ifdef WITH_GPU
+  const Target gpu = gpu_float::target();
+  const std::string problem = gpu.problem();
+  if (problem.empty()) return {gpu, "gpu", ""};
+#else
+  const std::string problem = "built without the CUDA toolkit";
+#endif
   if (name == "gpu") throw Error("--device gpu: expected a GPU, found none: " + problem);
   return {cpu_float::target(), "cpu", "No GPU (" + problem + "): running on the CPU."};
 }

@@ -27,8 +27,7 @@ namespace {
 // The streams of random numbers: the initial weights take 0, 1, 2, ..., one for each tensor.
 constexpr uint64_t kShuffleStream = uint64_t{1} << 40;
 
-// How many built-in digits stand in for MNIST: as many as it has.
-constexpr int kDrawnTrain = 60000, kDrawnTest = 10000;
+const char* const kInTf32 = " in TF32";  // follows the device in a checkpoint
 
 double now() {  // in seconds
   const auto since = std::chrono::steady_clock::now().time_since_epoch();
@@ -62,25 +61,13 @@ void prepare_folder(const std::string& folder) {
   }
 }
 
-}  // namespace
-
-std::vector<int> epoch_order(int count, bool shuffle, uint64_t seed, int epoch) {
-  std::vector<int> order(count);
-  std::iota(order.begin(), order.end(), 0);
-  if (!shuffle) return order;
-  Random random(seed, kShuffleStream + epoch);
-  for (int i = count - 1; i > 0; --i) std::swap(order[i], order[random.below(i + 1)]);
-  return order;
-}
-
-namespace {
-
 class Run {
  public:
   explicit Run(const Options& options);
   int train();
 
  private:
+  void take_over_run();
   void go_on_from(const std::map<std::string, std::string>& notes);
   void start_files();
   bool train_epoch(const InterruptGuard& guard);
@@ -89,7 +76,7 @@ class Run {
   void save_weights(const std::string& path);
   int done() const { return static_cast<int>(run_.epochs.size()); }
 
-  double timed_ = now();  // run_.total_seconds counts until then
+  double counted_ = now();  // up to then run_.total_seconds counts
   Checkpoint run_;        // so far, but for weights and state
   Options options_;
   ChosenTarget target_;
@@ -100,32 +87,28 @@ class Run {
 };
 
 Run::Run(const Options& options) : options_(options) {
-  if (options_.resume.empty()) {
-    complete(options_);
-  } else {
-    run_ = read_checkpoint(options_.resume + "/checkpoint.safetensors");
-    take_over(options_, run_.options);
-  }
+  if (!options_.resume.empty()) take_over_run();
   if (options_.epochs < done())
     throw UsageError(text("--epochs: expected at least ", done(),
                           ", which are done already, found ", options_.epochs));
   target_ = choose_target(options_.device);
   if (options_.threads > 0) set_thread_count(options_.threads);
   if (!target_.note.empty()) std::printf("%s\n", target_.note.c_str());
-  dataset_ = load_dataset(options_.data, options_.given.count("--data"), kDrawnTrain, kDrawnTest,
+  dataset_ = load_dataset(&options_.data, options_.given.count("--data"), kDrawnTrain, kDrawnTest,
                           options_.seed);
   keep_first(dataset_.train, options_.limit, "--limit", dataset_.source);
   keep_first(dataset_.test, options_.test_limit, "--test-limit", dataset_.source);
-  const int images = options_.limit = dataset_.train.count;
+  // What "all" came to, so that whoever resumes the run expects as many.
+  options_.limit = dataset_.train.count;
   options_.test_limit = dataset_.test.count;
-  steps_ = (images + options_.batch - 1) / options_.batch;
+  steps_ = (options_.limit + options_.batch - 1) / options_.batch;
   trainer_ = target_.make_trainer({.model = options_.model,
                                    .batch = options_.batch,
                                    .rule = options_.rule(),
                                    .seed = options_.seed,
                                    .tf32 = options_.tf32},
                                   dataset_);
-  const std::string device = target_.name + (options_.tf32 ? " in TF32" : "");
+  const std::string device = target_.name + (options_.tf32 ? kInTf32 : "");
   const std::map<std::string, std::string> notes = {{"data", fingerprint(dataset_)},
                                                     {"device", device},
                                                     {"seed", text(options_.seed)},
@@ -137,6 +120,17 @@ Run::Run(const Options& options) : options_(options) {
     trainer_->set_weights(read_weights(options_.init).tensors, options_.init);
   run_.options = shaping_options(options_);
   run_.notes = notes;
+}
+
+// Options and checkpoint of the run to resume, on its own device if there is no say in it.
+void Run::take_over_run() {
+  run_ = read_checkpoint(options_.resume + "/checkpoint.safetensors");
+  take_over(options_, run_.options);
+  if (options_.given.count("--device") || options_.given.count("--tf32")) return;
+  const std::string device = run_.notes["device"];
+  if (device.starts_with("cpu") || device.starts_with("emulated"))
+    options_.device = device.substr(0, device.find(' '));
+  options_.tf32 = device.ends_with(kInTf32);
 }
 
 void Run::go_on_from(const std::map<std::string, std::string>& notes) {
@@ -164,8 +158,8 @@ void Run::save_weights(const std::string& path) {
 void Run::save_checkpoint() {
   run_.weights = trainer_->weights();
   run_.state = trainer_->state();
-  run_.total_seconds += now() - timed_;
-  timed_ = now();
+  run_.total_seconds += now() - counted_;
+  counted_ = now();
   write_checkpoint(options_.out + "/checkpoint.safetensors", run_);
 }
 
@@ -248,6 +242,15 @@ int Run::train() {
 }
 
 }  // namespace
+
+std::vector<int> epoch_order(int count, bool shuffle, uint64_t seed, int epoch) {
+  std::vector<int> order(count);
+  std::iota(order.begin(), order.end(), 0);
+  if (!shuffle) return order;
+  Random random(seed, kShuffleStream + epoch);
+  for (int i = count - 1; i > 0; --i) std::swap(order[i], order[random.below(i + 1)]);
+  return order;
+}
 
 int run_training(const Options& options) { return Run(options).train(); }
 

@@ -21,7 +21,7 @@ struct Reference {
   std::map<std::string, ReferenceTensor> tensors;
 
   /// A parameter as an integer, a real or a word: parameter("stride"), real("momentum"),
-  /// word("padding"). Throws Error when it is missing or not of that kind.
+  /// word("padding"). Throws Error when it is missing.
   int parameter(const std::string& name) const;
   double real(const std::string& name) const;
   const std::string& word(const std::string& name) const;
@@ -32,8 +32,12 @@ struct Reference {
 
 /// Reads tests/references/NAME.txt, relative to the working directory, the repository's root. A
 /// line is a comment (`# ...`), a setting (`parameter NAME VALUE`), or the start of a tensor
-/// (`tensor NAME d0 d1 ...`), whose values follow, any number on a line. Throws Error, naming file
-/// and line, on anything else, on a value that is no finite number, and on too few or too many.
+/// (`tensor NAME d0 d1 ...`), whose values follow, any number on a line. Throws Error, naming the
+/// file, on anything else, on a value that is no finite number, and on too few or too many.
 Reference read_reference(const std::string& name);
+
+/// The names of the references of one kind, "conv2d" or "sgd", sorted: KIND and KIND_*. Throws Error
+/// if there is none.
+std::vector<std::string> reference_names(const std::string& kind);
 
 }  // namespace plainnet::test

@@ -7,9 +7,10 @@
 #include <filesystem>
 
 #include "../kernels/random.h"
-#include "../src/deflate.h"
 #include "../src/files.h"
+#include "../src/numbers.h"
 #include "../src/options.h"
+#include "../src/png.h"
 #include "../src/prediction.h"
 #include "../src/training.h"
 
@@ -27,6 +28,17 @@ static void write_part(const std::string& prefix, int count, Random& random) {
   }
   write_file_atomically(prefix + "-images-idx3-ubyte", images);
   write_file_atomically(prefix + "-labels-idx1-ubyte", labels);
+}
+
+size_t files_in(const std::string& folder) {
+  const std::filesystem::directory_iterator files(folder);
+  return static_cast<size_t>(std::distance(begin(files), end(files)));
+}
+
+std::string grey_png(const GreyImage& image) {
+  RgbImage rgb{image.width, image.height, {}};
+  for (const uint8_t pixel : image.pixels) rgb.pixels.insert(rgb.pixels.end(), 3, pixel);
+  return encode_png(rgb);
 }
 
 std::string small_data() {

@@ -5,11 +5,18 @@
 #include <string>
 #include <vector>
 
+#include "../src/image.h"
 #include "test.h"
 
 namespace plainnet::test {
 
 constexpr int kSmallSize = 18, kSmallTrain = 100, kSmallTest = 40;
+
+/// How many files lie in a folder.
+size_t files_in(const std::string& folder);
+
+/// The bytes of a PNG file, in RGB, that shows this image.
+std::string grey_png(const GreyImage& image);
 
 /// The folder of a data set of random images of kSmallSize x kSmallSize, in scratch_folder().
 std::string small_data();
@@ -23,8 +30,8 @@ struct Outcome {
 Outcome train(const std::vector<std::string>& arguments);
 Outcome predict(const std::vector<std::string>& arguments);
 
-/// What ./train needs to train on small_data() in batches of 16, the last one of 4; ROOT/NAME is
-/// the run folder, with the scratch folder as ROOT.
+/// What ./train needs to train on small_data() in batches of 16, the last one of 4; NAME in the
+/// scratch folder is the run folder.
 std::vector<std::string> small_run(const std::string& name, std::vector<std::string> more = {});
 
 }  // namespace plainnet::test

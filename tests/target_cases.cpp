@@ -114,7 +114,7 @@ std::vector<NamedValues> loss_values(int batch, int classes) {
   const Buffer<uint8_t> label(labels);
   const Buffer<int> step(1);
   GuardedBuffer dz(logits.size());
-  VisibleBuffer<Score> score(1);
+  VisibleBuffer<BatchScore> score(1);
   softmax_cross_entropy(z.data(), label.data(), batch, classes, dz.data(), step.data(),
                         score.device());
   synchronize();

@@ -145,7 +145,7 @@ void check_loss_gradients(int batch, int classes) {
   Values logits = test::random_values(batch * classes, random);
   for (double& logit : logits) logit *= 4;
   GuardedBuffer z(logits.size()), dz(logits.size());
-  VisibleBuffer<Score> scores(3);
+  VisibleBuffer<BatchScore> scores(3);
   const auto loss = [&](real* gradient) {
     z.set(logits);
     scores.fill({0, -1});

@@ -3,7 +3,6 @@
 #include "../kernels/softmax_cross_entropy.h"
 #include "layer_run.h"
 #include "reference.h"
-#include "reference_cases.h"
 
 namespace plainnet::TARGET {
 namespace {
@@ -127,7 +126,7 @@ TARGET_TEST("softmax_cross_entropy: PyTorch's values") {
     const Buffer<uint8_t> label(std::vector<uint8_t>(labels.begin(), labels.end()));
     const Buffer<int> step(1);
     GuardedBuffer z(logits.values.size()), dz(logits.values.size()), p(logits.values.size());
-    VisibleBuffer<Score> scores(1);
+    VisibleBuffer<BatchScore> scores(1);
     z.set(logits.values);
     softmax_cross_entropy(z.data(), label.data(), batch, classes, dz.data(), step.data(),
                           scores.device());

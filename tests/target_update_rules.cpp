@@ -66,12 +66,10 @@ void check(const std::string& name) {
   }
 }
 
-const bool kRegistered = [] {
-  for (const std::string name :
-       {"sgd", "sgd_momentum", "sgd_nesterov", "sgd_weight_decay", "rmsprop", "adam", "adamw"})
-    TargetRegistration("update rule: " + name + " as in PyTorch", [=] { check(name); });
-  return true;
-}();
+TARGET_TEST("update rules: as in PyTorch") {
+  for (const char* kind : {"sgd", "rmsprop", "adam", "adamw"})
+    for (const std::string& name : test::reference_names(kind)) check(name);
+}
 
 }  // namespace
 }  // namespace plainnet::TARGET

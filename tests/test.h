@@ -30,6 +30,10 @@ struct Registration {
   }
 };
 
+inline bool contains(const std::string& all, const std::string& part) {
+  return all.find(part) != std::string::npos;
+}
+
 /// An empty folder for the running test, removed after it.
 std::string scratch_folder();
 

@@ -134,28 +134,5 @@ TEST("options: a value that is no number, or out of range") {
   check_refused("cnn --device tpu", {"--device", "gpu, cpu, emulated or auto", "found tpu"});
 }
 
-TEST("options: --help tells all of the models and options") {
-  for (const std::string word :
-       {"usage: ./train", "cnn", "separable", "bilstm", "--epochs N", "--batch", "--learning-rate",
-        "--momentum", "--seed", "--shuffle on|off", "--limit", "--test-limit", "--data DIR", "--device",
-        "--threads", "--tf32", "--init FILE", "--save FILE", "--log", "--step-log", "--help"})
-    CHECK(help_text().find(word) != std::string::npos, word);
-}
-
-// What --help lists, parse_options knows: without a value, it is refused for that alone.
-TEST("options: --help lists no option that is unknown") {
-  std::istringstream help(help_text());
-  int count = 0;
-  for (std::string line; std::getline(help, line);) {
-    std::istringstream words(line);
-    std::string name, value;
-    if (!line.starts_with("  --") || !(words >> name >> value) || name == "--help") continue;
-    if (name == "--tf32") continue;  // it takes no value
-    check_refused("cnn " + name, {name + ": expected a value"});
-    ++count;
-  }
-  CHECK(count >= 15, count, " options");
-}
-
 }  // namespace
 }  // namespace plainnet

@@ -3,7 +3,7 @@
 #include "../src/command_line.h"
 #include "../src/files.h"
 #include "../src/numbers.h"
-#include "../src/png.h"
+#include "../src/image.h"
 #include "../src/record.h"
 #include "../src/safetensors.h"
 #include "small_run.h"
@@ -11,13 +11,10 @@
 namespace plainnet {
 namespace {
 
+using test::contains;
 using test::predict;
 using test::scratch_folder;
 using test::small_run;
-
-bool contains(const std::string& all, const std::string& part) {
-  return all.find(part) != std::string::npos;
-}
 
 TEST("predict: --evaluate finds what training logged") {
   const std::string run = scratch_folder() + "/run/";
@@ -52,7 +49,7 @@ TEST("predict: images, by index and from files") {
   GreyImage image{30, 40, std::vector<uint8_t>(30 * 40, 250)};
   for (int y = 5; y < 35; ++y) image.pixels[y * 30 + 14] = image.pixels[y * 30 + 15] = 10;
   const std::string png = scratch_folder() + "/one.png", pgm = scratch_folder() + "/one.pgm";
-  write_file_atomically(png, encode_png(image));
+  write_file_atomically(png, test::grey_png(image));
   write_file_atomically(pgm,
                         "P5 30 40 255\n" + std::string(image.pixels.begin(), image.pixels.end()));
   const auto from_png = predict({weights, png}), from_pgm = predict({weights, pgm});
@@ -83,6 +80,13 @@ TEST("predict: what is wrong is said") {
   nameless.metadata = {{"model", "cnn"}, {"height", "0"}};
   write_safetensors(other, nameless);
   CHECK_ERROR(predict({other, "a.png"}), other, "height");
+  nameless.metadata["height"] = "28abc";
+  write_safetensors(other, nameless);
+  CHECK_ERROR(predict({other, "a.png"}), other, "height", "28abc");
+  nameless.metadata.erase("height");
+  nameless.tensors.back().values[0] = NAN;
+  write_safetensors(other, nameless);
+  CHECK_ERROR(predict({other, "--index", "0", "--data", data}), "is no number");
 }
 
 TEST("predict: exit statuses") {

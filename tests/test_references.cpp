@@ -1,7 +1,11 @@
 // That no reference is forgotten; what uses them is in tests/target_references.cpp and
 // tests/target_update_rules.cpp.
 
-#include "reference_cases.h"
+#include <algorithm>
+#include <filesystem>
+
+#include "reference.h"
+#include "test.h"
 
 namespace plainnet {
 namespace {

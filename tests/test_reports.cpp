@@ -67,10 +67,6 @@ static int count(const std::string& where, const std::string& what) {
   return n;
 }
 
-static bool contains(const std::string& where, const std::string& what) {
-  return where.find(what) != std::string::npos;
-}
-
 static std::vector<EpochRecord> training(int epochs) {
   std::vector<EpochRecord> records;
   for (int i = 1; i <= epochs; ++i)
@@ -82,7 +78,7 @@ static std::vector<EpochRecord> training(int epochs) {
 static std::string checked_curves(const std::vector<EpochRecord>& records) {
   const std::string svg = curves_svg("a title", records);
   check_well_formed(svg);
-  CHECK(!contains(svg, "nan") && !contains(svg, "inf"), records.size(), " epochs");
+  CHECK(!test::contains(svg, "nan") && !test::contains(svg, "inf"), records.size(), " epochs");
   for (const std::string name :
        {" x=\"", " x1=\"", " x2=\"", " cx=\"", " y=\"", " y1=\"", " y2=\"", " cy=\""})
     for (size_t at = svg.find(name); at != std::string::npos; at = svg.find(name, at + 1)) {
@@ -108,30 +104,30 @@ TEST("curves: titles, ticks, legend and the best epoch") {
        {">a title<", ">training<", ">test<", ">loss<", ">accuracy<", ">epoch<", ">1<", ">2<", ">3<",
         ">0.1<", ">0.2<", ">0.5<", ">90%<", ">98%<", ">best on test: 0.11, epoch 3<",
         ">best on test: 97.33%, epoch 3<", ">epoch 2, training: 0.25<", ">epoch 1, test: 94%<"})
-    CHECK(contains(svg, part), part);
+    CHECK(test::contains(svg, part), part);
   CHECK_EQUAL(count(svg, ">training<"), 2);
 
   std::vector<EpochRecord> records = training(3);
   records[1].test_loss = 0.02;
   records[1].test_accuracy = 0.999;
   const std::string peak = checked_curves(records);
-  CHECK(contains(peak, ">best on test: 0.02, epoch 2<"));
-  CHECK(contains(peak, ">best on test: 99.9%, epoch 2<"));
-  CHECK(contains(curves_svg("<a & \"b\"\n>", {}), ">&lt;a &amp; \"b\" &gt;<"));
+  CHECK(test::contains(peak, ">best on test: 0.02, epoch 2<"));
+  CHECK(test::contains(peak, ">best on test: 99.9%, epoch 2<"));
+  CHECK(test::contains(curves_svg("<a & \"b\"\n>", {}), ">&lt;a &amp; \"b\" &gt;<"));
 }
 
 TEST("curves: the loss is logarithmic beyond a factor of 20") {
   const auto curves = [](double low, double high) {
     return checked_curves({{1, high, 0.5, high, 0.5, 1}, {2, low, 0.5, low, 0.5, 1}});
   };
-  CHECK(!contains(curves(0.1, 1.9), "logarithmic"));
-  CHECK(contains(curves(0.1, 2.1), ">loss (logarithmic)<"));
-  CHECK(contains(curves(0.1, 2.1), ">0.5<"));
+  CHECK(!test::contains(curves(0.1, 1.9), "logarithmic"));
+  CHECK(test::contains(curves(0.1, 2.1), ">loss (logarithmic)<"));
+  CHECK(test::contains(curves(0.1, 2.1), ">0.5<"));
   const std::string wide = curves(1e-12, 1e30);
-  CHECK(contains(wide, "logarithmic") && !contains(wide, ">5e"));
+  CHECK(test::contains(wide, "logarithmic") && !test::contains(wide, ">5e"));
   CHECK(count(wide, "<line") < 40);
-  CHECK(!contains(curves(0, 5), "logarithmic"));
-  CHECK(contains(curves(1e-99, 1e99), "logarithmic"));
+  CHECK(!test::contains(curves(0, 5), "logarithmic"));
+  CHECK(test::contains(curves(1e-99, 1e99), "logarithmic"));
   checked_curves({{1, 2, 0, 2, 0, 1}});
   checked_curves({{1, 0, 1, 0, 1, 1}});
   checked_curves({{1, 1e-30, 1, 1e-30, 1, 1}});
@@ -157,9 +153,9 @@ TEST("confusion: counts, colours, recall and accuracy") {
   counts[7][7] = 0;
   const std::string svg = confusion_svg("a < b", counts);
   check_well_formed(svg);
-  CHECK(contains(svg, ">a &lt; b: 8,750 of 9,000 right, 97.22%<"));
-  CHECK(contains(svg, ">4 taken for 9: 250 of 1,000<"));
-  CHECK(contains(svg, ">9 taken for 4: 0 of 1,000<"));
+  CHECK(test::contains(svg, ">a &lt; b: 8,750 of 9,000 right, 97.22%<"));
+  CHECK(test::contains(svg, ">4 taken for 9: 250 of 1,000<"));
+  CHECK(test::contains(svg, ">9 taken for 4: 0 of 1,000<"));
   CHECK_EQUAL(count(svg, "taken for"), 100);
   CHECK_EQUAL(count(svg, ">100.00%<"), 8);
   CHECK_EQUAL(count(svg, ">75.00%<"), 1);
@@ -170,8 +166,8 @@ TEST("confusion: counts, colours, recall and accuracy") {
 
   const std::string empty = confusion_svg("x", {});
   check_well_formed(empty);
-  CHECK(contains(empty, ">x: no images<"));
-  CHECK(!contains(empty, "nan"));
+  CHECK(test::contains(empty, ">x: no images<"));
+  CHECK(!test::contains(empty, "nan"));
 }
 
 static std::array<int, 3> pixel(const RgbImage& image, int x, int y) {

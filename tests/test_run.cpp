@@ -19,6 +19,7 @@ namespace plainnet {
 namespace {
 
 namespace fs = std::filesystem;
+using test::contains;
 using test::Outcome;
 using test::scratch_folder;
 using test::small_run;
@@ -26,10 +27,6 @@ using test::small_run;
 using Strings = std::vector<std::string>;
 
 std::string in_scratch(const std::string& name) { return scratch_folder() + "/" + name; }
-
-bool contains(const std::string& all, const std::string& part) {
-  return all.find(part) != std::string::npos;
-}
 
 void check_same(const std::vector<Tensor>& got, const std::vector<Tensor>& expected) {
   CHECK_EQUAL(got.size(), expected.size());
@@ -127,18 +124,19 @@ TEST("run: every optimizer goes on from any step to the same bits") {
 }
 
 TEST("run: the folder holds files that parse") {
-  const Strings arguments = small_run("run", {"--epochs", "2"});
-  const Outcome outcome = test::train(arguments);
+  const Outcome outcome =
+      test::train(small_run("run", {"--epochs", "2", "--save", in_scratch("saved")}));
   CHECK_EQUAL(outcome.status, 0);
   for (const char* part : {"conv2d_1", "Total", "100 training and 40 test images", "2/2", "Best"})
     CHECK(contains(outcome.output, part), outcome.output);
   CHECK(!contains(outcome.output, "\r") && !contains(outcome.output, "\x1b"), "a bar in a file");
 
   const std::string folder = in_scratch("run/");
+  CHECK(read_file(in_scratch("saved")) == read_file(folder + "weights.safetensors"));
   const std::vector<EpochRecord> log = parse_log(read_file(folder + "log.csv"), "log.csv");
   CHECK_EQUAL(log.size(), size_t{2});
   const TensorFile weights = read_safetensors(folder + "weights.safetensors");
-  CHECK_EQUAL(weights.metadata.at("model"), std::string("cnn"));
+  CHECK_EQUAL(weights.metadata.at("model"), "cnn");
   CHECK_EQUAL(weights.metadata.at("height"), text(test::kSmallSize));
   CHECK(weights.find("conv2d_1.kernel"));
   for (const char* name : {"mistakes.png", "filters.png"})
@@ -147,7 +145,7 @@ TEST("run: the folder holds files that parse") {
     const std::string svg = read_file(folder + name);
     CHECK(svg.starts_with("<svg") && svg.ends_with("</svg>\n"), name);
   }
-  CHECK(!fs::exists(folder + "checkpoint.safetensors.1"));
+  CHECK_EQUAL(test::files_in(folder), size_t{8});  // and no temporary one
 }
 
 TEST("run: resumed for more epochs, it ends with the same bits") {
@@ -158,8 +156,8 @@ TEST("run: resumed for more epochs, it ends with the same bits") {
     part.insert(part.end(), {"--epochs", "1", "--log", in_scratch("first.csv")});
     test::train(whole);
     test::train(part);
-    const Outcome resumed = test::train({"--resume", in_scratch("part"), "--epochs", "3",
-                                         "--device", "cpu", "--log", in_scratch("log.csv")});
+    const Outcome resumed = test::train({"--resume", in_scratch("part"), "--epochs", "3", "--log",
+                                         in_scratch("log.csv")});
     CHECK_EQUAL(resumed.status, 0);
     check_same_run("part", "whole");
     CHECK_EQUAL(read_file(in_scratch("log.csv")), read_file(in_scratch("part/log.csv")));
@@ -171,8 +169,12 @@ TEST("run: resumed for more epochs, it ends with the same bits") {
 TEST("run: stopped by Ctrl-C, it goes on to the same bits") {
   // Sends the signal once the run has begun; what comes too late must not end the tests.
   std::signal(SIGINT, SIG_IGN);
-  std::jthread interrupter([checkpoint = in_scratch("part/checkpoint.safetensors")] {
-    while (!fs::exists(checkpoint)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::jthread interrupter([checkpoint = in_scratch("part/checkpoint.safetensors")](
+                               std::stop_token stop) {
+    while (!fs::exists(checkpoint)) {
+      if (stop.stop_requested()) return;  // training has failed
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(70));
     kill(getpid(), SIGINT);
   });
@@ -183,7 +185,7 @@ TEST("run: stopped by Ctrl-C, it goes on to the same bits") {
   CHECK(contains(stopped.output, "./train --resume " + in_scratch("part")), stopped.output);
   const Checkpoint checkpoint = read_checkpoint(in_scratch("part/checkpoint.safetensors"));
   const std::string epochs = text(checkpoint.epochs.size() + 1);
-  test::train({"--resume", in_scratch("part"), "--epochs", epochs, "--device", "cpu"});
+  test::train({"--resume", in_scratch("part"), "--epochs", epochs});
   test::train(small_run("whole", {"--epochs", epochs}));
   check_same_run("part", "whole");
 }
@@ -237,9 +239,9 @@ TEST("run: an earlier run in the folder is moved, not lost") {
   const Outcome again = test::train(small_run("run/", {"--epochs", "1", "--init", init}));
   CHECK(contains(again.output, in_scratch("run.1")), again.output);
   test::train(small_run("run", {"--epochs", "1"}));
-  CHECK_EQUAL(read_file(in_scratch("run.1/weights.safetensors")) == first, true);
+  CHECK(read_file(in_scratch("run.1/weights.safetensors")) == first);
   CHECK(fs::exists(in_scratch("run.2/weights.safetensors")));
-  CHECK_EQUAL(read_file(init) == first, true);
+  CHECK(read_file(init) == first);
 
   std::ofstream(in_scratch("file")) << "not a folder";
   CHECK_ERROR(test::train(small_run("file", {"--epochs", "1"})), "--out", in_scratch("file"));
@@ -278,9 +280,9 @@ TEST("run: the bar fits its terminal") {
     CHECK(static_cast<int>(line.size()) < columns, columns, " columns: ", line);
   }
   CHECK_EQUAL(progress_line("1/3", 1, 2, 75.3, 2.5, 0.5, 60),
-              std::string("1/3 [========>........] 1/2  1:15 left  loss 2.5000  50.00%"));
-  CHECK_EQUAL(clock_text(4000), std::string("1:06:40"));
-  CHECK_EQUAL(grouped(1234567), std::string("1,234,567"));
+              "1/3 [========>........] 1/2  1:15 left  loss 2.5000  50.00%");
+  CHECK_EQUAL(clock_text(4000), "1:06:40");
+  CHECK_EQUAL(grouped(1234567), "1,234,567");
 }
 
 TEST("run: --help fits a screen") {

@@ -9,7 +9,7 @@
 #include "../kernels/random.h"
 #include "../src/files.h"
 #include "../src/safetensors.h"
-#include "test.h"
+#include "small_run.h"
 
 namespace plainnet {
 
@@ -196,28 +196,13 @@ TEST("safetensors: a file cut short anywhere is refused; changed bytes do no har
   CHECK(refused > 500, "refused ", refused, " of 1000");
 }
 
-TEST("safetensors: tensors that do not make a file are refused") {
-  const std::string path = test::scratch_folder() + "/x.safetensors";
-  CHECK_ERROR(write_safetensors(path, {{{"a", {1}, {1}}, {"a", {1}, {1}}}, {}}), "\"a\" twice");
-  CHECK_ERROR(write_safetensors(path, {{{"__metadata__", {1}, {1}}}, {}}), "twice");
-  CHECK_ERROR(write_safetensors(path, {{{"a", {2}, {1}}}, {}}), "values of [2], found 1");
-  CHECK_ERROR(write_safetensors(path, {{{"a", {-1}, {}}}, {}}), "values of [-1]");
-  CHECK(!std::filesystem::exists(path));
-}
-
-static size_t files_in(const std::string& folder) {
-  size_t count = 0;
-  for ([[maybe_unused]] const auto& file : std::filesystem::directory_iterator(folder)) ++count;
-  return count;
-}
-
 TEST("files: writing replaces the file and leaves nothing beside it") {
   const std::string folder = test::scratch_folder(), path = folder + "/x";
   const std::string bytes("a\0b\xff", 4);
   write_file_atomically(path, "old and longer");
   write_file_atomically(path, bytes);
   CHECK(read_file(path) == bytes);
-  CHECK_EQUAL(files_in(folder), size_t{1});
+  CHECK_EQUAL(test::files_in(folder), size_t{1});
   write_file_atomically(path, "");
   CHECK_EQUAL(read_file(path), "");
 }
@@ -242,13 +227,13 @@ TEST("files: where writing fails, the old file stays whole") {
   signal(SIGXFSZ, SIG_DFL);
   CHECK_EQUAL(message, path + ": cannot be written: File too large");
   CHECK_EQUAL(read_file(path), "old");
-  CHECK_EQUAL(files_in(folder), size_t{1});
+  CHECK_EQUAL(test::files_in(folder), size_t{1});
 
   CHECK_ERROR(write_file_atomically(folder + "/none/x", "new"), "/none/x: ", "No such file");
   CHECK_ERROR(write_file_atomically(path + "/y", "new"), "x/y: ", "Not a directory");
   std::filesystem::create_directory(folder + "/d");
   CHECK_ERROR(write_file_atomically(folder + "/d", "new"), "/d: ", "Is a directory");
-  CHECK_EQUAL(files_in(folder), size_t{2});
+  CHECK_EQUAL(test::files_in(folder), size_t{2});
 }
 
 }  // namespace plainnet
