@@ -76,6 +76,7 @@ BENCH_OBJECTS := $(call objects,once,$(BENCH_ONCE)) $(SHARED_OBJECTS) \
 .PHONY: all test bench mnist clean FORCE
 all: $(BUILD)/train $(BUILD)/predict
 	@ln -sf $^ .
+	@echo "Built ./train and ./predict."
 ifeq ($(NVCC),)
 	@echo "No nvcc found: built without the gpu target."
 endif

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <new>
 
 #include "error.h"
 #include "numbers.h"
@@ -57,8 +58,10 @@ const Option& find_option(const std::vector<OptionGroup>& groups, const std::str
       if (!nearest || distance(name, option.name) < distance(name, nearest->name))
         nearest = &option;
     }
-  throw UsageError(
-      text("unknown option ", name, ": did you mean ", nearest->name, "? (--help lists them all)"));
+  const bool near = distance(name, nearest->name) < name.size() / 2;
+  throw UsageError(text("unknown option ", name,
+                        near ? ": did you mean " + nearest->name + "?" : "",
+                        " (--help lists them all)"));
 }
 
 }  // namespace
@@ -120,6 +123,7 @@ std::set<std::string> parse_command_line(int argc, const char* const* argv,
     } else if (!option.value_name.empty()) {
       if (++i == argc) throw UsageError(text(option.name, ": expected a value, found none"));
       value = argv[i];
+      if (value.starts_with("--")) refuse(option.name, "a value", value);
     }
     option.value.set(option.name, value);
     given.insert(option.name);
@@ -141,13 +145,23 @@ std::string describe(const std::vector<OptionGroup>& groups) {
 }
 
 int run_program(const std::string& name, const std::function<int()>& run) {
-  try {
-    return run();
-  } catch (const std::exception& error) {
+  const auto say = [&](const char* problem) {
     std::fflush(stdout);
-    std::fprintf(stderr, "%s: %s\n", name.c_str(), error.what());
-    return dynamic_cast<const UsageError*>(&error) ? 2 : 1;
+    std::fprintf(stderr, "%s: %s\n", name.c_str(), problem);
+  };
+  try {
+    const int status = run();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout)) throw Error("standard output cannot be written");
+    return status;
+  } catch (const UsageError& error) {
+    say(error.what());
+    return 2;
+  } catch (const std::bad_alloc&) {
+    say("not enough memory: a smaller --batch or --limit takes less");
+  } catch (const std::exception& error) {
+    say(error.what());
   }
+  return 1;
 }
 
 }  // namespace plainnet

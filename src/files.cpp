@@ -1,6 +1,7 @@
 #include "files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,7 +37,13 @@ static bool write_and_sync(int file, std::string_view bytes) {
   return fsync(file) == 0;
 }
 
-void write_file_atomically(const std::string& path, std::string_view bytes) {
+void write_file_atomically(const std::string& link_or_path, std::string_view bytes) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  std::string path = link_or_path;
+  if (fs::is_symlink(path, ignored)) path = fs::path(path).parent_path() / fs::read_symlink(path);
+  if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored))
+    throw Error(text(path, ": expected a plain file to replace, found a folder or a device"));
   // A name of its own, so that two runs that write the same path cannot mix their bytes.
   std::string temporary = path + ".XXXXXX";
   const int file = mkstemp(temporary.data());
@@ -50,12 +57,22 @@ void write_file_atomically(const std::string& path, std::string_view bytes) {
   }
   // The new name is on the disk only when the folder is. Some file systems cannot sync a folder;
   // the file is whole all the same, so that is no error.
-  const std::string parent = std::filesystem::path(path).parent_path().string();
+  const std::string parent = fs::path(path).parent_path();
   const int folder = open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY);
   if (folder >= 0) {
     fsync(folder);
     close(folder);
   }
+}
+
+FolderLock::~FolderLock() {
+  if (folder_ >= 0) close(folder_);
+}
+
+void FolderLock::take(const std::string& folder) {
+  folder_ = open(folder.c_str(), O_RDONLY | O_DIRECTORY);
+  if (folder_ >= 0 && flock(folder_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    throw Error(text(folder, ": expected a folder that no other run is writing, found one that is"));
 }
 
 }  // namespace plainnet

@@ -4,8 +4,8 @@
 
 namespace plainnet {
 
-/// While it lives, the first Ctrl-C (SIGINT) only sets interrupted(); a second one ends the
-/// program.
+/// While it lives, the first Ctrl-C (SIGINT), or what `kill` or a terminal that closes sends (SIGTERM,
+/// SIGHUP), only sets interrupted(); a second one of the kind ends the program.
 class InterruptGuard {
  public:
   InterruptGuard() {
@@ -13,20 +13,24 @@ class InterruptGuard {
     struct sigaction action = {};
     action.sa_handler = [](int) { flag() = 1; };
     action.sa_flags = SA_RESETHAND | SA_RESTART;
-    sigaction(SIGINT, &action, &before_);
+    for (int i = 0; i < 3; ++i) sigaction(kSignals[i], &action, &before_[i]);
   }
-  ~InterruptGuard() { sigaction(SIGINT, &before_, nullptr); }
+  ~InterruptGuard() {
+    for (int i = 0; i < 3; ++i) sigaction(kSignals[i], &before_[i], nullptr);
+  }
   InterruptGuard(const InterruptGuard&) = delete;
 
   bool interrupted() const { return flag(); }
 
  private:
+  static constexpr int kSignals[3] = {SIGINT, SIGTERM, SIGHUP};
+
   static volatile std::sig_atomic_t& flag() {
     static constinit volatile std::sig_atomic_t set = 0;
     return set;
   }
 
-  struct sigaction before_ = {};
+  struct sigaction before_[3] = {};
 };
 
 }  // namespace plainnet

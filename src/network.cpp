@@ -12,7 +12,11 @@ Network::Network(Shape input, int max_batch, std::vector<LayerPointer> layers)
   long size = 0;
   Shape shape = input;
   for (LayerPointer& layer : layers) {
-    shape = layer->build(shape, max_batch);
+    try {
+      shape = layer->build(shape, max_batch);
+    } catch (const Error& error) {
+      throw Error(text("images of ", input.height, "x", input.width, ": ", error.what()));
+    }
     const std::string name = text(layer->type(), "_", ++count[layer->type()]);
     for (const Parameter& parameter : layer->parameters) {
       slots_.push_back({name + "." + parameter.name, parameter.shape, size});

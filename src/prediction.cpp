@@ -70,6 +70,11 @@ class Predictor {
     return number;
   }
 
+  // The "height" or the "width" of the images that it was trained on.
+  int extent(const std::string& key, int otherwise) const {
+    return static_cast<int>(number(key, otherwise, 1, 4096));
+  }
+
   // With the weights in it, for the test images.
   std::unique_ptr<Trainer> trainer(const Images& test) const {
     Dataset dataset;
@@ -162,8 +167,7 @@ int run_prediction(int argc, const char* const* argv) {
                           ", found ", arguments.size() - 1 + by_index + options.evaluate));
 
   const Predictor predictor(arguments[0], options);
-  const int height = static_cast<int>(predictor.number("height", 28, 1, 4096));
-  const int width = static_cast<int>(predictor.number("width", 28, 1, 4096));
+  const int height = predictor.extent("height", 28), width = predictor.extent("width", 28);
   if (arguments.size() == 2) {
     const std::string& image = arguments[1];
     predict_image(predictor, prepare_digit(read_image(image), height, width, image), height, width);
@@ -171,11 +175,15 @@ int run_prediction(int argc, const char* const* argv) {
   }
   const Dataset dataset = load_dataset(&options.data, given.count("--data"), 0, kDrawnTest,
                                        predictor.number("seed", 1, 0, UINT64_MAX));
+  const Images& test = dataset.test;
+  if (test.height != predictor.extent("height", test.height) ||
+      test.width != predictor.extent("width", test.width))
+    throw Error(text(options.data, ": expected images of ", height, "x", width, ", which ",
+                     arguments[0], " was trained on, found ", test.height, "x", test.width));
   if (options.evaluate) {
     evaluate(predictor, dataset);
     return 0;
   }
-  const Images& test = dataset.test;
   if (options.index >= test.count)
     throw UsageError(text("--index: expected a whole number from 0 to ", test.count - 1,
                           ", the test images of ", dataset.source, ", found ", options.index));

@@ -1,7 +1,9 @@
 #include "record.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <sstream>
 
 #include "error.h"
@@ -48,16 +50,16 @@ std::vector<EpochRecord> parse_log(const std::string& log, const std::string& na
   return records;
 }
 
-void CsvFile::open(const std::string& path, const std::string& header) {
+void CsvFile::open(const std::string& path, const std::string& header, bool go_on) {
   path_ = path;
-  if (!path.empty()) file_.open(path);
-  line(header);
+  if (!path.empty()) file_.open(path, go_on ? std::ios::app : std::ios::out);
+  if (!go_on || file_.tellp() <= 0) line(header);
 }
 
 void CsvFile::line(const std::string& line) {
   if (path_.empty()) return;
   file_ << line << std::endl;
-  if (!file_) throw Error(path_ + ": cannot be written");
+  if (!file_) throw Error(text(path_, ": cannot be written: ", std::strerror(errno)));
 }
 
 const EpochRecord& best_epoch(const std::vector<EpochRecord>& records) {

@@ -9,6 +9,7 @@
 
 int main(int argc, char** argv) {
   using namespace plainnet;
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // each line appears at once in a file or a pipe, too
   return run_program("train", [&] {
     const Options options = parse_options(argc, argv);
     if (!options.help) return run_training(options);

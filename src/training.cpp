@@ -49,6 +49,8 @@ void prepare_folder(const std::string& folder) {
   const fs::path path = fs::path(folder + "/").parent_path();  // without slashes at its end
   try {
     if (fs::exists(path / "checkpoint.safetensors")) {
+      FolderLock lock;
+      lock.take(folder);
       int number = 1;
       while (fs::exists(text(path.string(), ".", number))) ++number;
       const std::string other = text(path.string(), ".", number);
@@ -83,6 +85,7 @@ class Run {
   Dataset dataset_;
   std::unique_ptr<Trainer> trainer_;
   int steps_ = 0;  // of an epoch
+  FolderLock lock_;
   CsvFile log_, step_log_;
 };
 
@@ -91,11 +94,13 @@ Run::Run(const Options& options) : options_(options) {
   if (options_.epochs < done())
     throw UsageError(text("--epochs: expected at least ", done(),
                           ", which are done already, found ", options_.epochs));
+  if (!options_.save.empty() && !fs::is_directory(fs::absolute(options_.save).parent_path()))
+    throw Error(text("--save ", options_.save, ": expected a path in a folder that there is"));
   target_ = choose_target(options_.device);
   if (options_.threads > 0) set_thread_count(options_.threads);
   if (!target_.note.empty()) std::printf("%s\n", target_.note.c_str());
-  dataset_ = load_dataset(&options_.data, options_.given.count("--data"), kDrawnTrain, kDrawnTest,
-                          options_.seed);
+  const bool data_required = options_.given.count("--data") || !options_.resume.empty();
+  dataset_ = load_dataset(&options_.data, data_required, kDrawnTrain, kDrawnTest, options_.seed);
   keep_first(dataset_.train, options_.limit, "--limit", dataset_.source);
   keep_first(dataset_.test, options_.test_limit, "--test-limit", dataset_.source);
   // What "all" came to, so that whoever resumes the run expects as many.
@@ -165,9 +170,10 @@ void Run::save_checkpoint() {
 
 void Run::start_files() {
   if (options_.resume.empty()) prepare_folder(options_.out);
+  lock_.take(options_.out);
   log_.open(options_.log, kLogHeader);
   for (const EpochRecord& record : run_.epochs) log_.line(log_line(record));
-  step_log_.open(options_.step_log, "step,loss");
+  step_log_.open(options_.step_log, "step,loss", !options_.resume.empty());
   save_checkpoint();  // a folder that cannot be written is known before the work
 }
 
@@ -212,8 +218,8 @@ void Run::save_epoch() {
 int Run::train() {
   print_summary(options_, trainer_->summary(), dataset_, target_.device());
   if (!options_.resume.empty())
-    std::printf("Going on after epoch %d, and %zu of %d batches.\n\n", done(), run_.scores.size(),
-                steps_);
+    std::printf("Going on after epoch %d of %d, and %zu of %d batches.\n\n", done(),
+                options_.epochs, run_.scores.size(), steps_);
   const InterruptGuard guard;
   start_files();
   const int before = done();
@@ -234,10 +240,10 @@ int Run::train() {
     return 130;
   }
   save_weights(options_.out + "/weights.safetensors");
-  if (!options_.save.empty()) save_weights(options_.save);
   write_pictures(options_, dataset_, *trainer_);
   save_checkpoint();
   print_closing(options_, run_);
+  if (!options_.save.empty()) save_weights(options_.save);
   return 0;
 }
 

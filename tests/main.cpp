@@ -69,6 +69,7 @@ static int run(const std::vector<std::string>& wanted) {
     }
     std::fflush(stdout);
   }
+  if (passed + failed == 0) std::printf("No test has such a name; --list lists them.\n");
   std::printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 && passed > 0 ? 0 : 1;
 }

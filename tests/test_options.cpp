@@ -111,7 +111,9 @@ TEST("options: an unknown option is refused, with the nearest one") {
 TEST("options: a missing or superfluous value") {
   for (const std::string name : {"--epochs", "--momentum", "--shuffle", "--device", "--save"})
     check_refused("cnn " + name, {name, "expected a value"});
+  check_refused("cnn --log --shuffle", {"--log", "expected a value", "found --shuffle"});
   check_refused("cnn --epochs=", {"--epochs", "expected a whole number", "found ''"});
+  check_refused("cnn --log --shuffle", {"--log", "expected a value", "found --shuffle"});
   check_refused("cnn --save=", {"--save", "expected a path", "found ''"});
   check_refused("cnn --data=", {"--data", "expected a path"});
   check_refused("cnn --help=yes", {"--help", "expected no value", "found yes"});

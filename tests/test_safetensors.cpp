@@ -196,6 +196,27 @@ TEST("safetensors: a file cut short anywhere is refused; changed bytes do no har
   CHECK(refused > 500, "refused ", refused, " of 1000");
 }
 
+TEST("files: a link stays a link; a folder and a device are not replaced") {
+  const std::string folder = test::scratch_folder(), path = folder + "/x", link = folder + "/link";
+  std::filesystem::create_symlink("x", link);
+  write_file_atomically(link, "abc");
+  CHECK(std::filesystem::is_symlink(link));
+  CHECK_EQUAL(read_file(path), "abc");
+  CHECK_ERROR(write_file_atomically("/dev/null", "abc"), "/dev/null", "found a folder or a device");
+  CHECK_ERROR(write_file_atomically(folder, "abc"), folder, "found a folder or a device");
+}
+
+TEST("files: a folder is one process's") {
+  const std::string folder = test::scratch_folder();
+  FolderLock other;
+  {
+    FolderLock one;
+    one.take(folder);
+    CHECK_ERROR(other.take(folder), folder, "no other run is writing");
+  }
+  other.take(folder);
+}
+
 TEST("files: writing replaces the file and leaves nothing beside it") {
   const std::string folder = test::scratch_folder(), path = folder + "/x";
   const std::string bytes("a\0b\xff", 4);
@@ -232,7 +253,7 @@ TEST("files: where writing fails, the old file stays whole") {
   CHECK_ERROR(write_file_atomically(folder + "/none/x", "new"), "/none/x: ", "No such file");
   CHECK_ERROR(write_file_atomically(path + "/y", "new"), "x/y: ", "Not a directory");
   std::filesystem::create_directory(folder + "/d");
-  CHECK_ERROR(write_file_atomically(folder + "/d", "new"), "/d: ", "Is a directory");
+  CHECK_ERROR(write_file_atomically(folder + "/d", "new"), "/d: ", "found a folder");
   CHECK_EQUAL(test::files_in(folder), size_t{2});
 }
 
