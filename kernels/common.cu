@@ -14,8 +14,7 @@ __global__ void transpose_kernel(const real* __restrict__ in,  // [count][rows][
                                  real* __restrict__ out) {  // [count][columns][rows]
   __shared__ real square[kSquare][kSquare + 1];
   const int r0 = blockIdx.y * kSquare, c0 = blockIdx.x * kSquare;
-  const int height = rows - r0 < kSquare ? rows - r0 : kSquare;
-  const int width = columns - c0 < kSquare ? columns - c0 : kSquare;
+  const int height = min(rows - r0, kSquare), width = min(columns - c0, kSquare);
   const long size = static_cast<long>(rows) * columns;
   const real* from = in + blockIdx.z * size;
   real* to = out + (gridDim.z - 1 - blockIdx.z) * size;
@@ -57,7 +56,7 @@ __global__ void sum_rows_kernel(const real* __restrict__ y,  // [rows][columns],
                                 real* __restrict__ out) {  // [tiles of rows][columns]
   __shared__ real sum[kSumThreads.y][kColumnsPerSum];
   const long begin = blockIdx.x * rows_per_block;
-  const long end = begin + rows_per_block < rows ? begin + rows_per_block : rows;
+  const long end = min(begin + rows_per_block, rows);
   const int c0 = blockIdx.y * kColumnsPerSum, width = min(columns - c0, kColumnsPerSum);
 
   for (int c = threadIdx.x * kVectorLanes; c < width; c += blockDim.x * kVectorLanes) {

@@ -17,40 +17,20 @@
 namespace plainnet::TARGET {
 namespace {
 
-// A tile is several images by several outputs.
-template <int V>
-__global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) forward_kernel(
-    bool tf32,
-    const real* __restrict__ x,       // [batch][in]
-    const real* __restrict__ kernel,  // [in][out]
-    const real* __restrict__ bias,    // [out]
-    bool with_relu,
-    real* __restrict__ y,  // [batch][out]
-    int batch, int in, int out) {
-  const int b0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.y * Tile<V>::kColumns;
-  const int images = min(batch - b0, Tile<V>::kRows);
-  const int columns = min(out - n0, Tile<V>::kColumns);
-
-  Tile<V> tile(tf32);
-  const real* x_rows = x + static_cast<long>(b0) * in;
-  tile.add_product([&](int m) { return x_rows + static_cast<long>(min(m, images - 1)) * in; },
-                   [](int k) { return k; }, kernel + n0, out, columns, in);
-  real* y_rows = y + static_cast<long>(b0) * out + n0;
-  tile.store(images, columns, [&](int m, int n, Vector sum, int count) {
-    const Vector z = sum + load(bias + n0 + n);
-    store(y_rows + m * out + n, with_relu ? relu(z) : z, count);
-  });
-}
-
-// A matrix product c = a b, for dx = dz kernelᵀ or dxᵀ = kernel dzᵀ.
+// A matrix product c = a b, with a bias and a ReLU for y = relu(x kernel + bias), without for
+// dx = dz kernelᵀ or dxᵀ = kernel dzᵀ. Neighbouring blocks share what they read of the larger factor.
 template <int V>
 __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) product_kernel(
     bool tf32,
-    const real* __restrict__ a,  // [rows][depth]
-    const real* __restrict__ b,  // [depth][columns]
-    real* __restrict__ c,        // [rows][columns]
+    const real* __restrict__ a,     // [rows][depth]
+    const real* __restrict__ b,     // [depth][columns]
+    const real* __restrict__ bias,  // [columns], or null
+    bool with_relu,
+    real* __restrict__ c,  // [rows][columns]
     int rows, int depth, int columns) {
-  const int m0 = blockIdx.y * Tile<V>::kRows, n0 = blockIdx.x * Tile<V>::kColumns;
+  const int x = blockIdx.x, y = blockIdx.y;
+  const int m0 = (rows < columns ? x : y) * Tile<V>::kRows;
+  const int n0 = (rows < columns ? y : x) * Tile<V>::kColumns;
   const int height = min(rows - m0, Tile<V>::kRows), width = min(columns - n0, Tile<V>::kColumns);
 
   Tile<V> tile(tf32);
@@ -59,7 +39,8 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) product_kernel(
                    [](int k) { return k; }, b + n0, columns, width, depth);
   real* c_rows = c + static_cast<long>(m0) * columns + n0;
   tile.store(height, width, [&](int m, int n, Vector sum, int count) {
-    store(c_rows + m * columns + n, sum, count);
+    const Vector z = bias ? sum + load(bias + n0 + n) : sum;
+    store(c_rows + m * columns + n, with_relu ? relu(z) : z, count);
   });
 }
 
@@ -107,12 +88,7 @@ class Dense : public Layer {
   }
 
   void forward(const real* x, real* y, int batch) override {
-    with_width(out_, [&](auto width) {
-      constexpr int V = width();
-      launch(forward_kernel<V>, {tiles(batch, kTileRows), tiles(out_, Tile<V>::kColumns)},
-             Tile<V>::kThreads, use_tf32, x, kernel().value, bias().value, options_.relu, y, batch, in_,
-             out_);
-    });
+    product(x, kernel().value, bias().value, options_.relu, y, batch, in_, out_);
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
@@ -127,10 +103,10 @@ class Dense : public Layer {
     // Tile wants both factors row by row. Whichever is smaller is transposed: the kernel, or dz and dx.
     if (static_cast<long>(in_) * out_ < static_cast<long>(batch) * (in_ + out_)) {
       transpose(kernel().value, 1, in_, out_, kernel_t_.data());
-      product(dz, kernel_t_.data(), dx, batch, out_, in_);
+      product(dz, kernel_t_.data(), nullptr, false, dx, batch, out_, in_);
     } else {
       transpose(dz, 1, batch, out_, dz_t_.data());
-      product(kernel().value, dz_t_.data(), dx_t_.data(), in_, out_, batch);
+      product(kernel().value, dz_t_.data(), nullptr, false, dx_t_.data(), in_, out_, batch);
       transpose(dx_t_.data(), 1, in_, batch, dx);
     }
   }
@@ -139,11 +115,13 @@ class Dense : public Layer {
   Parameter& kernel() { return parameters[0]; }
   Parameter& bias() { return parameters[1]; }
 
-  void product(const real* a, const real* b, real* c, int rows, int depth, int columns) {
+  void product(const real* a, const real* b, const real* bias, bool with_relu, real* c, int rows,
+               int depth, int columns) {
     with_width(columns, [&](auto width) {
       constexpr int V = width();
-      launch(product_kernel<V>, {tiles(columns, Tile<V>::kColumns), tiles(rows, kTileRows)},
-             Tile<V>::kThreads, use_tf32, a, b, c, rows, depth, columns);
+      const int m = tiles(rows, kTileRows), n = tiles(columns, Tile<V>::kColumns);
+      launch(product_kernel<V>, rows < columns ? Grid(m, n) : Grid(n, m), Tile<V>::kThreads, use_tf32,
+             a, b, bias, with_relu, c, rows, depth, columns);
     });
   }
 

@@ -176,10 +176,7 @@ class DepthwiseConv2d : public Layer {
       padded_x_ = Buffer<real>(static_cast<long>(max_batch) * padded_rows_.input *
                                padded_columns_.input * channels_);
     }
-    kernel_rows_ = window_axis(name, size.height, 1, 1, kSame);
-    kernel_columns_ = window_axis(name, size.width, 2 * kPixels - 1, 1, kSame);
-    padded_kernel_ = Buffer<real>(static_cast<long>(size.height) *
-                                  padded(kernel_columns_).input * channels_);
+    padded_kernel_ = Buffer<real>(size.height * (size.width + 2L * (kPixels - 1)) * channels_);
     images_per_split_ = static_cast<int>(max(1L, max_batch * window / (kTapsPerBlock * 256)));
     partial_ = Buffer<real>(tiles(max_batch, images_per_split_) * window * channels_);
     return {rows_.output, columns_.output, channels_};
@@ -202,7 +199,10 @@ class DepthwiseConv2d : public Layer {
            partial_.data());
     sum_rows(partial_.data(), splits, taps * channels_, taps * channels_, kernel().gradient);
     if (!dx) return;
-    pad(kernel().value, kernel_rows_, kernel_columns_, channels_, 1, padded_kernel_.data());
+    // The kernel is padded as an image would be for a window of one row with kPixels - 1 zeros before it.
+    const Axis kernel_rows{rows_.kernel, rows_.kernel, 1, 1, 0};
+    const Axis kernel_columns{columns_.kernel, columns_.kernel, 2 * kPixels - 1, 1, kPixels - 1};
+    pad(kernel().value, kernel_rows, kernel_columns, channels_, 1, padded_kernel_.data());
     launch(backward_x_kernel, batch * rows_.input, kThreads, rows_, columns_, channels_, dz,
            padded_kernel_.data(), dx);
   }
@@ -216,7 +216,6 @@ class DepthwiseConv2d : public Layer {
 
   DepthwiseConv2dOptions options_;
   Axis rows_{}, columns_{}, padded_rows_{}, padded_columns_{};
-  Axis kernel_rows_{}, kernel_columns_{};  // the kernel as an image, which gets zeros beside it
   int channels_ = 0, images_per_split_ = 1;
   BiasGradient bias_gradient_;
   Buffer<real> padded_x_;       // [max_batch][padded height][padded width][channels]

@@ -19,11 +19,10 @@ namespace {
 constexpr Dim3 kThreads = threads(128);
 
 // One block; each thread takes some images, whole.
-template <bool kGradient>
 __global__ void loss_kernel(const real* __restrict__ z,         // [batch][classes]
                             const uint8_t* __restrict__ label,  // [batch]
                             int batch, int classes,
-                            real* __restrict__ dz,  // [batch][classes]
+                            real* __restrict__ dz,  // [batch][classes], or null
                             const int* __restrict__ step,
                             BatchScore* __restrict__ scores) {  // [steps]
   real loss = 0;
@@ -37,7 +36,7 @@ __global__ void loss_kernel(const real* __restrict__ z,         // [batch][class
     for (int n = 0; n < classes; ++n) sum += std::exp(row[n] - row[best]);
     loss += std::log(sum) - (row[label[b]] - row[best]);
     correct += best == label[b];
-    if (kGradient)
+    if (dz)
       for (int n = 0; n < classes; ++n)
         dz[static_cast<long>(b) * classes + n] =
             (std::exp(row[n] - row[best]) / sum - (n == label[b])) / batch;
@@ -66,8 +65,7 @@ __global__ void softmax_kernel(const real* __restrict__ z,  // [batch][classes]
 
 void softmax_cross_entropy(const real* z, const uint8_t* label, int batch, int classes, real* dz,
                            const int* step, BatchScore* scores) {
-  launch(dz ? loss_kernel<true> : loss_kernel<false>, 1, kThreads, z, label, batch, classes, dz,
-         step, scores);
+  launch(loss_kernel, 1, kThreads, z, label, batch, classes, dz, step, scores);
 }
 
 void softmax(const real* z, int batch, int classes, real* p) {

@@ -364,7 +364,6 @@ class Strip {
         sum += part[m][y * blockDim.x + threadIdx.x];
       f(m, static_cast<int>(threadIdx.x), sum, 1);
     }
-    __syncthreads();
   }
 
  private:
