@@ -1,5 +1,7 @@
 #include "common.h"
 
+#include <cstdlib>
+
 #include "vector.h"
 
 namespace plainnet::TARGET {
@@ -29,8 +31,9 @@ __global__ void transpose_kernel(const real* __restrict__ in,  // [count][rows][
 }
 
 // A block writes one row (b, h) of the padded image.
-__global__ void pad_kernel(const real* __restrict__ x, Axis rows, Axis columns, int channels,
-                           int padded_width, real* __restrict__ out) {
+__global__ void pad_kernel(const real* __restrict__ x,  // [batch][height][width][channels]
+                           Axis rows, Axis columns, int channels, int padded_width,
+                           real* __restrict__ out) {  // [batch][padded height][padded width][channels]
   const int h = blockIdx.y - rows.before;
   const long x_row = (static_cast<long>(blockIdx.x) * rows.input + h) * columns.input * channels;
   const long out_row =
@@ -114,21 +117,46 @@ void BiasGradient::run(const real* y, real* dy, long rows, real* dbias) {
   sum_rows(partial_.data(), grid.size.x, columns_, columns_, dbias);
 }
 
-std::string tf32_problem() {
 #if defined TARGET_GPU
-  // What this was compiled for counts, not the GPU: code for 7.5 lacks the instructions on any. Every
-  // kernel knows; this one is asked.
+
+// What this was compiled for counts, not only the GPU: whether its driver can load it, and, since code
+// for 7.5 lacks the instructions on any, whether it has those for TF32. Every kernel knows; one is asked.
+static cudaError_t compiled_code(cudaFuncAttributes* code) {
+  return cudaFuncGetAttributes(code, sum_rows_kernel<false>);
+}
+
+std::string device_problem() {
+  // All kernels load at the start: one that loads at its first launch would do so in a recording.
+  setenv("CUDA_MODULE_LOADING", "EAGER", 0);
+  int count = 0;
+  cudaError_t status = cudaGetDeviceCount(&count);
   cudaFuncAttributes code;
-  check(cudaFuncGetAttributes(&code, sum_rows_kernel<false>), "cudaFuncGetAttributes");
-  if (code.ptxVersion < 80)
-    return text("expected code for compute capability 8.0 or later, found ", code.ptxVersion / 10,
-                ".", code.ptxVersion % 10, "; make clean && make on a machine with such a GPU");
-  return "";
-#elif defined TARGET_CPU
+  if (status == cudaSuccess && count > 0) status = compiled_code(&code);
+  cudaGetLastError();  // forgets it: it is told here
+  if (status != cudaSuccess) return cudaGetErrorString(status);
+  return count > 0 ? "" : "no GPU found";
+}
+
+std::string tf32_problem() {
+  cudaFuncAttributes code;
+  check(compiled_code(&code), "cudaFuncGetAttributes");
+  if (code.ptxVersion >= 80) return "";
+  return text("expected code for compute capability 8.0 or later, found ", code.ptxVersion / 10, ".",
+              code.ptxVersion % 10, "; make clean && make on a machine with such a GPU");
+}
+
+#else
+
+std::string device_problem() { return ""; }
+
+std::string tf32_problem() {
+#if defined TARGET_CPU
   return "expected a GPU with tensor cores, found the CPU";
 #else
   return "";
 #endif
 }
+
+#endif
 
 }  // namespace plainnet::TARGET

@@ -12,7 +12,8 @@ void sum_rows(const real* matrix,  // [rows][columns], rows `stride` apart
               int rows, int columns, long stride,
               real* out);  // [columns]
 
-/// out[count - 1 - i][c][r] = in[i][r][c]: each matrix transposed, and their order reversed.
+/// out[count - 1 - i][c][r] = in[i][r][c]: each matrix transposed, and their order reversed, as conv2d
+/// wants the taps of a kernel.
 void transpose(const real* in,  // [count][rows][columns]
                int count, int rows, int columns,
                real* out);  // [count][columns][rows]
@@ -20,7 +21,8 @@ void transpose(const real* in,  // [count][rows][columns]
 /// The image with its zeros around it, of size padded(rows).input x padded(columns).input:
 /// out[b][h][w][c] = x[b][h - rows.before][w - columns.before][c], or zero outside of x.
 void pad(const real* x,  // [batch][rows.input][columns.input][channels]
-         Axis rows, Axis columns, int channels, int batch, real* out);
+         Axis rows, Axis columns, int channels, int batch,
+         real* out);  // [batch][padded height][padded width][channels]
 
 /// The gradient by a bias, and through a ReLU, of y = relu(z) or y = z, with z = ... + bias:
 ///   dz[r][c] = dy[r][c] where y[r][c] > 0, else 0      (dz = dy where there is no ReLU)

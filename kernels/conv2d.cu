@@ -81,9 +81,9 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) forward_kernel(
 
 // A tile is one input pixel (h, w) of several images by several input channels. For each output
 // (o, p) that reads the pixel it adds Σ_n dz[b][o][p][n] kernel[i][j][c][n], for which kernel_t has
-// the channels exchanged. Where the stride is 1, the next p goes with the tap j - 1. As kernel_t has
-// its taps in reverse order, that is what follows in both factors, and a row of outputs is one
-// product.
+// the channels exchanged. With a stride of 1, the output to the right, p + 1, reads the pixel with the
+// tap to the left, j - 1. dz of neighbouring p lie side by side, and so do taps j, j - 1, ... in
+// kernel_t, which has them reversed: a row of outputs is one product over p and n.
 template <int V>
 __global__ void __launch_bounds__(Tile<V>::kThreadCount, 1) backward_x_kernel(
     Geometry g, bool tf32,

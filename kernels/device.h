@@ -21,7 +21,7 @@
 //   synchronize()                             waits for all launches
 //   check_launches()                          throws Error if one has failed, and does not wait
 //   Recording                                 a sequence of launches, kept to be run again
-//   device_problem(), device_name()           is there such a device, and which
+//   device_name()                             which device this is
 //   to_tf32(), mma_m16n8k8()                  what tensor cores do; not on the cpu target
 
 #include <algorithm>
@@ -89,7 +89,9 @@ using real = REAL;
 /// exponent, 10 of fraction. Set it, where tf32_problem() allows it, before layers launch anything.
 inline bool use_tf32 = false;
 
-/// Why there are no tensor cores for TF32; empty if there are. In common.cu.
+/// Why there is no device to run on, and why there are no tensor cores for TF32; empty if there are.
+/// In common.cu.
+std::string device_problem();
 std::string tf32_problem();
 }  // namespace TARGET
 }  // namespace plainnet

@@ -8,7 +8,8 @@
 // A strip is what a row of pixels sees of x: column after column, x[b][o s - t + i][w][c] over i and c,
 // then a 1, whose sum is dbias. A patch is kw columns of it, from where the pixel's window begins; s
 // columns further is the next pixel's. Four patches belong to the pixels of a pooling window; the
-// fifth, that of kNone, is zeros.
+// fifth, that of kNone, is zeros. For a 5 x 5 kernel of one channel a column is 6 numbers, 5 of x and
+// the 1, and a patch 5 columns, 30 of kPatch = 32 numbers; neighbours share 4 of the columns.
 
 #include "common.h"
 #include "pooled_conv2d.h"

@@ -26,7 +26,7 @@
 #include "activation.h"
 #include "common.h"
 #include "layer.h"
-#include "tile.h"
+#include "strip.h"
 
 namespace plainnet::TARGET {
 namespace {
@@ -35,8 +35,10 @@ namespace {
 // takes: it reads x at time s, or T-1-s if it goes backward.
 struct Sequence {
   int batch, steps, in, units, directions;
-  int z_stride, h_stride;  // from row to row of arrays [..][4u] and [..][u]
+  // From row to row of z [..][4u], and of c and h [..][u]: kUnit more than these, see build().
+  int z_stride, h_stride;
 
+  // The time of step s, and the step at time s: it is its own inverse.
   __host__ __device__ int time(int d, int s) const { return d == 0 ? s : steps - 1 - s; }
   __host__ __device__ int gates() const { return 4 * units; }
   // The first row of step s of direction d in arrays [directions][steps][batch][...].
@@ -47,7 +49,7 @@ struct Sequence {
 
 // The parameters of one direction.
 struct Weights {
-  const real *w, *u, *b;
+  const real *kernel, *recurrent_kernel, *bias;  // W, U, b
 };
 
 // The recurrence: a block takes some rows of the batch through all steps of one direction. x_t W is
@@ -74,12 +76,12 @@ __global__ void __launch_bounds__(Strip<V>::kMaxThreads, 1) recurrence_kernel(
       const int columns = min(q.gates() - n0, Strip<V>::columns_at_once());
       Strip<V> strip;
       strip.add_product([&](int m) { return x_rows + min(m, images - 1) * q.steps * q.in; },
-                        [](int k) { return k; }, weights.w + n0, q.gates(), columns, q.in);
+                        [](int k) { return k; }, weights.kernel + n0, q.gates(), columns, q.in);
       if (s > 0)
         strip.add_product([&](int m) { return h_before + min(m, images - 1) * q.h_stride; },
-                          [](int k) { return k; }, weights.u + n0, q.gates(), columns, u);
+                          [](int k) { return k; }, weights.recurrent_kernel + n0, q.gates(), columns, u);
       strip.store(images, columns, [&](int m, int n, Vector sum, int count) {
-        store(z_rows + m * q.z_stride + n0 + n, sum + load(weights.b + n0 + n), count);
+        store(z_rows + m * q.z_stride + n0 + n, sum + load(weights.bias + n0 + n), count);
       });
     }
     __syncthreads();
@@ -113,7 +115,7 @@ __global__ void __launch_bounds__(Strip<V>::kMaxThreads, 1) backward_recurrence_
     real* __restrict__ z,         // [directions][steps][batch][4u]: the gates, then dz
     const real* __restrict__ c,   // [directions][steps][batch][u]
     real* __restrict__ dh,        // [directions][batch][u]
-    real* __restrict__ dc,        // [directions][batch][u]
+    real* __restrict__ dc,        // [directions][batch][u]: dc_{t+1} * f_{t+1}
     real* __restrict__ dz_sum) {  // [directions][batch][4u]: Σ_t dz_t
   const int d = blockIdx.y, b0 = blockIdx.x * Strip<V>::kRows, u = q.units;
   const int images = min(q.batch - b0, Strip<V>::kRows);
@@ -167,8 +169,10 @@ __global__ void __launch_bounds__(Strip<V>::kMaxThreads, 1) backward_recurrence_
 }
 
 // y from h: the last step of each direction, or all of them in the order of time.
-__global__ void output_kernel(Sequence q, const real* __restrict__ h, bool whole_sequence,
-                              real* __restrict__ y) {
+__global__ void output_kernel(Sequence q,
+                              const real* __restrict__ h,  // [directions][steps][batch][u]
+                              bool whole_sequence,
+                              real* __restrict__ y) {  // [batch][1 or T][directions u]
   const int b = blockIdx.x, t = blockIdx.y;  // t is 0 where only the last step is wanted
   for (int d = 0; d < q.directions; ++d) {
     const int s = whole_sequence ? q.time(d, t) : q.steps - 1;
@@ -178,17 +182,20 @@ __global__ void output_kernel(Sequence q, const real* __restrict__ h, bool whole
   }
 }
 
-// dW = Σ_t x_t^T dz_t and dU = Σ_t h_{t-1}^T dz_t, in one kernel that reads dz once: the first
-// tiles of rows are those of W, the others those of U. There is a partial result for every `part`
-// steps.
+// dW = Σ_t x_t^T dz_t and dU = Σ_t h_{t-1}^T dz_t, in one kernel, so that there are more blocks at
+// once, and neighbouring ones find the same dz in the cache: the first tiles of rows are those of W,
+// the others those of U. There is a partial result for every `steps_per_part` steps.
 template <int V>
 __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) backward_weights_kernel(
-    Sequence q, bool tf32, const real* __restrict__ x, const real* __restrict__ h,
-    const real* __restrict__ dz, int part,
+    Sequence q, bool tf32,
+    const real* __restrict__ x,   // [batch][T][in]
+    const real* __restrict__ h,   // [directions][steps][batch][u]
+    const real* __restrict__ dz,  // [directions][steps][batch][4u]
+    int steps_per_part,
     real* __restrict__ dw,    // [parts][directions][in][4u]
     real* __restrict__ du) {  // [parts][directions][u][4u]
-  const int d = blockIdx.z % q.directions, s0 = blockIdx.z / q.directions * part;
-  const int s1 = min(s0 + part, q.steps), n0 = blockIdx.y * Tile<V>::kColumns;
+  const int d = blockIdx.z % q.directions, s0 = blockIdx.z / q.directions * steps_per_part;
+  const int s1 = min(s0 + steps_per_part, q.steps), n0 = blockIdx.y * Tile<V>::kColumns;
   const int tiles_of_w = (q.in + Tile<V>::kRows - 1) / Tile<V>::kRows;
   const bool is_w = static_cast<int>(blockIdx.x) < tiles_of_w;
   const int k0 = (is_w ? blockIdx.x : blockIdx.x - tiles_of_w) * Tile<V>::kRows;
@@ -213,7 +220,8 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) backward_weights_ker
 // dx_t = dz_t W^T, of both directions together.
 template <int V>
 __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) backward_x_kernel(
-    Sequence q, bool tf32, const real* __restrict__ dz,
+    Sequence q, bool tf32,
+    const real* __restrict__ dz,   // [directions][steps][batch][4u]
     const real* __restrict__ w_t,  // [directions][4u][in]
     real* __restrict__ dx) {       // [batch][T][in]
   const int t = blockIdx.z, b0 = blockIdx.x * Tile<V>::kRows, k0 = blockIdx.y * Tile<V>::kColumns;
@@ -287,7 +295,7 @@ class Lstm : public Layer {
   void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
     q_.batch = batch;
     for (int d = 0; d < q_.directions; ++d)
-      transpose(weights(d).u, 1, q_.units, q_.gates(),
+      transpose(weights(d).recurrent_kernel, 1, q_.units, q_.gates(),
                 u_t_.data() + static_cast<long>(d) * q_.gates() * q_.units);
     with_width(q_.units, [&](auto width) {
       constexpr int V = width();
@@ -331,7 +339,7 @@ class Lstm : public Layer {
 
   void backward_x(real* dx, int batch) {
     for (int d = 0; d < q_.directions; ++d)
-      transpose(weights(d).w, 1, q_.in, q_.gates(),
+      transpose(weights(d).kernel, 1, q_.in, q_.gates(),
                 w_t_.data() + static_cast<long>(d) * q_.gates() * q_.in);
     with_width(q_.in, [&](auto width) {
       constexpr int V = width();

@@ -8,7 +8,8 @@
 //
 // Shapes: x [batch][height][width][channels], y [batch][oh][ow][channels]. There is no padding: what
 // is left over at the right and below is not looked at, and gets a gradient of zero. backward()
-// overwrites dx.
+// overwrites dx. (The models here pool within conv2d, which takes less time; this is for other
+// windows, and for what is no convolution.)
 
 #include "vector.h"
 #include "window.h"

@@ -39,7 +39,7 @@ __device__ __forceinline__ void list_nonzeros(Geometry g, const real* dy,
     for (int n = 0; n < kChannels; ++n) {
       // Where there are fewer channels, the last one again.
       const long at = static_cast<long>(k0 + k) * g.out + min(n, channels - 1);
-      const int none = winner[at] == kNone;  // 1 or 0; -1 has all bits set
+      const int none = winner[at] == kNone;  // 1 or 0; what is | -1 becomes -1, what is | 0 stays
       list[n][all == 1 ? kept[n] : k] = {((k0 + k) * kPixels + winner[at]) | -none, dy[at]};
       kept[n] += 1 - none;
     }
@@ -49,10 +49,10 @@ __device__ __forceinline__ void list_nonzeros(Geometry g, const real* dy,
 }
 
 // A block sums dkernel of a few output channels over a few images; there is a partial result for
-// every few images, and one of dbias. The row i of a kernel for one
-// output channel, [kw][in], lies side by side in x, too: a Vector of it is a segment, and
-// segment[s] says how far its x lies from its pixel's. A thread keeps the sums of several segments
-// in registers. A segment may reach beyond its row: these sums are not used.
+// every few images, and one of dbias. The row i of a kernel for one output channel, [kw][in], lies
+// side by side in x, too: a Vector of it is a segment, and segment[s] says how far its x lies from its
+// pixel's. A thread keeps the sums of several segments in registers. A segment may reach beyond its
+// row: these sums are not used.
 constexpr int kSegments = 5;
 constexpr Dim3 kKernelThreads = threads(128);
 constexpr int kBlocks = kVectorLanes == 1 ? 1024 : 128;  // at most about so many

@@ -32,9 +32,12 @@ struct FirstTap {
   int h, w;  // in x without them; may be negative
 };
 
-/// What the byte `winner` says of a pooling window: which of its pixels was the largest, or that
-/// the ReLU made it zero.
-constexpr int kPixels = 4, kNone = 4;
+/// The pixels of a pooling window.
+constexpr int kPixels = 4;
+
+/// The byte `winner` of a pooling window is the number of its largest pixel, or this: the ReLU made it
+/// zero.
+constexpr int kNone = kPixels;
 
 /// Whether the classes below compute dx: on the cpu target only. Elsewhere Conv2d does.
 #if defined TARGET_CPU

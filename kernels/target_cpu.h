@@ -5,6 +5,7 @@
 // elements, which the compiler vectorises; the barrier is nothing, and shared memory is an array on
 // the stack, that is, in the first-level cache.
 
+#include "target_host.h"
 #include "threads.h"
 
 #define __global__
@@ -54,24 +55,7 @@ void launch(void (*kernel)(Parameters...), Grid grid, Dim3, Arguments... argumen
 constexpr size_t kReadableBeyond = 256;
 inline void* allocate(size_t bytes) { return allocate_pages(bytes + kReadableBeyond); }
 inline void release(void* memory) { release_pages(memory); }
-inline void copy(void* to, const void* from, size_t bytes) {
-  if (bytes > 0) __builtin_memcpy(to, from, bytes);
-}
-inline void* allocate_visible(size_t bytes) { return allocate(bytes); }
-inline void release_visible(void* memory) { release(memory); }
-inline void synchronize() {}
-inline void check_launches() {}
 
-class Recording {
- public:
-  explicit Recording(std::function<void()> steps) : steps_(std::move(steps)) {}
-  void run() const { steps_(); }
-
- private:
-  std::function<void()> steps_;
-};
-
-inline std::string device_problem() { return ""; }
 inline std::string device_name() {
   return text(processor_name(), ", ", thread_count(), thread_count() == 1 ? " thread" : " threads");
 }

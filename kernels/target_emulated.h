@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "emulator.h"
+#include "target_host.h"
 
 #define __global__
 #define __device__
@@ -78,24 +79,7 @@ inline void* allocate(size_t bytes) {
   return memory;
 }
 inline void release(void* memory) { std::free(memory); }
-inline void copy(void* to, const void* from, size_t bytes) {
-  if (bytes > 0) std::memcpy(to, from, bytes);
-}
-inline void* allocate_visible(size_t bytes) { return allocate(bytes); }
-inline void release_visible(void* memory) { release(memory); }
-inline void synchronize() {}
-inline void check_launches() {}
 
-class Recording {
- public:
-  explicit Recording(std::function<void()> steps) : steps_(std::move(steps)) {}
-  void run() const { steps_(); }
-
- private:
-  std::function<void()> steps_;
-};
-
-inline std::string device_problem() { return ""; }
 inline std::string device_name() { return "a GPU's blocks, thread by thread, on the CPU"; }
 
 }  // namespace plainnet::TARGET

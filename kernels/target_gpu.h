@@ -4,8 +4,6 @@
 
 #include <cuda_runtime.h>
 
-#include <cstdlib>
-
 namespace plainnet::TARGET {
 
 constexpr Dim3 threads(int x, int y = 1) { return {x, y, 1}; }
@@ -142,16 +140,6 @@ class Recording {
  private:
   cudaGraphExec_t graph_ = nullptr;
 };
-
-/// Why there is no GPU to run on; empty if there is one.
-inline std::string device_problem() {
-  // All kernels load at the start: one that loads at its first launch would do so in a recording.
-  setenv("CUDA_MODULE_LOADING", "EAGER", 0);
-  int count = 0;
-  const cudaError_t status = cudaGetDeviceCount(&count);
-  if (status != cudaSuccess) return cudaGetErrorString(status);
-  return count > 0 ? "" : "no GPU found";
-}
 
 inline std::string device_name() {
   cudaDeviceProp properties;

@@ -55,7 +55,6 @@ class Workers {
     if (workers_.empty() || n == 1) return call(body, 0, n);
     call_ = call;
     body_ = body;
-    n_ = n;
     range_ = std::max(1, n / (16 * count()));
     for (int i = 0; i < count(); ++i) {
       shares_[i].next = static_cast<int>(1L * n * i / count());
@@ -109,7 +108,7 @@ class Workers {
   std::atomic<bool> stop_ = false;
   void (*call_)(const void*, int, int) = nullptr;
   const void* body_ = nullptr;
-  int n_ = 0, range_ = 1;
+  int range_ = 1;
 };
 
 int processors() {

@@ -98,11 +98,11 @@ class Tile {
         f(m, v * kUnit, sum_[m][v], min(columns - v * kUnit, kUnit));
   }
 
-  /// The same for the largest of each four rows, 4 m to 4 m + 3, or the last that is not a number:
-  /// calls f(m, n, largest, row, count), where row says which of the four it was, 0 to 3.
+  /// The same for the largest of each four rows, 4 m to 4 m + 3, or the last that is not a number, for
+  /// all m < fours: calls f(m, n, largest, row, count), where row says which of the four it was, 0 to 3.
   template <class F>
-  __attribute__((noinline)) void store_largest_of_4(int rows, int columns, const F& f) const {
-    for (int m = 0; m < min(rows, kRows / 4); ++m)
+  __attribute__((noinline)) void store_largest_of_4(int fours, int columns, const F& f) const {
+    for (int m = 0; m < min(fours, kRows / 4); ++m)
       for (int v = 0; v < V && v * kUnit < columns; ++v) {
         Vector largest = sum_[4 * m][v], row{};
 #pragma GCC unroll 3
@@ -120,18 +120,10 @@ class Tile {
   Vector sum_[kRows][V];
 };
 
-/// The tile of a recurrence: see the GPU's. On a CPU any tile will do.
-template <int V>
-class Strip : public Tile<V> {
- public:
-  static constexpr Dim3 block(int /*columns*/) { return threads(1); }
-  __device__ static int columns_at_once() { return Tile<V>::kColumns; }
-};
-
 #else
 
 // On a GPU a block computes 32 rows of up to 48 columns. A warp has 16 of the columns, and each of its
-// lanes 4 x 4 sums. These are too few threads: while some wait for memory, others should compute. So
+// lanes 4 x 4 sums. V warps are too few: while some wait for memory, others should compute. So
 // kGroups groups of warps (threadIdx.y) compute the same tile, each over other k: k goes in slices of
 // 8, and a group takes every kGroups-th. It copies its slice of a and of b into shared memory, waits,
 // and multiplies; meanwhile the numbers of its next slice are on their way into registers. At the
@@ -180,7 +172,7 @@ class Tile {
     }
   }
 
-  /// As on a CPU.
+  /// As on a CPU, with a count of 1.
   template <class F>
   __device__ void store(int rows, int columns, const F& f) const {
     real sum[4];
@@ -190,12 +182,12 @@ class Tile {
         f(stored_row() + i, stored_column(), sum[i], 1);
   }
 
-  /// As on a CPU.
+  /// As on a CPU, with a count of 1.
   template <class F>
-  __device__ void store_largest_of_4(int rows, int columns, const F& f) const {
+  __device__ void store_largest_of_4(int fours, int columns, const F& f) const {
     real sum[4];
     add_groups(sum);
-    if (stored_row() / 4 >= rows || stored_column() >= columns) return;
+    if (stored_row() / 4 >= fours || stored_column() >= columns) return;
     real largest = sum[0], row = 0;
     for (int i = 1; i < 4; ++i) {
       const bool wins = sum[i] > largest || sum[i] != sum[i];
@@ -307,72 +299,6 @@ class Tile {
 
   const bool tf32_;
   real sum_[4][4]{};
-};
-
-/// A tile of few rows and many columns, for a recurrence: a block that owns few rows of the batch
-/// computes them step by step and waits for no other block. A thread computes all rows of one
-/// column; where there are fewer columns than threads, threadIdx.y divides the sum over k. The
-/// numbers of a go through shared memory, the four of a k side by side, so that one instruction loads
-/// them; those of b come through the caches, in which all blocks find the same b. V is the CPU's.
-template <int V>
-class Strip {
- public:
-  static constexpr int kRows = 4;
-  static constexpr int kMaxThreads = 512;
-
-  /// The block for a product with that many columns: a multiple of 32 threads along x.
-  static Dim3 block(int columns) {
-    const int x = columns < kMaxThreads ? (columns + 31) / 32 * 32 : kMaxThreads;
-    return threads(x, kMaxThreads / x);
-  }
-  __device__ static int columns_at_once() { return blockDim.x; }
-
-  /// sum[m][n] += Σ_{k < depth} row(m)[at(k)] * b[k * b_stride + n]
-  template <class Row, class At>
-  __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns, int depth) {
-    Four* a = a_slice();
-    const int all = blockDim.x * blockDim.y, n = threadIdx.x;
-    for (int k0 = 0; k0 < depth; k0 += kSlice) {
-      const int size = min(depth - k0, kSlice), part = (size + blockDim.y - 1) / blockDim.y;
-      __syncthreads();  // the slice before this one has been used
-      for (int i = threadIdx.y * blockDim.x + threadIdx.x; i < kSlice * kRows; i += all) {
-        const int m = i / kSlice, k = i % kSlice;
-        if (k < size) a[k].of[m] = row(m)[at(k0 + k)];
-      }
-      __syncthreads();
-      if (n >= columns) continue;
-      const int begin = threadIdx.y * part, end = min(begin + part, size);
-#pragma unroll 8
-      for (int k = begin; k < end; ++k) {
-        const real b_kn = b[static_cast<long>(k0 + k) * b_stride + n];
-        const Four a_k = a[k];
-        for (int m = 0; m < kRows; ++m) sum_[m] += a_k.of[m] * b_kn;
-      }
-    }
-  }
-
-  /// As a tile's; all threads must call it.
-  template <class F>
-  __device__ void store(int rows, int columns, const F& f) const {
-    __shared__ real part[kRows][kMaxThreads];
-    for (int m = 0; m < kRows; ++m) part[m][threadIdx.y * blockDim.x + threadIdx.x] = sum_[m];
-    __syncthreads();
-    for (int m = threadIdx.y; m < kRows && m < rows; m += blockDim.y) {
-      if (static_cast<int>(threadIdx.x) >= columns) break;
-      real sum = 0;
-      for (int y = 0; y < static_cast<int>(blockDim.y); ++y)
-        sum += part[m][y * blockDim.x + threadIdx.x];
-      f(m, static_cast<int>(threadIdx.x), sum, 1);
-    }
-  }
-
- private:
-  static constexpr int kSlice = 128;
-  __device__ static Four* a_slice() {  // the same for all products
-    __shared__ Four slice[kSlice];
-    return slice;
-  }
-  real sum_[kRows]{};
 };
 
 #endif

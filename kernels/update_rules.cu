@@ -33,10 +33,14 @@ namespace {
 constexpr int kPerBlock = 2048;
 
 template <UpdateRule::Kind kKind>
-__global__ void update_kernel(UpdateRule rule, real* __restrict__ weights,
-                              const real* __restrict__ gradients, real* __restrict__ momenta,
-                              real* __restrict__ squares, long count,
-                              const UpdateStep* __restrict__ steps, const int* __restrict__ step) {
+__global__ void update_kernel(UpdateRule rule,
+                              real* __restrict__ weights,          // [count]
+                              const real* __restrict__ gradients,  // [count]
+                              real* __restrict__ momenta,          // [count], or null
+                              real* __restrict__ squares,          // [count], or null
+                              long count,
+                              const UpdateStep* __restrict__ steps,  // [steps]
+                              const int* __restrict__ step) {
   const UpdateStep now = steps[*step];
   const real momentum = rule.momentum, decay = rule.weight_decay, epsilon = rule.epsilon;
   const real alpha = rule.alpha, not_alpha = 1 - rule.alpha;
@@ -44,7 +48,7 @@ __global__ void update_kernel(UpdateRule rule, real* __restrict__ weights,
   const real beta2 = rule.beta2, not_beta2 = 1 - rule.beta2;
   const bool nesterov = rule.nesterov;
   const long begin = static_cast<long>(blockIdx.x) * kPerBlock;
-  const long end = begin + kPerBlock < count ? begin + kPerBlock : count;
+  const long end = min(begin + kPerBlock, count);
   for (long i = begin + threadIdx.x; i < end; i += blockDim.x) {
     const real w = weights[i];
     const real g = gradients[i] + (kKind == UpdateRule::kAdamW ? 0 : decay * w);

@@ -5,7 +5,7 @@
 
 namespace plainnet::TARGET {
 
-/// What an update needs beside weights and gradients, and what differs from step to step.
+/// What of an update differs from step to step.
 struct UpdateStep {
   real rate;            // the learning rate
   real momentum_scale;  // 1 / (1 - beta1^t) at the t-th update: the bias correction of Adam

@@ -35,8 +35,8 @@ __forceinline__ void store_lanes(T* p, const Lanes v, int n) {
   }
   const Lanes copy = v;  // in memory, where its lanes can be told apart
   const T* lanes = reinterpret_cast<const T*>(&copy);
-  constexpr int kHalf =
-      kVectorLanes / 2;  // at once if it can be: 24 channels are a vector and a half
+  // Half of the lanes at once, if so many: 24 channels are a vector and a half.
+  constexpr int kHalf = kVectorLanes / 2;
   const int copied = n >= kHalf ? kHalf : 0;
   if (copied > 0) __builtin_memcpy(p, lanes, sizeof(T) * kHalf);
   for (int i = copied; i < n; ++i) p[i] = lanes[i];

@@ -1,8 +1,8 @@
 // The shapes at which the layers are tested. On the cpu target a tile is 8 or 4 rows (images, or
-// elements of a kernel) by 4 to 48 columns, on the others 32 rows by 16 to 48 columns, and a
-// product walks along its sum in slices of 16; sums over rows take 256 at a time,
-// transpositions 32. So there are sizes of 1, odd and prime ones, and such that need several tiles
-// with a rest.
+// elements of a kernel) by 2 to 48 columns, on the others 32 rows by 16 to 48 columns, and a product
+// walks along its sum in slices of 8, four at a time (a recurrence: of 128); sums over rows take 256
+// at a time, transpositions 32. So there are sizes of 1, odd and prime ones, and such that need
+// several tiles with a rest.
 
 #include <numeric>
 

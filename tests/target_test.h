@@ -15,7 +15,7 @@ namespace plainnet::TARGET {
 /// "cpu_double"
 constexpr std::string_view kTargetName = STRING(TARGET);
 
-/// Whether this machine can run the target. Without a GPU, its tests are not registered.
+/// Whether this machine can run the target.
 inline bool can_run() {
   static const bool can = device_problem().empty();
   return can;
@@ -24,7 +24,7 @@ inline bool can_run() {
 /// Registers a test under the target's name and its own: "cpu_double dense: ...".
 struct TargetRegistration {
   TargetRegistration(const std::string& name, std::function<void()> body) {
-    if (can_run()) test::tests().push_back({STRING(TARGET) " " + name, std::move(body)});
+    test::Registration(STRING(TARGET) " " + name, std::move(body), can_run);
   }
 };
 

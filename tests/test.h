@@ -15,9 +15,11 @@ namespace plainnet::test {
 struct Test {
   std::string name;
   std::function<void()> body;
+  bool (*can_run)() = nullptr;  // whether this machine can; null: every one can
 };
 
-/// All tests, in the order of registration.
+/// All tests, in the order of registration. They are registered before main() begins, when CUDA cannot
+/// be asked yet what there is.
 std::vector<Test>& tests();
 
 struct Failure : std::runtime_error {
@@ -25,8 +27,8 @@ struct Failure : std::runtime_error {
 };
 
 struct Registration {
-  Registration(std::string name, std::function<void()> body) {
-    tests().push_back({std::move(name), std::move(body)});
+  Registration(std::string name, std::function<void()> body, bool (*can_run)() = nullptr) {
+    tests().push_back({std::move(name), std::move(body), can_run});
   }
 };
 

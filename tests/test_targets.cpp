@@ -53,18 +53,19 @@ void compare_tf32(const Computation& computation, bool may_lack_it) {
   CHECK(differs, "nothing was rounded to TF32");
 }
 
-void register_tf32(const std::string& target, const std::vector<Computation>& computations) {
+void register_tf32(const std::string& target, const std::vector<Computation>& computations,
+                   bool (*can_run)()) {
   for (const Computation& computation : computations)
     if (computation.run_in_tf32)
       test::Registration(text(target, " in TF32: ", computation.name),
-                         [=] { compare_tf32(computation, target == "gpu"); });
+                         [=] { compare_tf32(computation, target == "gpu"); }, can_run);
 }
 
 struct Registrations {
   Registrations() {
-    register_tf32("emulated", emulated_float::computations());
+    register_tf32("emulated", emulated_float::computations(), nullptr);
 #ifdef WITH_GPU
-    if (test::gpu_is_there()) register_tf32("gpu", gpu_float::computations());
+    register_tf32("gpu", gpu_float::computations(), test::gpu_is_there);
 #endif
     std::vector<std::string> emulated;
     for (const Computation& computation : emulated_float::computations())

@@ -2,6 +2,7 @@
 
 // Trainers of every target on small data sets.
 
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -26,13 +27,7 @@ namespace plainnet::test {
 inline const std::vector<std::string> kModels = {"cnn", "separable", "bilstm"};
 
 /// Whether this program was built for a GPU and there is one.
-inline bool gpu_is_there() {
-#ifdef WITH_GPU
-  return gpu_float::target().problem().empty();
-#else
-  return false;
-#endif
-}
+inline bool gpu_is_there() { return choose_target("auto").name == "gpu"; }
 
 /// The targets on which a few training steps take no time: "cpu", and "gpu" where there is one.
 inline std::vector<std::string> fast_targets() {
@@ -54,7 +49,7 @@ inline std::unique_ptr<Trainer> make_trainer(const std::string& target, const st
 /// 0, 1, ..., count - 1
 inline std::vector<int> in_order(int count) {
   std::vector<int> order(count);
-  for (int i = 0; i < count; ++i) order[i] = i;
+  std::iota(order.begin(), order.end(), 0);
   return order;
 }
 
