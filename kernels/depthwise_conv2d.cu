@@ -162,7 +162,7 @@ class DepthwiseConv2d : public Layer {
     parameters = {{.name = "kernel",
                    .shape = {size.height, size.width, channels_, 1},
                    .initializer = options_.initializer,
-                   // All channels, as in Keras, though an output sums one: its start is calmer.
+                   // All channels, as in Keras, though an output sums one: so training settles.
                    .fan_in = window * channels_,
                    .fan_out = window},
                   {.name = "bias", .shape = {channels_}, .initializer = Initializer::constant(0)}};

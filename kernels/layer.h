@@ -17,7 +17,7 @@ struct Parameter {
   std::string name;            // "kernel", or "forward.kernel"
   std::vector<int64_t> shape;  // {5, 5, 1, 24}
   Initializer initializer;
-  long fan_in = 1, fan_out = 1;  // inputs that an output sums, outputs that an input reaches
+  long fan_in = 1, fan_out = 1;  // see src/initializers.h
   real* value = nullptr;     // set by the network
   real* gradient = nullptr;  // set by the network; backward() overwrites it
 

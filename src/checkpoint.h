@@ -22,13 +22,15 @@ struct Checkpoint {
   std::vector<Tensor> weights, state;
 };
 
-/// Replaces the file at once, so that a run that is killed at any moment leaves the last one.
+/// Replaces the file at once, so that a run that is killed at any moment leaves the last one. Throws
+/// Error as write_safetensors() does.
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint);
 
 /// Throws Error where the file is no checkpoint.
 Checkpoint read_checkpoint(const std::string& path);
 
-/// The weights in a file of any origin: all tensors but those of a checkpoint that are none.
+/// The weights in a file of any origin: all tensors but those of a checkpoint that are none. Throws
+/// Error as read_safetensors() does.
 TensorFile read_weights(const std::string& path);
 
 }  // namespace plainnet

@@ -18,7 +18,8 @@ namespace plainnet {
 ///                   learning in deep linear neural networks", 2014); for a matrix
 ///   kForgetBias     1 for the forget gates of an LSTM, else 0 (Jozefowicz et al., "An empirical
 ///                   exploration of recurrent network architectures", 2015)
-/// fan_in is the number of inputs that an output sums, fan_out that of outputs that an input reaches.
+/// fan_in is the number of inputs that an output sums, fan_out that of outputs that an input reaches;
+/// of a depthwise kernel fan_in is, as in Keras, the window times all channels.
 std::vector<float> initial_values(const Initializer& initializer, const std::vector<int64_t>& shape,
                                   long fan_in, long fan_out, uint64_t seed, uint64_t stream);
 

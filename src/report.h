@@ -23,7 +23,7 @@ void print_epoch_heading();
 void print_epoch(const EpochRecord& record, int epochs, int images);
 
 /// confusion.svg, mistakes.png and, if the first layer is a convolution, filters.png, of the
-/// trainer's weights.
+/// trainer's weights. Throws Error where a file cannot be written.
 void write_pictures(const Options& options, const Dataset& dataset, Trainer& trainer);
 
 /// The best epoch, the time, and what lies in the run folder.

@@ -32,9 +32,8 @@ struct TensorFile {
 /// short, or its header is not what the format says.
 TensorFile read_safetensors(const std::string& path);
 
-/// Writes `path` so that at every moment it is either the old file or the new one, whole: into a
-/// temporary file beside it, which is synced and renamed. Throws Error when that fails (full disk,
-/// read-only folder); the old file is then untouched and the temporary one removed.
+/// Writes `path` as write_file_atomically() does, and throws as it does. Each name must occur once, and
+/// each tensor have as many values as its shape says.
 void write_safetensors(const std::string& path, const TensorFile& file);
 
 }  // namespace plainnet

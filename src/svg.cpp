@@ -89,6 +89,7 @@ Axis epoch_axis(int first, int last) {
 Axis linear_axis(double low, double high) {
   Axis axis;
   const double step = round_step(high - low, 6);
+  // The 1e-6 keep a tick that low or high lies on where it is.
   for (double i = std::floor(low / step + 1e-6); i < high / step + 1 - 1e-6; ++i)
     axis.ticks.push_back(i * step);
   axis.low = axis.ticks.front();
@@ -101,7 +102,7 @@ Axis logarithmic_axis(double low, double high) {
   const int first = static_cast<int>(std::floor(std::log10(low)));
   const int last = static_cast<int>(std::ceil(std::log10(high)));
   const int step = (last - first + 7) / 8;
-  std::vector<double> ticks;
+  std::vector<double> ticks;  // and one more at each end, unless low and high need it
   for (int power = first; power < last + step; power += step)
     for (const int factor : {1, 2, 5})
       if (factor == 1 || last - first <= 3) ticks.push_back(factor * std::pow(10, power));

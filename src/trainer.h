@@ -23,7 +23,7 @@ struct TrainerOptions {
 };
 
 struct LayerSummary {
-  std::string name, type, output_shape;
+  std::string name, type, output_shape;  // "conv2d_1", "conv2d", "[12][12][24]"
   long parameters;
 };
 
@@ -44,7 +44,7 @@ class Trainer {
 
   virtual std::vector<LayerSummary> summary() const = 0;
 
-  /// The weights under the names of the design: conv2d_1.kernel, ...
+  /// The weights under the names of docs/files.md: conv2d_1.kernel, ...
   virtual std::vector<Tensor> weights() const = 0;
   /// Sets them. Throws Error, naming `source` and all that does not fit, unless the names and shapes
   /// are exactly the network's.
@@ -60,8 +60,9 @@ class Trainer {
   /// Is told how many steps of the epoch are done; returns false to stop after the present ones.
   using Progress = std::function<bool(const std::vector<StepScore>& scores, int done)>;
 
-  /// Trains on the images order[0], order[1], ... in batches, the last one smaller, with a learning
-  /// rate for each step, from step `first` on. Returns the scores of the steps done, by step.
+  /// Trains on the images order[0], order[1], ... in batches, the last one smaller, from step `first`
+  /// on; `learning_rates` has one for each step of the epoch. Returns the scores by step, up to the
+  /// last that was done; those before `first` are zero.
   virtual std::vector<StepScore> train(const std::vector<int>& order,
                                        const std::vector<double>& learning_rates, int first,
                                        const Progress& progress) = 0;

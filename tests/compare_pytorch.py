@@ -5,10 +5,10 @@
 
 PyTorch trains eagerly and in its faster forms: channels last for the convolutions, torch.compile
 where there is one, on a GPU also the whole step as a CUDA graph, and each with and without TF32, as
-./train does.
-Its images are on the device as floats before the clock starts. First every form, and ./train, must
-give the losses of PyTorch in float64 from the same weights. Then they train in turn, round after
-round, and the medians of the seconds for a training epoch are printed, with the ratio ours/PyTorch.
+./train does. Its images are on the device as floats before the clock starts. First every form, and
+./train, must give the losses of PyTorch in float64 from the same weights. Then they train in turn,
+round after round, and the medians of the seconds for a training epoch are printed, with the ratio
+ours/PyTorch.
 """
 
 import argparse

@@ -16,7 +16,7 @@ struct LayerCase {
   Shape input;
   int batch, max_batch;
   bool small;   // few enough barriers for the emulated target
-  bool smooth;  // else y is linear in each single number, as long as that crosses no kink
+  bool curved;  // y bends in each number, as an LSTM's; else it is linear in each, but for kinks
   std::function<LayerPointer()> layer;
   // What of the layer comes before a ReLU and a pooling that it includes; null if it has neither.
   std::function<LayerPointer()> linear;

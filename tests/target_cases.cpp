@@ -34,7 +34,7 @@ LayerCase plain_case(const std::string& type, const std::string& name,
           .batch = batch,
           .max_batch = batch + 2,
           .small = cost == kSmall,
-          .smooth = false,
+          .curved = false,
           .layer = layer,
           .linear = nullptr,
           .relu = false,
@@ -92,7 +92,7 @@ LayerCase lstm_case(const LstmOptions& options, int batch, int steps, int in, Co
            options.return_sequence ? "sequence, " : "last, ", batch, " of ", steps, " x ", in,
            " to ", options.units),
       [=] { return lstm(options); }, batch, {steps, 1, in}, cost);
-  layer_case.smooth = true;
+  layer_case.curved = true;
   return layer_case;
 }
 

@@ -32,8 +32,8 @@ double difference_error(double h, double scale, double third_derivative) {
   return std::numeric_limits<double>::epsilon() / h * scale + h * h * third_derivative;
 }
 
-// Fails unless the relative error is below 1e-6. An element is not compared with itself but with a
-// floor where it is so small that the error of the difference is more than that.
+// Fails unless the relative error is below 1e-6. Where an element is so small that the difference
+// itself is less exact than that, the error is relative to a floor instead.
 void compare(const std::string& what, double got, double expected, double error) {
   const double relative_to = std::max({std::abs(got), std::abs(expected), error / 1e-6});
   CHECK(std::abs(got - expected) <= 1e-6 * relative_to, what, ": expected ", expected, ", got ",
@@ -41,7 +41,7 @@ void compare(const std::string& what, double got, double expected, double error)
 }
 
 // The steps: a wide one, for the smallest rounding error, where y is linear in every number.
-double step_of(const LayerCase& layer_case) { return layer_case.smooth ? 0x1p-17 : 0x1p-10; }
+double step_of(const LayerCase& layer_case) { return layer_case.curved ? 0x1p-17 : 0x1p-10; }
 
 // Upstream gradients. An output that a change of h could take across a kink of a ReLU or a maximum
 // gets zero, so that the loss does not see it. No input and no parameter exceeds 1, so what the
@@ -112,7 +112,7 @@ void check_gradients(const LayerCase& layer_case, bool tf32 = false) {
       }
       compare(text(layer_case.type, " ", layer_case.name, ": ", gradients[t].name, "[", i, "]"),
               gradients[t].values[i], difference / (2 * h),
-              difference_error(h, scale, layer_case.smooth ? scale : 0));
+              difference_error(h, scale, layer_case.curved ? scale : 0));
       tensor[i] = value;
     }
     if (t > 0) run.set_parameter(t - 1, tensor);

@@ -66,7 +66,7 @@ TEST("mean_score: the last, smaller batch counts by its size") {
   CHECK_NEAR(mean_score({{4.0f, 5}}, 8, 5).accuracy, 1, 1e-12);
 }
 
-TEST("models: have the parameters of the design, under its names") {
+TEST("models: have the parameters and names that docs/files.md says") {
   const auto names = [](const std::string& model) {
     std::string all;
     for (const Tensor& tensor : test::make_trainer("cpu", model, 1, digits(1))->weights())
@@ -102,7 +102,7 @@ TEST("models: have the parameters of the design, under its names") {
   CHECK_ERROR(test::make_trainer("cpu", "cnm", 1, digits(1)), "cnn", "cnm");
 }
 
-TEST("models: start with the weights that the design says") {
+TEST("models: start with weights of the right distributions") {
   const auto weights = [](const std::string& model, const std::string& name) {
     for (const Tensor& tensor : test::make_trainer("cpu", model, 1, digits(1))->weights())
       if (tensor.name == name) return tensor.values;

@@ -52,7 +52,7 @@ inline void check_close(const std::vector<NamedValues>& got,
   }
 }
 
-/// Fails unless the same tensors hold the same bits.
+/// Fails unless the same tensors hold the same numbers.
 inline void check_same(const std::vector<NamedValues>& got,
                        const std::vector<NamedValues>& expected) {
   check_close(got, expected, 0);
