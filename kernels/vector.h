@@ -23,8 +23,16 @@ typedef real Vector __attribute__((vector_size(kVectorBytes)));
 typedef real UnalignedVector
     __attribute__((vector_size(kVectorBytes), aligned(sizeof(real)), may_alias));
 
+// A vector may begin in a row of one thread and end in one that another thread is writing: those lanes
+// are not used, and a race detector need not know of them.
+#if defined __SANITIZE_THREAD__
+#define UNWATCHED inline __attribute__((noinline, no_sanitize("thread")))
+#else
+#define UNWATCHED __forceinline__
+#endif
+
 /// The vector that begins at p. It may reach beyond the end of an array: see kReadableBeyond.
-__forceinline__ Vector load(const real* p) { return *reinterpret_cast<const UnalignedVector*>(p); }
+UNWATCHED Vector load(const real* p) { return *reinterpret_cast<const UnalignedVector*>(p); }
 
 // The first n of the lanes of a vector, or all if n is larger.
 template <class T, class Lanes>
