@@ -30,12 +30,12 @@ constexpr int kPixels = 4;  // neighbours that a thread computes at once
 
 // A block computes one row (b, o) of outputs, a thread four neighbouring pixels at a time, so that
 // it loads a number of the kernel once for the four. Here x has its zeros around it.
-template <bool kRelu>
 __global__ void forward_kernel(Axis rows, Axis columns, int channels,
                                const real* __restrict__ x,       // [batch][height][width][channels]
                                const real* __restrict__ kernel,  // [kh][kw][channels]
                                const real* __restrict__ bias,    // [channels]
-                               real* __restrict__ y) {           // [batch][oh][ow][channels]
+                               bool with_relu,
+                               real* __restrict__ y) {  // [batch][oh][ow][channels]
   const int b = blockIdx.x / rows.output, o = blockIdx.x % rows.output;
   const long x_row = (static_cast<long>(b) * rows.input + o * rows.stride) * columns.input;
   const long y_row = static_cast<long>(blockIdx.x) * columns.output;
@@ -60,7 +60,7 @@ __global__ void forward_kernel(Axis rows, Axis columns, int channels,
       for (int q = 0; q < kPixels && p0 + q < columns.output; ++q)
         for (int v = 0; v < kVectors; ++v)
           store(y + (y_row + p0 + q) * channels + c + v * kVectorLanes,
-                kRelu ? relu(sum[q][v]) : sum[q][v], channels - c - v * kVectorLanes);
+                with_relu ? relu(sum[q][v]) : sum[q][v], channels - c - v * kVectorLanes);
     }
 }
 
@@ -184,9 +184,8 @@ class DepthwiseConv2d : public Layer {
 
   void forward(const real* x, real* y, int batch) override {
     if (has_border()) pad(x, rows_, columns_, channels_, batch, padded_x_.data());
-    launch(options_.relu ? forward_kernel<true> : forward_kernel<false>, batch * rows_.output,
-           kThreads, padded_rows_, padded_columns_, channels_, with_border(x), kernel().value,
-           bias().value, y);
+    launch(forward_kernel, batch * rows_.output, kThreads, padded_rows_, padded_columns_, channels_,
+           with_border(x), kernel().value, bias().value, options_.relu, y);
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {

@@ -55,15 +55,15 @@ struct Weights {
 // The recurrence: a block takes some rows of the batch through all steps of one direction. x_t W is
 // summed here, beside h_{t-1} U, rather than for all steps beforehand: that would write z to memory
 // and read it again, which takes longer than the product.
-template <int V>
-__global__ void __launch_bounds__(Strip<V>::kMaxThreads, 1) recurrence_kernel(
+template <class S>  // a Strip
+__global__ void __launch_bounds__(S::kMaxThreads, 1) recurrence_kernel(
     Sequence q, Weights forward, Weights backward,
     const real* __restrict__ x,  // [batch][T][in]
     real* __restrict__ z,        // [directions][steps][batch][4u]: the gates
     real* __restrict__ c,        // [directions][steps][batch][u]
     real* __restrict__ h) {      // [directions][steps][batch][u]
-  const int d = blockIdx.y, b0 = blockIdx.x * Strip<V>::kRows, u = q.units;
-  const int images = min(q.batch - b0, Strip<V>::kRows);
+  const int d = blockIdx.y, b0 = blockIdx.x * S::kRows, u = q.units;
+  const int images = min(q.batch - b0, S::kRows);
   const Weights weights = d == 0 ? forward : backward;
   for (int s = 0; s < q.steps; ++s) {
     const real* x_rows = x + (static_cast<long>(b0) * q.steps + q.time(d, s)) * q.in;
@@ -72,9 +72,9 @@ __global__ void __launch_bounds__(Strip<V>::kMaxThreads, 1) recurrence_kernel(
     real* z_rows = z + (q.row(d, s) + b0) * q.z_stride;
     real* c_rows = c + (q.row(d, s) + b0) * q.h_stride;
     real* h_rows = h + (q.row(d, s) + b0) * q.h_stride;
-    for (int n0 = 0; n0 < q.gates(); n0 += Strip<V>::columns_at_once()) {
-      const int columns = min(q.gates() - n0, Strip<V>::columns_at_once());
-      Strip<V> strip;
+    for (int n0 = 0; n0 < q.gates(); n0 += S::columns_at_once()) {
+      const int columns = min(q.gates() - n0, S::columns_at_once());
+      S strip;
       strip.add_product([&](int m) { return x_rows + min(m, images - 1) * q.steps * q.in; },
                         [](int k) { return k; }, weights.kernel + n0, q.gates(), columns, q.in);
       if (s > 0)
@@ -106,8 +106,8 @@ __global__ void __launch_bounds__(Strip<V>::kMaxThreads, 1) recurrence_kernel(
 
 // The same backward: a block takes some rows of the batch from the last step to the first. It turns
 // the gates into dz, sums dz for db, and hands dh and dc on to the step before.
-template <int V>
-__global__ void __launch_bounds__(Strip<V>::kMaxThreads, 1) backward_recurrence_kernel(
+template <class S>
+__global__ void __launch_bounds__(S::kMaxThreads, 1) backward_recurrence_kernel(
     Sequence q,
     const real* __restrict__ u_t,  // [directions][4u][u]: U transposed
     const real* __restrict__ dy,   // [batch][directions u], or [batch][T][directions u]
@@ -117,8 +117,8 @@ __global__ void __launch_bounds__(Strip<V>::kMaxThreads, 1) backward_recurrence_
     real* __restrict__ dh,        // [directions][batch][u]
     real* __restrict__ dc,        // [directions][batch][u]: dc_{t+1} * f_{t+1}
     real* __restrict__ dz_sum) {  // [directions][batch][4u]: Σ_t dz_t
-  const int d = blockIdx.y, b0 = blockIdx.x * Strip<V>::kRows, u = q.units;
-  const int images = min(q.batch - b0, Strip<V>::kRows);
+  const int d = blockIdx.y, b0 = blockIdx.x * S::kRows, u = q.units;
+  const int images = min(q.batch - b0, S::kRows);
   real* dh_rows = dh + (static_cast<long>(d) * q.batch + b0) * u;
   real* dc_rows = dc + (static_cast<long>(d) * q.batch + b0) * u;
   real* dz_sum_rows = dz_sum + (static_cast<long>(d) * q.batch + b0) * q.gates();
@@ -154,9 +154,9 @@ __global__ void __launch_bounds__(Strip<V>::kMaxThreads, 1) backward_recurrence_
     }
     __syncthreads();
     if (s > 0)
-      for (int k0 = 0; k0 < u; k0 += Strip<V>::columns_at_once()) {
-        const int columns = min(u - k0, Strip<V>::columns_at_once());
-        Strip<V> strip;
+      for (int k0 = 0; k0 < u; k0 += S::columns_at_once()) {
+        const int columns = min(u - k0, S::columns_at_once());
+        S strip;
         strip.add_product([&](int m) { return z_rows + min(m, images - 1) * q.z_stride; },
                           [](int n) { return n; }, u_t + static_cast<long>(d) * q.gates() * u + k0,
                           u, columns, q.gates());
@@ -284,7 +284,7 @@ class Lstm : public Layer {
     q_.batch = batch;
     with_width(q_.gates(), [&](auto width) {
       constexpr int V = width();
-      launch(recurrence_kernel<V>, {tiles(batch, Strip<V>::kRows), q_.directions},
+      launch(recurrence_kernel<Strip<V>>, {tiles(batch, Strip<V>::kRows), q_.directions},
              Strip<V>::block(q_.gates()), q_, weights(0), weights(1), x, z_.data(), c_.data(),
              h_.data());
     });
@@ -299,7 +299,7 @@ class Lstm : public Layer {
                 u_t_.data() + static_cast<long>(d) * q_.gates() * q_.units);
     with_width(q_.units, [&](auto width) {
       constexpr int V = width();
-      launch(backward_recurrence_kernel<V>, {tiles(batch, Strip<V>::kRows), q_.directions},
+      launch(backward_recurrence_kernel<Strip<V>>, {tiles(batch, Strip<V>::kRows), q_.directions},
              Strip<V>::block(q_.units), q_, u_t_.data(), dy, options_.return_sequence, z_.data(),
              c_.data(), dh_.data(), dc_.data(), dz_sum_.data());
     });

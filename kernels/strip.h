@@ -22,9 +22,8 @@ class Strip : public Tile<V> {
 /// On a GPU a thread computes all rows of one column; where there are fewer columns than threads,
 /// threadIdx.y divides the sum over k. The numbers of a go through shared memory, the four of a k side
 /// by side, so that one instruction loads them; those of b come through the caches, in which all
-/// blocks find the same b. V is the CPU's.
-template <int V>
-class Strip {
+/// blocks find the same b.
+class WideStrip {
  public:
   static constexpr int kRows = 4;
   static constexpr int kMaxThreads = 512;
@@ -83,6 +82,10 @@ class Strip {
   }
   real sum_[kRows]{};
 };
+
+/// V is the CPU's.
+template <int V>
+using Strip = WideStrip;
 
 #endif
 
