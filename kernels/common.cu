@@ -119,8 +119,8 @@ void BiasGradient::run(const real* y, real* dy, long rows, real* dbias) {
 
 #if defined TARGET_GPU
 
-// What this was compiled for counts, not only the GPU: whether its driver can load it, and, since code
-// for 7.5 lacks the instructions on any, whether it has those for TF32. Every kernel knows; one is asked.
+// What this was compiled for counts, not only the GPU: whether the driver can load it, and whether it
+// has the instructions for TF32, which code for 7.5 lacks on any GPU. Every kernel knows; one is asked.
 static cudaError_t compiled_code(cudaFuncAttributes* code) {
   return cudaFuncGetAttributes(code, sum_rows_kernel<false>);
 }

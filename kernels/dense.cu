@@ -17,7 +17,7 @@
 namespace plainnet::TARGET {
 namespace {
 
-// A matrix product c = a b, with a bias and a ReLU for y = relu(x kernel + bias), without for
+// A matrix product c = a b: with a bias and a ReLU it is y = relu(x kernel + bias), without these
 // dx = dz kernelᵀ or dxᵀ = kernel dzᵀ. Neighbouring blocks share what they read of the larger factor.
 template <int V>
 __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) product_kernel(

@@ -198,7 +198,7 @@ class DepthwiseConv2d : public Layer {
            partial_.data());
     sum_rows(partial_.data(), splits, taps * channels_, taps * channels_, kernel().gradient);
     if (!dx) return;
-    // The kernel is padded as an image would be for a window of one row with kPixels - 1 zeros before it.
+    // The kernel is padded as an image is for a window of one row, with kPixels - 1 zeros before it.
     const Axis kernel_rows{rows_.kernel, rows_.kernel, 1, 1, 0};
     const Axis kernel_columns{columns_.kernel, columns_.kernel, 2 * kPixels - 1, 1, kPixels - 1};
     pad(kernel().value, kernel_rows, kernel_columns, channels_, 1, padded_kernel_.data());

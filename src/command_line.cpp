@@ -151,7 +151,8 @@ int run_program(const std::string& name, const std::function<int()>& run) {
   };
   try {
     const int status = run();
-    if (std::fflush(stdout) != 0 || std::ferror(stdout)) throw Error("standard output cannot be written");
+    if (std::fflush(stdout) != 0 || std::ferror(stdout))
+      throw Error("standard output cannot be written");
     return status;
   } catch (const UsageError& error) {
     say(error.what());

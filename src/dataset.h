@@ -23,10 +23,10 @@ struct Dataset {
 std::string fingerprint(const Dataset& dataset);
 
 /// Reads the four IDX files train-images-idx3-ubyte, train-labels-idx1-ubyte,
-/// t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte from `directory` (idx.cpp describes the
-/// format). Throws Error, naming the file, what was expected and what
-/// was found, when one is missing, is not IDX, is cut short or too long, when images and labels
-/// disagree in number, training and test images in size, or when a label is 10 or more.
+/// t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte from `directory` (idx.cpp describes the format).
+/// Throws Error, naming the file, what was expected and what was found, when one is missing, is not
+/// IDX, is cut short or too long, when images and labels disagree in number, training and test images
+/// in size, or when a label is 10 or more.
 Dataset read_idx_directory(const std::string& directory);
 
 /// Whether `directory` holds any of the four files, plain or packed (.gz), so that there is

@@ -14,6 +14,8 @@ class InterruptGuard {
     action.sa_handler = [](int) { flag() = 1; };
     action.sa_flags = SA_RESETHAND | SA_RESTART;
     for (int i = 0; i < 3; ++i) sigaction(kSignals[i], &action, &before_[i]);
+    struct sigaction& hang_up = before_[2];
+    if (hang_up.sa_handler == SIG_IGN) sigaction(SIGHUP, &hang_up, nullptr);  // nohup means it
   }
   ~InterruptGuard() {
     for (int i = 0; i < 3; ++i) sigaction(kSignals[i], &before_[i], nullptr);

@@ -52,7 +52,7 @@ std::vector<EpochRecord> parse_log(const std::string& log, const std::string& na
 
 void CsvFile::open(const std::string& path, const std::string& header, bool go_on) {
   path_ = path;
-  if (!path.empty()) file_.open(path, go_on ? std::ios::app : std::ios::out);
+  if (!path.empty()) file_.open(path, go_on ? std::ios::app | std::ios::ate : std::ios::out);
   if (!go_on || file_.tellp() <= 0) line(header);
 }
 

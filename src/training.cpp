@@ -94,8 +94,6 @@ Run::Run(const Options& options) : options_(options) {
   if (options_.epochs < done())
     throw UsageError(text("--epochs: expected at least ", done(),
                           ", which are done already, found ", options_.epochs));
-  if (!options_.save.empty() && !fs::is_directory(fs::absolute(options_.save).parent_path()))
-    throw Error(text("--save ", options_.save, ": expected a path in a folder that there is"));
   target_ = choose_target(options_.device);
   if (options_.threads > 0) set_thread_count(options_.threads);
   if (!target_.note.empty()) std::printf("%s\n", target_.note.c_str());
@@ -171,6 +169,8 @@ void Run::save_checkpoint() {
 void Run::start_files() {
   if (options_.resume.empty()) prepare_folder(options_.out);
   lock_.take(options_.out);
+  if (!options_.save.empty() && !fs::is_directory(fs::absolute(options_.save).parent_path()))
+    throw Error(text("--save ", options_.save, ": expected a path in a folder that there is"));
   log_.open(options_.log, kLogHeader);
   for (const EpochRecord& record : run_.epochs) log_.line(log_line(record));
   step_log_.open(options_.step_log, "step,loss", !options_.resume.empty());

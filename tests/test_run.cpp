@@ -227,6 +227,18 @@ TEST("run: options that contradict the checkpoint are refused by name") {
   CHECK_ERROR(test::train({"--resume", folder}), checkpoint, "cut short");
 }
 
+TEST("run: goes on in its --step-log, on the device that it was on") {
+  const std::string steps = in_scratch("steps.csv");
+  test::train(small_run("run", {"--epochs", "1", "--step-log", steps}));
+  test::train({"--resume", in_scratch("run"), "--epochs", "2", "--step-log", steps});
+  const std::string log = read_file(steps);
+  CHECK(log.starts_with("step,loss\n1,") && contains(log, "\n14,"), log);
+  CHECK_EQUAL(std::count(log.begin(), log.end(), '\n'), 1 + 14);
+  CHECK_EQUAL(read_checkpoint(in_scratch("run/checkpoint.safetensors")).notes.at("device"), "cpu");
+  const std::string bad = in_scratch("none/weights");
+  CHECK_ERROR(test::train(small_run("other", {"--epochs", "1", "--save", bad})), "--save", bad);
+}
+
 TEST("run: fewer epochs than are done are refused") {
   test::train(small_run("run", {"--epochs", "2"}));
   CHECK_ERROR(test::train({"--resume", in_scratch("run"), "--epochs", "1"}), "--epochs", "2");
