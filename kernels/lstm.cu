@@ -79,7 +79,8 @@ __global__ void __launch_bounds__(S::kMaxThreads, 1) recurrence_kernel(
                         [](int k) { return k; }, weights.kernel + n0, q.gates(), columns, q.in);
       if (s > 0)
         strip.add_product([&](int m) { return h_before + min(m, images - 1) * q.h_stride; },
-                          [](int k) { return k; }, weights.recurrent_kernel + n0, q.gates(), columns, u);
+                          [](int k) { return k; }, weights.recurrent_kernel + n0, q.gates(), columns,
+                          u);
       strip.store(images, columns, [&](int m, int n, Vector sum, int count) {
         store(z_rows + m * q.z_stride + n0 + n, sum + load(weights.bias + n0 + n), count);
       });

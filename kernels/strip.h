@@ -83,7 +83,7 @@ class WideStrip {
   real sum_[kRows]{};
 };
 
-/// V is the CPU's.
+/// Whatever the width: V is for the CPU's.
 template <int V>
 using Strip = WideStrip;
 
