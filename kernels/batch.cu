@@ -2,7 +2,7 @@
 // epoch, and scales their pixels from 0 ... 255 to 0 ... 1. The data set, the order and the number of
 // the step lie on the device, so that steps follow each other without the host.
 
-#include "batch.h"
+#include "kernels/batch.h"
 
 namespace plainnet::TARGET {
 namespace {

@@ -31,7 +31,7 @@
 #include <utility>
 #include <vector>
 
-#include "../src/error.h"
+#include "base/error.h"
 
 #if !defined TARGET_GPU && !defined TARGET_EMULATED && !defined TARGET_CPU
 #define TARGET_CPU
@@ -97,11 +97,11 @@ std::string tf32_problem();
 }  // namespace plainnet
 
 #if defined TARGET_GPU
-#include "target_gpu.h"
+#include "kernels/targets/gpu.h"
 #elif defined TARGET_CPU
-#include "target_cpu.h"
+#include "kernels/targets/cpu.h"
 #else
-#include "target_emulated.h"
+#include "kernels/targets/emulated.h"
 #endif
 
 namespace plainnet::TARGET {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "device.h"
-#include "parameter.h"
+#include "kernels/device.h"
+#include "kernels/description.h"
 
 namespace plainnet::TARGET {
 

@@ -11,8 +11,8 @@
 // overwrites dx. (The models here pool within conv2d, which takes less time; this is for other
 // windows, and for what is no convolution.)
 
-#include "vector.h"
-#include "window.h"
+#include "kernels/fast/vector.h"
+#include "kernels/window.h"
 
 namespace plainnet::TARGET {
 namespace {

@@ -2,7 +2,7 @@
 
 // Sums over the threads of a block.
 
-#include "device.h"
+#include "kernels/device.h"
 
 namespace plainnet::TARGET {
 

@@ -7,11 +7,11 @@
 //
 // Shapes: z, p, dz [batch][classes], label [batch]. What it writes, it overwrites.
 
-#include "softmax_cross_entropy.h"
+#include "kernels/softmax_cross_entropy.h"
 
 #include <cmath>
 
-#include "reduce.h"
+#include "kernels/reduce.h"
 
 namespace plainnet::TARGET {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "device.h"
+#include "kernels/device.h"
 
 namespace plainnet::TARGET {
 

@@ -23,7 +23,7 @@
 //
 // All parameters of a network lie in one buffer, so an update is one kernel.
 
-#include "update_rules.h"
+#include "kernels/update_rules.h"
 
 #include <cmath>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "../src/update_rule.h"
-#include "device.h"
+#include "kernels/update_rule.h"
+#include "kernels/device.h"
 
 namespace plainnet::TARGET {
 

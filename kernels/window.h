@@ -2,7 +2,7 @@
 
 // The geometry of a window that slides over an image: convolutions and pooling share it.
 
-#include "layer.h"
+#include "kernels/layer.h"
 
 namespace plainnet::TARGET {
 

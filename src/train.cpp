@@ -3,9 +3,9 @@
 
 #include <cstdio>
 
-#include "command_line.h"
-#include "options.h"
-#include "training.h"
+#include "base/command_line.h"
+#include "run/options.h"
+#include "run/run.h"
 
 int main(int argc, char** argv) {
   using namespace plainnet;

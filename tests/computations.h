@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "values.h"
+#include "tests/values.h"
 
 namespace plainnet {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "../kernels/layer.h"
-#include "values.h"
+#include "kernels/layer.h"
+#include "tests/values.h"
 
 namespace plainnet::TARGET {
 

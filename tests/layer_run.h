@@ -4,9 +4,9 @@
 
 #include <limits>
 
-#include "../kernels/layer.h"
-#include "target_test.h"
-#include "values.h"
+#include "kernels/layer.h"
+#include "tests/target_test.h"
+#include "tests/values.h"
 
 namespace plainnet::TARGET {
 

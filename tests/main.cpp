@@ -11,7 +11,7 @@
 
 #include <unistd.h>
 
-#include "test.h"
+#include "tests/test.h"
 
 namespace plainnet::test {
 

@@ -1,11 +1,11 @@
-#include "reference.h"
+#include "tests/reference.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
-#include "../src/error.h"
+#include "base/error.h"
 
 namespace plainnet::test {
 

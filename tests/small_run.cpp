@@ -1,4 +1,4 @@
-#include "small_run.h"
+#include "tests/small_run.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -6,13 +6,13 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "../kernels/random.h"
-#include "../src/files.h"
-#include "../src/numbers.h"
-#include "../src/options.h"
-#include "../src/png.h"
-#include "../src/prediction.h"
-#include "../src/training.h"
+#include "base/random.h"
+#include "base/files.h"
+#include "base/numbers.h"
+#include "run/options.h"
+#include "images/png.h"
+#include "run/prediction.h"
+#include "run/run.h"
 
 namespace plainnet::test {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "../src/image.h"
-#include "test.h"
+#include "images/image.h"
+#include "tests/test.h"
 
 namespace plainnet::test {
 

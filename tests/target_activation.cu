@@ -1,7 +1,7 @@
 // The exponential function and its kin against the standard library's, in double.
 
-#include "../kernels/activation.h"
-#include "target_test.h"
+#include "kernels/fast/activation.h"
+#include "tests/target_test.h"
 
 namespace plainnet::TARGET {
 namespace {

@@ -1,7 +1,7 @@
 // The images of a batch: which, in which order, and how bright.
 
-#include "../kernels/batch.h"
-#include "layer_run.h"
+#include "kernels/batch.h"
+#include "tests/layer_run.h"
 
 namespace plainnet::TARGET {
 namespace {

@@ -6,10 +6,10 @@
 
 #include <numeric>
 
-#include "../kernels/softmax_cross_entropy.h"
-#include "computations.h"
-#include "layer_cases.h"
-#include "layer_run.h"
+#include "kernels/softmax_cross_entropy.h"
+#include "tests/computations.h"
+#include "tests/layer_cases.h"
+#include "tests/layer_run.h"
 
 namespace plainnet::TARGET {
 namespace {

@@ -1,8 +1,8 @@
 // What every target must provide: memory, launches, barriers, sums, recordings.
 
-#include "../kernels/random.h"
-#include "../kernels/reduce.h"
-#include "target_test.h"
+#include "base/random.h"
+#include "kernels/reduce.h"
+#include "tests/target_test.h"
 
 namespace plainnet::TARGET {
 namespace {

@@ -1,8 +1,8 @@
 // What the emulated target adds to CUDA: it reports what CUDA leaves undefined. What all targets
 // have in common is in tests/target_device.cu.
 
-#include "../kernels/reduce.h"
-#include "target_test.h"
+#include "kernels/reduce.h"
+#include "tests/target_test.h"
 
 #if defined TARGET_EMULATED
 

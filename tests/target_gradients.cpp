@@ -2,10 +2,10 @@
 // of the input and of every parameter, is moved up and down by a step h, and what backward() says
 // is compared with the central difference of the loss. In double precision only.
 
-#include "../kernels/softmax_cross_entropy.h"
-#include "layer_cases.h"
-#include "layer_run.h"
-#include "thread_count.h"
+#include "kernels/softmax_cross_entropy.h"
+#include "tests/layer_cases.h"
+#include "tests/layer_run.h"
+#include "tests/thread_count.h"
 
 namespace plainnet::TARGET {
 namespace {

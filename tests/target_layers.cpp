@@ -1,7 +1,7 @@
 // What layers do at the edges: shapes that do not fit, ties, numbers that are not numbers.
 
-#include "../src/network.h"
-#include "layer_run.h"
+#include "network/network.h"
+#include "tests/layer_run.h"
 
 namespace plainnet::TARGET {
 namespace {

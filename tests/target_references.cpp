@@ -1,8 +1,8 @@
 // The layers and the loss against PyTorch's values in float64.
 
-#include "../kernels/softmax_cross_entropy.h"
-#include "layer_run.h"
-#include "reference.h"
+#include "kernels/softmax_cross_entropy.h"
+#include "tests/layer_run.h"
+#include "tests/reference.h"
 
 namespace plainnet::TARGET {
 namespace {

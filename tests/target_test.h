@@ -4,8 +4,8 @@
 
 #include <string_view>
 
-#include "../kernels/device.h"
-#include "test.h"
+#include "kernels/device.h"
+#include "tests/test.h"
 
 #define STRING_(x) #x
 #define STRING(x) STRING_(x)

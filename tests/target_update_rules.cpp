@@ -1,8 +1,8 @@
 // The update rules against PyTorch's optimisers.
 
-#include "../kernels/update_rules.h"
-#include "reference.h"
-#include "target_test.h"
+#include "kernels/update_rules.h"
+#include "tests/reference.h"
+#include "tests/target_test.h"
 
 namespace plainnet::TARGET {
 namespace {

@@ -9,10 +9,10 @@
 #include <limits>
 #include <set>
 
-#include "../src/dataset.h"
-#include "../src/files.h"
-#include "../src/numbers.h"
-#include "test.h"
+#include "images/dataset.h"
+#include "base/files.h"
+#include "base/numbers.h"
+#include "tests/test.h"
 
 namespace plainnet {
 namespace fs = std::filesystem;

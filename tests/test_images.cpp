@@ -2,12 +2,12 @@
 #include <fstream>
 #include <numeric>
 
-#include "../kernels/random.h"
-#include "../src/digit_image.h"
-#include "../src/files.h"
-#include "../src/image.h"
-#include "../src/png.h"
-#include "small_run.h"
+#include "base/random.h"
+#include "images/own_digit.h"
+#include "base/files.h"
+#include "images/image.h"
+#include "images/png.h"
+#include "tests/small_run.h"
 
 namespace plainnet {
 

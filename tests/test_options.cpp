@@ -2,8 +2,8 @@
 
 #include <sstream>
 
-#include "../src/options.h"
-#include "test.h"
+#include "run/options.h"
+#include "tests/test.h"
 
 namespace plainnet {
 namespace {

@@ -1,12 +1,12 @@
 // What ./predict prints.
 
-#include "../src/command_line.h"
-#include "../src/files.h"
-#include "../src/numbers.h"
-#include "../src/image.h"
-#include "../src/record.h"
-#include "../src/safetensors.h"
-#include "small_run.h"
+#include "base/command_line.h"
+#include "base/files.h"
+#include "base/numbers.h"
+#include "images/image.h"
+#include "training/record.h"
+#include "files/safetensors.h"
+#include "tests/small_run.h"
 
 namespace plainnet {
 namespace {

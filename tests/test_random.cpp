@@ -2,9 +2,9 @@
 
 #include <set>
 
-#include "../kernels/random.h"
-#include "../src/initializers.h"
-#include "test.h"
+#include "base/random.h"
+#include "training/initializers.h"
+#include "tests/test.h"
 
 namespace plainnet {
 namespace {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "reference.h"
-#include "test.h"
+#include "tests/reference.h"
+#include "tests/test.h"
 
 namespace plainnet {
 namespace {

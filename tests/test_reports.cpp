@@ -1,9 +1,9 @@
 #include <cmath>
 #include <limits>
 
-#include "../src/pictures.h"
-#include "../src/svg.h"
-#include "test.h"
+#include "files/pictures.h"
+#include "files/curves.h"
+#include "tests/test.h"
 
 namespace plainnet {
 

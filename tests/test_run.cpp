@@ -5,15 +5,15 @@
 #include <fstream>
 #include <thread>
 
-#include "../src/checkpoint.h"
-#include "../src/files.h"
-#include "../src/numbers.h"
-#include "../src/options.h"
-#include "../src/png.h"
-#include "../src/progress.h"
-#include "../src/targets.h"
-#include "../src/training.h"
-#include "small_run.h"
+#include "files/checkpoint.h"
+#include "base/files.h"
+#include "base/numbers.h"
+#include "run/options.h"
+#include "images/png.h"
+#include "run/progress.h"
+#include "training/targets.h"
+#include "run/run.h"
+#include "tests/small_run.h"
 
 namespace plainnet {
 namespace {

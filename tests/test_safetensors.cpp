@@ -6,10 +6,10 @@
 #include <fstream>
 #include <limits>
 
-#include "../kernels/random.h"
-#include "../src/files.h"
-#include "../src/safetensors.h"
-#include "small_run.h"
+#include "base/random.h"
+#include "base/files.h"
+#include "files/safetensors.h"
+#include "tests/small_run.h"
 
 namespace plainnet {
 

@@ -2,8 +2,8 @@
 
 #include <cstdio>
 
-#include "computations.h"
-#include "trainers.h"
+#include "tests/computations.h"
+#include "tests/trainers.h"
 
 namespace plainnet {
 namespace {

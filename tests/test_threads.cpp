@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <thread>
 
-#include "test.h"
-#include "thread_count.h"
+#include "tests/test.h"
+#include "tests/thread_count.h"
 
 namespace plainnet {
 namespace {

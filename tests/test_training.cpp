@@ -2,9 +2,9 @@
 
 #include <map>
 
-#include "../src/training.h"
-#include "thread_count.h"
-#include "trainers.h"
+#include "run/run.h"
+#include "tests/thread_count.h"
+#include "tests/trainers.h"
 
 namespace plainnet {
 namespace {

@@ -1,7 +1,7 @@
 // The work that the benchmark counts, against numbers counted by hand.
 
-#include "bench/bench.h"
-#include "test.h"
+#include "tests/bench/bench.h"
+#include "tests/test.h"
 
 namespace plainnet::bench {
 namespace {

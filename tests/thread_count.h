@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../kernels/threads.h"
+#include "base/threads.h"
 
 namespace plainnet::test {
 

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "../src/dataset.h"
-#include "../src/targets.h"
-#include "values.h"
+#include "images/dataset.h"
+#include "training/targets.h"
+#include "tests/values.h"
 
 namespace plainnet {
 namespace cpu_double {

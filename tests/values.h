@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "../kernels/random.h"
-#include "test.h"
+#include "base/random.h"
+#include "tests/test.h"
 
 namespace plainnet::test {
 

@@ -11,7 +11,7 @@
 // A time is the median of repetitions: the mean would count every interrupt of the operating
 // system, the minimum is a lucky run that training never sees.
 
-#include "bench.h"
+#include "tests/bench/bench.h"
 
 #include <algorithm>
 #include <array>
@@ -20,13 +20,13 @@
 #include <cstdio>
 #include <memory>
 
-#include "../../kernels/threads.h"
-#include "../../src/command_line.h"
-#include "../../src/error.h"
-#include "../../src/numbers.h"
-#include "../../src/record.h"
-#include "../../src/targets.h"
-#include "../../src/training.h"
+#include "base/threads.h"
+#include "base/command_line.h"
+#include "base/error.h"
+#include "base/numbers.h"
+#include "training/record.h"
+#include "training/targets.h"
+#include "run/run.h"
 
 namespace plainnet::bench {
 namespace {

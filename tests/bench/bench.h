@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "../../kernels/parameter.h"
-#include "../values.h"
+#include "kernels/description.h"
+#include "tests/values.h"
 
 namespace plainnet {
 namespace bench {

@@ -4,9 +4,9 @@
 // bytes to and from memory. Measured, because no datasheet knows the clock that all cores keep
 // while all their vector units work, or how much of a virtual machine's memory bus is one's own.
 
-#include "../../kernels/vector.h"
-#include "bench.h"
-#include "stopwatch.h"
+#include "kernels/fast/vector.h"
+#include "tests/bench/bench.h"
+#include "tests/bench/stopwatch.h"
 #if defined TARGET_CPU
 #include <unistd.h>
 #endif

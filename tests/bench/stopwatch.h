@@ -7,7 +7,7 @@
 #include <chrono>
 #include <functional>
 
-#include "../../kernels/device.h"
+#include "kernels/device.h"
 
 namespace plainnet::TARGET {
 

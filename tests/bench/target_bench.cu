@@ -1,8 +1,8 @@
 // The layers of a network, run to be checked and run to be timed. Compiled once for each target.
 
-#include "../../src/models.h"
-#include "../layer_run.h"
-#include "ceilings.h"
+#include "network/models.h"
+#include "tests/layer_run.h"
+#include "tests/bench/ceilings.h"
 
 namespace plainnet::TARGET {
 namespace {

@@ -11,8 +11,8 @@
 // gradients, the parameters and theirs, once each. What a layer keeps for itself between its
 // kernels is not counted either.
 
-#include "../../src/error.h"
-#include "bench.h"
+#include "base/error.h"
+#include "tests/bench/bench.h"
 
 namespace plainnet::bench {
 namespace {

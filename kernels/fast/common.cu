@@ -1,0 +1,162 @@
+#include "kernels/fast/common.h"
+
+#include <cstdlib>
+
+#include "kernels/fast/vector.h"
+
+namespace plainnet::TARGET {
+namespace {
+
+// A block transposes a square of 32 x 32 through shared memory, so that it reads and writes whole
+// rows. The 33rd column keeps the numbers of a column in different memory banks.
+constexpr int kSquare = 32;
+
+__global__ void transpose_kernel(const real* __restrict__ in,  // [count][rows][columns]
+                                 int rows, int columns,
+                                 real* __restrict__ out) {  // [count][columns][rows]
+  __shared__ real square[kSquare][kSquare + 1];
+  const int r0 = blockIdx.y * kSquare, c0 = blockIdx.x * kSquare;
+  const int height = min(rows - r0, kSquare), width = min(columns - c0, kSquare);
+  const long size = static_cast<long>(rows) * columns;
+  const real* from = in + blockIdx.z * size;
+  real* to = out + (gridDim.z - 1 - blockIdx.z) * size;
+
+  for (int r = threadIdx.y; r < height; r += blockDim.y)
+    for (int c = threadIdx.x; c < width; c += blockDim.x)
+      square[r][c] = from[static_cast<long>(r0 + r) * columns + c0 + c];
+  __syncthreads();
+  for (int c = threadIdx.y; c < width; c += blockDim.y)
+    for (int r = threadIdx.x; r < height; r += blockDim.x)
+      to[static_cast<long>(c0 + c) * rows + r0 + r] = square[r][c];
+}
+
+// A block writes one row (b, h) of the padded image.
+__global__ void pad_kernel(const real* __restrict__ x,  // [batch][height][width][channels]
+                           Axis rows, Axis columns, int channels, int padded_width,
+                           real* __restrict__ out) {  // [batch][padded height][padded width][channels]
+  const int h = blockIdx.y - rows.before;
+  const long x_row = (static_cast<long>(blockIdx.x) * rows.input + h) * columns.input * channels;
+  const long out_row =
+      (static_cast<long>(blockIdx.x) * gridDim.y + blockIdx.y) * padded_width * channels;
+  for (int w = threadIdx.y; w < padded_width; w += blockDim.y) {
+    const int x_w = w - columns.before;
+    const bool inside = h >= 0 && h < rows.input && x_w >= 0 && x_w < columns.input;
+    for (int c = threadIdx.x; c < channels; c += blockDim.x)
+      out[out_row + w * channels + c] = inside ? x[x_row + x_w * channels + c] : real(0);
+  }
+}
+
+// A block sums some rows of up to 128 columns, to one row of `out`: each row of its threads sums
+// every eighth row, and the first one their sums. With kRelu the rows are those of dy, which it turns
+// into dz.
+constexpr int kColumnsPerSum = 128;
+constexpr Dim3 kSumThreads = threads(32, 8);
+
+template <bool kRelu>
+__global__ void sum_rows_kernel(const real* __restrict__ y,  // [rows][columns], or null
+                                std::conditional_t<kRelu, real*, const real*> matrix,  // like y
+                                long rows, int columns, long stride, long rows_per_block,
+                                real* __restrict__ out) {  // [tiles of rows][columns]
+  __shared__ real sum[kSumThreads.y][kColumnsPerSum];
+  const long begin = blockIdx.x * rows_per_block;
+  const long end = min(begin + rows_per_block, rows);
+  const int c0 = blockIdx.y * kColumnsPerSum, width = min(columns - c0, kColumnsPerSum);
+
+  for (int c = threadIdx.x * kVectorLanes; c < width; c += blockDim.x * kVectorLanes) {
+    Vector total{};
+    for (long r = begin + threadIdx.y; r < end; r += blockDim.y) {
+      const long at = r * stride + c0 + c;
+      Vector v = load(matrix + at);
+      if constexpr (kRelu) {
+        v = load(y + at) <= 0 ? Vector{} : v;
+        store(matrix + at, v, width - c);
+      }
+      total += v;
+    }
+    store(sum[threadIdx.y] + c, total, width - c);
+  }
+  __syncthreads();
+  if (threadIdx.y == 0)
+    for (int c = threadIdx.x; c < width; c += blockDim.x) {
+      real total = 0;
+      for (int i = 0; i < kSumThreads.y; ++i) total += sum[i][c];
+      out[static_cast<long>(blockIdx.x) * columns + c0 + c] = total;
+    }
+}
+
+}  // namespace
+
+void sum_rows(const real* matrix, int rows, int columns, long stride, real* out) {
+  launch(sum_rows_kernel<false>, {1, tiles(columns, kColumnsPerSum)}, kSumThreads, nullptr, matrix,
+         rows, columns, stride, rows, out);
+}
+
+void transpose(const real* in, int count, int rows, int columns, real* out) {
+  launch(transpose_kernel, {tiles(columns, kSquare), tiles(rows, kSquare), count}, threads(32, 8),
+         in, rows, columns, out);
+}
+
+void pad(const real* x, Axis rows, Axis columns, int channels, int batch, real* out) {
+  launch(pad_kernel, {batch, padded(rows).input}, threads(32, 4), x, rows, columns, channels,
+         padded(columns).input, out);
+}
+
+constexpr int kRowsPerSum = 256;
+
+BiasGradient::BiasGradient(long max_rows, int columns)
+    : columns_(columns), partial_(static_cast<size_t>(tiles(max_rows, kRowsPerSum)) * columns) {}
+
+void BiasGradient::run(const real* y, real* dy, long rows, real* dbias) {
+  const Grid grid(tiles(rows, kRowsPerSum), tiles(columns_, kColumnsPerSum));
+  if (y)
+    launch(sum_rows_kernel<true>, grid, kSumThreads, y, dy, rows, columns_, columns_, kRowsPerSum,
+           partial_.data());
+  else
+    launch(sum_rows_kernel<false>, grid, kSumThreads, y, dy, rows, columns_, columns_, kRowsPerSum,
+           partial_.data());
+  sum_rows(partial_.data(), grid.size.x, columns_, columns_, dbias);
+}
+
+#if defined TARGET_GPU
+
+// What this was compiled for counts, not only the GPU: whether the driver can load it, and whether it
+// has the instructions for TF32, which code for 7.5 lacks on any GPU. Every kernel knows; one is asked.
+static cudaError_t compiled_code(cudaFuncAttributes* code) {
+  return cudaFuncGetAttributes(code, sum_rows_kernel<false>);
+}
+
+std::string device_problem() {
+  // All kernels load at the start: one that loads at its first launch would do so in a recording.
+  setenv("CUDA_MODULE_LOADING", "EAGER", 0);
+  int count = 0;
+  cudaError_t status = cudaGetDeviceCount(&count);
+  cudaFuncAttributes code;
+  if (status == cudaSuccess && count > 0) status = compiled_code(&code);
+  cudaGetLastError();  // forgets it: it is told here
+  if (status != cudaSuccess) return cudaGetErrorString(status);
+  return count > 0 ? "" : "no GPU found";
+}
+
+std::string tf32_problem() {
+  cudaFuncAttributes code;
+  check(compiled_code(&code), "cudaFuncGetAttributes");
+  if (code.ptxVersion >= 80) return "";
+  return text("expected code for compute capability 8.0 or later, found ", code.ptxVersion / 10, ".",
+              code.ptxVersion % 10, "; make clean && make on a machine with such a GPU");
+}
+
+#else
+
+std::string device_problem() { return ""; }
+
+std::string tf32_problem() {
+#if defined TARGET_CPU
+  return "expected a GPU with tensor cores, found the CPU";
+#else
+  return "";
+#endif
+}
+
+#endif
+
+}  // namespace plainnet::TARGET

@@ -1,0 +1,92 @@
+#pragma once
+
+// A tile (tile.h) of few rows and many columns, for a recurrence: a block that owns few rows of the
+// batch computes them step by step and waits for no other block. It is used as a tile is.
+
+#include "kernels/fast/tile.h"
+
+namespace plainnet::TARGET {
+
+#if defined TARGET_CPU
+
+/// On a CPU any tile will do.
+template <int V>
+class Strip : public Tile<V> {
+ public:
+  static constexpr Dim3 block(int /*columns*/) { return threads(1); }
+  __device__ static int columns_at_once() { return Tile<V>::kColumns; }
+};
+
+#else
+
+/// On a GPU a thread computes all rows of one column; where there are fewer columns than threads,
+/// threadIdx.y divides the sum over k. The numbers of a go through shared memory, the four of a k side
+/// by side, so that one instruction loads them; those of b come through the caches, in which all
+/// blocks find the same b.
+class WideStrip {
+ public:
+  static constexpr int kRows = 4;
+  static constexpr int kMaxThreads = 512;
+
+  /// The block for a product with that many columns: a multiple of 32 threads along x.
+  static Dim3 block(int columns) {
+    const int x = columns < kMaxThreads ? (columns + 31) / 32 * 32 : kMaxThreads;
+    return threads(x, kMaxThreads / x);
+  }
+  __device__ static int columns_at_once() { return blockDim.x; }
+
+  /// sum[m][n] += Σ_{k < depth} row(m)[at(k)] * b[k * b_stride + n]
+  template <class Row, class At>
+  __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns, int depth) {
+    Four* a = a_slice();
+    const int all = blockDim.x * blockDim.y, n = threadIdx.x;
+    for (int k0 = 0; k0 < depth; k0 += kSlice) {
+      const int size = min(depth - k0, kSlice), part = (size + blockDim.y - 1) / blockDim.y;
+      __syncthreads();  // the slice before this one has been used
+      for (int i = threadIdx.y * blockDim.x + threadIdx.x; i < kSlice * kRows; i += all) {
+        const int m = i / kSlice, k = i % kSlice;
+        if (k < size) a[k].of[m] = row(m)[at(k0 + k)];
+      }
+      __syncthreads();
+      if (n >= columns) continue;
+      const int begin = threadIdx.y * part, end = min(begin + part, size);
+#pragma unroll 8
+      for (int k = begin; k < end; ++k) {
+        const real b_kn = b[static_cast<long>(k0 + k) * b_stride + n];
+        const Four a_k = a[k];
+        for (int m = 0; m < kRows; ++m) sum_[m] += a_k.of[m] * b_kn;
+      }
+    }
+  }
+
+  /// As a tile's; all threads must call it.
+  template <class F>
+  __device__ void store(int rows, int columns, const F& f) const {
+    __shared__ real part[kRows][kMaxThreads];
+    for (int m = 0; m < kRows; ++m) part[m][threadIdx.y * blockDim.x + threadIdx.x] = sum_[m];
+    __syncthreads();
+    for (int m = threadIdx.y; m < kRows && m < rows; m += blockDim.y) {
+      if (static_cast<int>(threadIdx.x) >= columns) break;
+      real sum = 0;
+      for (int y = 0; y < static_cast<int>(blockDim.y); ++y)
+        sum += part[m][y * blockDim.x + threadIdx.x];
+      f(m, static_cast<int>(threadIdx.x), sum, 1);
+    }
+  }
+
+ private:
+  static constexpr int kSlice = 128;
+  __device__ static Four* a_slice() {  // the same for all products
+    __shared__ Four slice[kSlice];
+    return slice;
+  }
+  real sum_[kRows]{};
+};
+
+/// Whatever the width: V is for the CPU's.
+template <int V>
+using Strip = WideStrip;
+
+#endif
+
+}  // namespace plainnet::TARGET

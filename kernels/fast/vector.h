@@ -1,0 +1,81 @@
+#pragma once
+
+// What one instruction of one thread computes: on a CPU a vector of 16, 8 or 4 numbers, on a GPU
+// one number (there, the neighbouring threads are the vector). Kernels that go channel by channel
+// use it.
+
+#include "kernels/device.h"
+
+namespace plainnet::TARGET {
+
+#if defined TARGET_CPU
+
+#if defined __AVX512F__
+constexpr int kVectorBytes = 64;
+#elif defined __AVX__
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+constexpr int kVectorLanes = kVectorBytes / sizeof(real);
+
+typedef real Vector __attribute__((vector_size(kVectorBytes)));
+typedef real UnalignedVector
+    __attribute__((vector_size(kVectorBytes), aligned(sizeof(real)), may_alias));
+
+// A vector may begin in a row of one thread and end in one that another thread is writing: those lanes
+// are not used, and a race detector need not know of them.
+#if defined __SANITIZE_THREAD__
+#define UNWATCHED inline __attribute__((noinline, no_sanitize("thread")))
+#else
+#define UNWATCHED __forceinline__
+#endif
+
+/// The vector that begins at p. It may reach beyond the end of an array: see kReadableBeyond.
+UNWATCHED Vector load(const real* p) { return *reinterpret_cast<const UnalignedVector*>(p); }
+
+// The first n of the lanes of a vector, or all if n is larger.
+template <class T, class Lanes>
+__forceinline__ void store_lanes(T* p, const Lanes v, int n) {
+  if (n >= kVectorLanes) {
+    __builtin_memcpy(p, &v, sizeof v);
+    return;
+  }
+  const Lanes copy = v;  // in memory, where its lanes can be told apart
+  const T* lanes = reinterpret_cast<const T*>(&copy);
+  // Half of the lanes at once, if so many: 24 channels are a vector and a half.
+  constexpr int kHalf = kVectorLanes / 2;
+  const int copied = n >= kHalf ? kHalf : 0;
+  if (copied > 0) __builtin_memcpy(p, lanes, sizeof(T) * kHalf);
+  for (int i = copied; i < n; ++i) p[i] = lanes[i];
+}
+
+/// Writes the first n numbers of a vector, or all if n is larger.
+__forceinline__ void store(real* p, Vector v, int n) { store_lanes(p, v, n); }
+
+/// The same as bytes: the numbers must be whole, from 0 to 255.
+__forceinline__ void store_bytes(unsigned char* p, Vector v, int n) {
+  typedef unsigned char Bytes __attribute__((vector_size(kVectorLanes)));
+  using Integers = decltype(v < v);  // of the same width; there is no instruction from real to byte
+  store_lanes(p, __builtin_convertvector(__builtin_convertvector(v, Integers), Bytes), n);
+}
+
+#else
+
+using Vector = real;
+constexpr int kVectorLanes = 1;
+__device__ __forceinline__ Vector load(const real* p) { return *p; }
+__device__ __forceinline__ void store(real* p, Vector v, int) { *p = v; }
+__device__ __forceinline__ void store_bytes(unsigned char* p, Vector v, int) {
+  *p = static_cast<unsigned char>(v);
+}
+
+#endif
+
+/// x in every lane.
+__device__ __forceinline__ Vector broadcast(real x) { return Vector{} + x; }
+
+/// max(v, 0), and v where v is not a number.
+__device__ __forceinline__ Vector relu(Vector v) { return v < 0 ? Vector{} : v; }
+
+}  // namespace plainnet::TARGET

@@ -1,0 +1,63 @@
+#pragma once
+
+// The cpu target: a grid is a parallel loop over its blocks, a block is one thread. threadIdx and
+// blockDim are constants, so a loop with a stride of blockDim.x is a plain loop over neighbouring
+// elements, which the compiler vectorises; the barrier is nothing, and shared memory is an array on
+// the stack, that is, in the first-level cache.
+
+#include "kernels/targets/host.h"
+#include "base/threads.h"
+
+#define __global__
+#define __device__
+#define __host__
+#define __shared__
+#define __forceinline__ inline __attribute__((always_inline))
+#define __launch_bounds__(...)
+
+namespace plainnet::TARGET {
+
+constexpr Dim3 threadIdx{0, 0, 0};
+constexpr Dim3 blockDim{1, 1, 1};
+using std::max;
+using std::min;
+constexpr int warpSize = 1;
+inline thread_local constinit Dim3 blockIdx{};
+inline thread_local constinit Dim3 gridDim{};
+
+constexpr Dim3 threads(int, int = 1) { return {1, 1, 1}; }
+
+inline void __syncthreads() {}
+template <class T>
+T __shfl_down_sync(unsigned, T value, int) {
+  return value;
+}
+
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), Grid grid, Dim3, Arguments... arguments) {
+  const Dim3 size = grid.size;
+  parallel_for(size.x * size.y * size.z, [&](int begin, int end) {
+    gridDim = size;
+    blockIdx = {begin % size.x, begin / size.x % size.y, begin / (size.x * size.y)};
+    for (int i = begin; i < end; ++i) {
+      kernel(static_cast<Parameters>(arguments)...);
+      if (++blockIdx.x < size.x) continue;
+      blockIdx.x = 0;
+      if (++blockIdx.y < size.y) continue;
+      blockIdx.y = 0;
+      ++blockIdx.z;
+    }
+  });
+}
+
+/// Zeroed memory, on a cache line of its own. A vector that begins inside it may end up to
+/// kReadableBeyond bytes after it: reading there is harmless, and what is read is not used.
+constexpr size_t kReadableBeyond = 256;
+inline void* allocate(size_t bytes) { return allocate_pages(bytes + kReadableBeyond); }
+inline void release(void* memory) { release_pages(memory); }
+
+inline std::string device_name() {
+  return text(processor_name(), ", ", thread_count(), thread_count() == 1 ? " thread" : " threads");
+}
+
+}  // namespace plainnet::TARGET

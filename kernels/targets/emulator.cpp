@@ -1,0 +1,177 @@
+#include "kernels/targets/emulator.h"
+
+#include <array>
+#include <atomic>
+#include <barrier>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace plainnet::emulator {
+namespace {
+
+// Thrown inside a kernel's thread, after the barriers were found to disagree, to leave the kernel.
+struct Abandon {};
+
+// Where a thread that left the kernel waits for the others.
+constexpr Place kEnd{};
+
+std::string describe(Place place) {
+  return place == kEnd ? "left the kernel" : "waits at __syncthreads() in " + place.name();
+}
+
+struct WarpWithBarrier : Warp {
+  explicit WarpWithBarrier(int lanes) : Warp{lanes, {}}, barrier(lanes) {}
+  std::barrier<> barrier;
+};
+
+// The threads of the running block. All of them meet at `barrier`: at each __syncthreads() and at
+// the end of the kernel. The last one to arrive compares the places.
+class Block {
+ public:
+  explicit Block(int size) : places_(size), barrier_(size, Compare{this}) {
+    for (int first = 0; first < size; first += kWarpSize)
+      warps_.push_back(std::make_unique<WarpWithBarrier>(std::min(kWarpSize, size - first)));
+  }
+
+  void meet(int thread, Place place) {
+    places_[thread] = place;
+    barrier_.arrive_and_wait();
+    if (!problem_.empty()) throw Abandon{};
+  }
+
+  void exchange(int thread, const Passed& values,
+                const std::function<void(int, const Warp&)>& read) {
+    WarpWithBarrier& warp = *warps_[thread / kWarpSize];
+    const int lane = thread % kWarpSize;
+    warp.passed[lane] = values;
+    warp.barrier.arrive_and_wait();
+    read(lane, warp);
+    warp.barrier.arrive_and_wait();
+  }
+
+  int size() const { return static_cast<int>(places_.size()); }
+  const std::string& problem() const { return problem_; }
+
+ private:
+  struct Compare {
+    Block* block;
+    void operator()() noexcept { block->compare_places(); }
+  };
+
+  void compare_places() {
+    for (size_t i = 1; i < places_.size(); ++i) {
+      if (places_[i] == places_[0]) continue;
+      problem_ = text("thread 0 ", describe(places_[0]), ", thread ", i, " ", describe(places_[i]));
+      return;
+    }
+  }
+
+  std::vector<Place> places_;  // [thread]
+  std::string problem_;
+  std::barrier<Compare> barrier_;
+  std::vector<std::unique_ptr<WarpWithBarrier>> warps_;
+};
+
+// The threads are started when a launch first needs them, and wait for the next launch after it.
+class Threads {
+ public:
+  ~Threads() {
+    stop_ = true;
+    announce();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  void run(Grid grid, Dim3 block_size, const std::function<void()>& kernel) {
+    const Dim3 g = grid.size;
+    if (g.x < 1 || g.y < 1 || g.z < 1 || g.y > 65535 || g.z > 65535)
+      throw Error(text(grid.where.name(), ": launch: expected a grid of 1 or more by 1 to 65535 by 1 ",
+                       "to 65535 blocks, found ", g.x, " x ", g.y, " x ", g.z));
+    const int size = block_size.x * block_size.y * block_size.z;
+    if (size < 1 || size > 1024)
+      throw Error(text(grid.where.name(), ": launch: expected a block of 1 to 1024 threads, found ",
+                       size));
+    Block block(size);
+    block_ = &block;
+    grid_ = grid.size;
+    block_size_ = block_size;
+    kernel_ = &kernel;
+    const unsigned launch = launch_;
+    while (static_cast<int>(threads_.size()) < size)
+      threads_.emplace_back([this, index = static_cast<int>(threads_.size()), launch] {
+        work(index, launch);
+      });
+    running_ = static_cast<int>(threads_.size());
+    announce();
+    for (int n; (n = running_.load()) > 0;) running_.wait(n);
+    if (!block.problem().empty())
+      throw Error(text(grid.where.name(), ": launch: the threads of a block parted at a barrier: ",
+                       block.problem(),
+                       " (every thread of a block must reach the same __syncthreads())"));
+  }
+
+  Block& block() { return *block_; }
+
+ private:
+  void announce() {
+    ++launch_;
+    launch_.notify_all();
+  }
+
+  void work(int index, unsigned seen) {
+    for (;; ++seen) {
+      launch_.wait(seen);
+      if (stop_) return;
+      if (index < block_->size()) run_blocks(index);
+      if (--running_ == 0) running_.notify_all();
+    }
+  }
+
+  void run_blocks(int index) {
+    blockDim = block_size_;
+    gridDim = grid_;
+    threadIdx = {index % blockDim.x, index / blockDim.x % blockDim.y,
+                 index / (blockDim.x * blockDim.y)};
+    try {
+      for (int z = 0; z < grid_.z; ++z)
+        for (int y = 0; y < grid_.y; ++y)
+          for (int x = 0; x < grid_.x; ++x) {
+            blockIdx = {x, y, z};
+            (*kernel_)();
+            block_->meet(index, kEnd);
+          }
+    } catch (const Abandon&) {
+    }
+  }
+
+  std::vector<std::thread> threads_;
+  std::atomic<unsigned> launch_ = 0;  // counts the launches announced so far
+  std::atomic<int> running_ = 0;
+  std::atomic<bool> stop_ = false;
+  Block* block_ = nullptr;
+  Dim3 grid_, block_size_;
+  const std::function<void()>* kernel_ = nullptr;
+};
+
+Threads& threads() {
+  static Threads all;
+  return all;
+}
+
+int own_index() {
+  return threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
+}
+
+}  // namespace
+
+void run(Grid grid, Dim3 block, const std::function<void()>& kernel) {
+  threads().run(grid, block, kernel);
+}
+
+void barrier(Place where) { threads().block().meet(own_index(), where); }
+
+void exchange(const Passed& values, const std::function<void(int, const Warp&)>& read) {
+  threads().block().exchange(own_index(), values, read);
+}
+
+}  // namespace plainnet::emulator

@@ -1,0 +1,168 @@
+#include "base/command_line.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <new>
+
+#include "base/error.h"
+#include "base/numbers.h"
+
+namespace plainnet {
+namespace {
+
+[[noreturn]] void refuse(const std::string& name, const std::string& expected,
+                         const std::string& found) {
+  throw UsageError(text(name, ": expected ", expected, ", found ", found.empty() ? "''" : found));
+}
+
+template <class T>
+Value in_range(T* variable, T low, T high, const char* kind) {
+  const auto set = [=](const std::string& name, const std::string& value) {
+    T number{};
+    if (!read_number(value, &number) || !(number >= low && number <= high))
+      refuse(name, text(kind, " from ", low, " to ", high), value);
+    *variable = number;
+  };
+  return {set, [=] { return exact_text(*variable); }};
+}
+
+std::string join(const std::vector<std::string>& words) {
+  std::string all;
+  for (size_t i = 0; i < words.size(); ++i)
+    all += text(i == 0 ? "" : i + 1 < words.size() ? ", " : " or ", words[i]);
+  return all;
+}
+
+// The least number of letters to insert, delete or change to make b of a (Levenshtein, 1966).
+size_t distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t change = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+const Option& find_option(const std::vector<OptionGroup>& groups, const std::string& name) {
+  const Option* nearest = nullptr;
+  for (const OptionGroup& group : groups)
+    for (const Option& option : group.options) {
+      if (option.name == name) return option;
+      if (!nearest || distance(name, option.name) < distance(name, nearest->name))
+        nearest = &option;
+    }
+  const bool near = distance(name, nearest->name) < name.size() / 2;
+  throw UsageError(text("unknown option ", name,
+                        near ? ": did you mean " + nearest->name + "?" : "",
+                        " (--help lists them all)"));
+}
+
+}  // namespace
+
+Value whole_number(int* variable, int low, int high) {
+  return in_range(variable, low, high, "a whole number");
+}
+
+Value whole_number(uint64_t* variable, uint64_t low, uint64_t high) {
+  return in_range(variable, low, high, "a whole number");
+}
+
+Value number(double* variable, double low, double high) {
+  return in_range(variable, low, high, "a number");
+}
+
+Value on_off(bool* variable) {
+  const auto set = [=](const std::string& name, const std::string& value) {
+    if (value != "on" && value != "off") refuse(name, "on or off", value);
+    *variable = value == "on";
+  };
+  return {set, [=] { return *variable ? "on" : "off"; }};
+}
+
+Value choice(std::string* variable, const std::vector<std::string>& allowed) {
+  const auto set = [=](const std::string& name, const std::string& value) {
+    if (std::find(allowed.begin(), allowed.end(), value) == allowed.end())
+      refuse(name, join(allowed), value);
+    *variable = value;
+  };
+  return {set, [=] { return *variable; }};
+}
+
+Value path(std::string* variable) {
+  const auto set = [=](const std::string& name, const std::string& value) {
+    if (value.empty()) refuse(name, "a path", value);
+    *variable = value;
+  };
+  return {set, [=] { return *variable; }};
+}
+
+std::set<std::string> parse_command_line(int argc, const char* const* argv,
+                                         const std::vector<OptionGroup>& groups,
+                                         std::vector<std::string>* arguments) {
+  std::set<std::string> given;
+  for (int i = 1; i < argc; ++i) {
+    std::string name = argv[i];
+    if (name == "-h") name = "--help";
+    if (!name.starts_with('-')) {
+      arguments->push_back(name);
+      continue;
+    }
+    const size_t equals = name.find('=');
+    const Option& option = find_option(groups, name.substr(0, equals));
+    std::string value = "on";
+    if (equals != std::string::npos) {
+      value = name.substr(equals + 1);
+      if (option.value_name.empty()) refuse(option.name, "no value", value);
+    } else if (!option.value_name.empty()) {
+      if (++i == argc) throw UsageError(text(option.name, ": expected a value, found none"));
+      value = argv[i];
+      if (value.starts_with("--")) refuse(option.name, "a value", value);
+    }
+    option.value.set(option.name, value);
+    given.insert(option.name);
+  }
+  return given;
+}
+
+std::string describe(const std::vector<OptionGroup>& groups) {
+  std::string all;
+  for (const OptionGroup& group : groups) {
+    all += group.title + "\n";
+    for (const Option& option : group.options) {
+      std::string left = text("  ", option.name, " ", option.value_name);
+      left.resize(std::max<size_t>(left.size() + 1, 24), ' ');
+      all += left + option.help + "\n";
+    }
+  }
+  return all;
+}
+
+int run_program(const std::string& name, const std::function<int()>& run) {
+  const auto say = [&](const char* problem) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "%s: %s\n", name.c_str(), problem);
+  };
+  try {
+    const int status = run();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout))
+      throw Error("standard output cannot be written");
+    return status;
+  } catch (const UsageError& error) {
+    say(error.what());
+    return 2;
+  } catch (const std::bad_alloc&) {
+    say("not enough memory: a smaller --batch or --limit takes less");
+  } catch (const std::exception& error) {
+    say(error.what());
+  }
+  return 1;
+}
+
+}  // namespace plainnet

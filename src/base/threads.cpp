@@ -1,0 +1,168 @@
+#include "base/threads.h"
+
+#include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <new>
+#include <thread>
+#include <vector>
+
+namespace plainnet {
+namespace {
+
+void pause_briefly() {
+#if defined __x86_64__
+  __builtin_ia32_pause();
+#endif
+}
+
+// Late in training many gradients fade below 1e-38, where single precision has only a few digits
+// left, and a processor may take a hundred cycles for such a number. This thread takes it for zero.
+void flush_denormals() {
+#if defined __x86_64__
+  constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x40;
+  __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | kFlushToZero | kDenormalsAreZero);
+#endif
+}
+
+// Worker threads that wait for jobs. Each has its share of a job, the same images in every layer,
+// say, so that it finds in its cache what it wrote there; it does its share in ranges, and then
+// helps the others with theirs. A training step is some twenty jobs of less than a millisecond, so
+// a worker that has nothing to do looks for the next job for a while before it goes to sleep.
+class Workers {
+ public:
+  explicit Workers(int count) : shares_(count) {
+    flush_denormals();  // the thread that asks for workers works, too
+    for (int i = 1; i < count; ++i) workers_.emplace_back([this, i] { work(i); });
+  }
+
+  ~Workers() {
+    stop_ = true;
+    announce();
+    for (std::thread& worker : workers_) worker.join();
+  }
+
+  int count() const { return static_cast<int>(workers_.size()) + 1; }
+
+  void run(int n, void (*call)(const void*, int, int), const void* body) {
+    if (workers_.empty() || n == 1) return call(body, 0, n);
+    call_ = call;
+    body_ = body;
+    range_ = std::max(1, n / (16 * count()));
+    for (int i = 0; i < count(); ++i) {
+      shares_[i].next = static_cast<int>(1L * n * i / count());
+      shares_[i].end = static_cast<int>(1L * n * (i + 1) / count());
+    }
+    busy_ = static_cast<int>(workers_.size());
+    announce();
+    take_ranges(0);
+    while (busy_.load(std::memory_order_acquire) > 0) pause_briefly();
+  }
+
+ private:
+  struct alignas(64) Share {  // a cache line each
+    std::atomic<int> next;
+    int end;
+  };
+
+  void announce() {
+    job_.fetch_add(1, std::memory_order_release);
+    job_.notify_all();
+  }
+
+  void work(int self) {
+    flush_denormals();
+    for (unsigned seen = 0;;) {
+      for (int i = 0; i < 20000 && job_.load(std::memory_order_acquire) == seen; ++i)
+        pause_briefly();
+      job_.wait(seen, std::memory_order_acquire);
+      ++seen;
+      if (stop_) return;
+      take_ranges(self);
+      busy_.fetch_sub(1, std::memory_order_release);
+    }
+  }
+
+  void take_ranges(int self) {
+    for (int i = 0; i < count(); ++i) {
+      Share& share = shares_[(self + i) % count()];
+      for (;;) {
+        const int begin = share.next.fetch_add(range_, std::memory_order_relaxed);
+        if (begin >= share.end) break;
+        call_(body_, begin, std::min(begin + range_, share.end));
+      }
+    }
+  }
+
+  std::vector<std::thread> workers_;
+  std::atomic<unsigned> job_ = 0;  // counts the jobs announced so far
+  std::vector<Share> shares_;
+  std::atomic<int> busy_ = 0;
+  std::atomic<bool> stop_ = false;
+  void (*call_)(const void*, int, int) = nullptr;
+  const void* body_ = nullptr;
+  int range_ = 1;
+};
+
+int processors() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return std::max(1, CPU_COUNT(&set));
+}
+
+std::unique_ptr<Workers>& workers() {
+  static std::unique_ptr<Workers> all = std::make_unique<Workers>(processors());
+  return all;
+}
+
+constexpr size_t kLine = 64, kSmallPage = 4096, kLargePage = size_t{2} << 20;
+
+}  // namespace
+
+int thread_count() { return workers()->count(); }
+
+void set_thread_count(int count) {
+  workers().reset();
+  workers() = std::make_unique<Workers>(count);
+}
+
+void detail::run_in_parallel(int n, void (*call)(const void*, int, int), const void* body) {
+  if (n > 0) workers()->run(n, call, body);
+}
+
+void* allocate_pages(size_t bytes) {
+  static std::atomic<size_t> allocations = 0;
+  const size_t offset = kLine + allocations++ * 5 * kLine % kSmallPage;
+  const size_t page = bytes < kLargePage / 8 ? kSmallPage : kLargePage;
+  const size_t whole = (offset + bytes + page - 1) / page * page;
+  char* memory = static_cast<char*>(std::aligned_alloc(page, whole));
+  if (!memory) throw std::bad_alloc();
+  if (page == kLargePage) madvise(memory, whole, MADV_HUGEPAGE);
+  std::memset(memory, 0, whole);
+  memory += offset;
+  std::memcpy(memory - sizeof offset, &offset, sizeof offset);  // for release_pages
+  return memory;
+}
+
+void release_pages(void* memory) {
+  if (!memory) return;
+  size_t offset;
+  std::memcpy(&offset, static_cast<char*>(memory) - sizeof offset, sizeof offset);
+  std::free(static_cast<char*>(memory) - offset);
+}
+
+std::string processor_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  return "unknown processor";
+}
+
+}  // namespace plainnet

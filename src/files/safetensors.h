@@ -1,0 +1,30 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "training/tensor.h"
+
+namespace plainnet {
+
+/// What a safetensors file holds (https://github.com/huggingface/safetensors, "Format"): an 8-byte
+/// length, a JSON header, the bytes of the tensors.
+struct TensorFile {
+  std::vector<Tensor> tensors;
+  std::map<std::string, std::string> metadata;
+
+  /// The tensor of that name, or null.
+  const Tensor* find(const std::string& name) const;
+};
+
+/// Reads `path`. Tensors of type F32 are taken as they are; F64, F16 and BF16 are converted. Throws
+/// Error, naming the file, what was expected and what was found, when it cannot be read, is cut
+/// short, or its header is not what the format says.
+TensorFile read_safetensors(const std::string& path);
+
+/// Writes `path` as write_file_atomically() does, and throws as it does. Each name must occur once, and
+/// each tensor have as many values as its shape says.
+void write_safetensors(const std::string& path, const TensorFile& file);
+
+}  // namespace plainnet

@@ -1,0 +1,113 @@
+// Reads a dataset from four IDX files, the format in which MNIST is published.
+//
+// An IDX file is two zero bytes, a byte for the type of its elements (8: unsigned byte), a byte for
+// the number of dimensions, the dimensions, each a 32-bit integer with the high byte first, and
+// then the elements, the last dimension running fastest.
+
+#include <climits>
+#include <filesystem>
+
+#include "images/dataset.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "base/numbers.h"
+
+namespace plainnet {
+namespace fs = std::filesystem;
+namespace {
+
+const char* const kFileNames[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                                  "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
+
+struct IdxFile {
+  std::vector<uint32_t> shape;
+  std::vector<uint8_t> elements;
+};
+
+bool is_there(const std::string& path) {
+  std::error_code ignored;  // a folder that cannot be searched has nothing for us
+  return fs::exists(path, ignored);
+}
+
+IdxFile read_idx(const std::string& path, uint32_t dimensions) {
+  const std::string packed = path + ".gz";
+  if (!is_there(path) && is_there(packed))
+    throw Error(
+        text(path, ": expected an IDX file, found only its packed form: run gunzip ", packed));
+  const std::string bytes = read_file(path);
+  const uint64_t size = bytes.size(), header_size = 4 + 4 * dimensions;
+  if (size < header_size)
+    throw Error(text(path, ": expected an IDX header of ", header_size, " bytes, found a file of ",
+                     size, " bytes"));
+  const uint32_t magic = big_endian(bytes, 0), expected_magic = 0x00000800 | dimensions;
+  if (magic != expected_magic)
+    throw Error(path + format(": expected the magic number 0x%08x (unsigned bytes, %u dimension%s), "
+                              "found 0x%08x",
+                              expected_magic, dimensions, dimensions == 1 ? "" : "s", magic));
+
+  IdxFile idx;
+  uint64_t elements = 1;
+  for (uint32_t d = 0; d < dimensions; ++d) {
+    // These limits keep the product of three dimensions within 64 bits.
+    const uint32_t limit = d == 0 ? INT_MAX : 4096;
+    const uint32_t extent = big_endian(bytes, 4 + 4 * d);
+    if (extent < 1 || extent > limit)
+      throw Error(text(path, ": expected dimension ", d + 1, " of ", dimensions, " to be 1 to ",
+                       limit, ", found ", extent));
+    idx.shape.push_back(extent);
+    elements *= extent;
+  }
+  if (size != header_size + elements)
+    throw Error(text(path, ": expected ", header_size + elements,
+                     " bytes, as its header says, found ", size, " bytes"));
+  const auto* const first = reinterpret_cast<const uint8_t*>(bytes.data()) + header_size;
+  idx.elements.assign(first, first + elements);
+  return idx;
+}
+
+Images read_images(const std::string& image_path, const std::string& label_path) {
+  IdxFile images = read_idx(image_path, 3);
+  IdxFile labels = read_idx(label_path, 1);
+  if (labels.shape[0] != images.shape[0])
+    throw Error(text(label_path, ": expected ", images.shape[0], " labels, one for each of ",
+                     image_path, ", found ", labels.shape[0]));
+  for (size_t i = 0; i < labels.elements.size(); ++i)
+    if (labels.elements[i] >= 10)
+      throw Error(text(label_path, ": expected labels below 10, found ", labels.elements[i],
+                       " at index ", i));
+  return {.count = static_cast<int>(images.shape[0]),
+          .height = static_cast<int>(images.shape[1]),
+          .width = static_cast<int>(images.shape[2]),
+          .pixels = std::move(images.elements),
+          .labels = std::move(labels.elements)};
+}
+
+}  // namespace
+
+Dataset read_idx_directory(const std::string& directory) {
+  const fs::path folder = directory;
+  Dataset dataset;
+  dataset.source = directory;
+  // The dot makes "data/mnist" and "data/mnist/" alike: both become ".../data/mnist/".
+  dataset.name = fs::absolute(folder / ".").lexically_normal().parent_path().filename().string();
+  if (dataset.name == "mnist") dataset.name = "MNIST";
+
+  dataset.train = read_images(folder / kFileNames[0], folder / kFileNames[1]);
+  dataset.test = read_images(folder / kFileNames[2], folder / kFileNames[3]);
+  const Images &train = dataset.train, &test = dataset.test;
+  if (test.height != train.height || test.width != train.width)
+    throw Error(text((folder / kFileNames[2]).string(), ": expected images of ", train.height, "x",
+                     train.width, " like the training images, found ", test.height, "x",
+                     test.width));
+  return dataset;
+}
+
+bool has_idx_files(const std::string& directory) {
+  for (const char* name : kFileNames) {
+    const std::string path = fs::path(directory) / name;
+    if (is_there(path) || is_there(path + ".gz")) return true;
+  }
+  return false;
+}
+
+}  // namespace plainnet

@@ -1,0 +1,268 @@
+// A network and its data on one target. Compiled once for each.
+
+#include <numeric>
+#include <set>
+
+#include "kernels/batch.h"
+#include "kernels/softmax_cross_entropy.h"
+#include "kernels/update_rules.h"
+#include "network/models.h"
+#include "training/targets.h"
+
+namespace plainnet::TARGET {
+namespace {
+
+constexpr int kClasses = 10;
+
+// A part of a data set: its images, in which order to take them, and the scores of its batches.
+struct Part {
+  Part(const Images& images, int batch)
+      : count(images.count),
+        device{Buffer<uint8_t>(images.pixels), Buffer<uint8_t>(images.labels)},
+        order(images.count),
+        scores(tiles(images.count, batch)) {}
+
+  int count;
+  DeviceImages device;
+  Buffer<int> order;                   // [count]
+  VisibleBuffer<BatchScore> scores;    // [batches]
+};
+
+class TargetTrainer : public Trainer {
+ public:
+  TargetTrainer(const TrainerOptions& options, const Dataset& dataset)
+      : options_(options),
+        pixels_(dataset.train.height * dataset.train.width),
+        network_({dataset.train.height, dataset.train.width, 1}, options.batch,
+                 model_layers(options.model)),
+        momenta_(options.rule.has_momenta() ? network_.weights().size() : 0),
+        squares_(options.rule.has_squares() ? network_.weights().size() : 0),
+        labels_(options.batch),
+        update_steps_(tiles(dataset.train.count, options.batch)),
+        step_(1),
+        train_(dataset.train, options.batch),
+        test_(dataset.test, options.batch),
+        train_step_(recordings(train_.count, [&](int batch) { train_step(batch); })),
+        test_step_(recordings(test_.count, [&](int batch) { test_step(batch); })) {
+    network_.initialize(options.seed);
+    std::vector<int> in_order(test_.count);
+    std::iota(in_order.begin(), in_order.end(), 0);
+    test_.order.upload(in_order);
+  }
+
+  std::vector<LayerSummary> summary() const override {
+    std::vector<LayerSummary> layers;
+    for (const Network::Node& node : network_.nodes()) {
+      const Shape s = node.output;
+      const std::string shape = s.height * s.width == 1
+                                    ? text("[", s.channels, "]")
+                                    : text("[", s.height, "][", s.width, "][", s.channels, "]");
+      long parameters = 0;
+      for (const Parameter& parameter : node.layer->parameters) parameters += parameter.size();
+      layers.push_back({node.name, node.layer->type(), shape, parameters});
+    }
+    return layers;
+  }
+
+  std::vector<Tensor> weights() const override { return tensors(network_.weights(), ""); }
+  void set_weights(const std::vector<Tensor>& tensors, const std::string& source) override {
+    set({{"", &network_.weights()}}, tensors, source);
+  }
+
+  std::vector<Tensor> state() override {
+    std::vector<Tensor> all;
+    for (const auto& [prefix, buffer] : state_buffers())
+      for (Tensor& tensor : tensors(*buffer, prefix)) all.push_back(std::move(tensor));
+    return all;
+  }
+  void set_state(const std::vector<Tensor>& tensors, long updates,
+                 const std::string& source) override {
+    set(state_buffers(), tensors, source);
+    updates_ = updates;
+  }
+
+  std::vector<StepScore> train(const std::vector<int>& order,
+                               const std::vector<double>& learning_rates, int first,
+                               const Progress& progress) override {
+    train_.order.upload(order);
+    update_steps_.upload(update_steps(options_.rule, learning_rates, updates_ - first));
+    const std::vector<StepScore> scores = run(train_, train_step_, first, progress);
+    updates_ += static_cast<long>(scores.size()) - first;
+    return scores;
+  }
+
+  Score evaluate() override {
+    const auto scores = run(test_, test_step_, 0, [](auto&, int) { return true; });
+    return mean_score(scores, options_.batch, test_.count);
+  }
+
+  std::vector<float> predict() override {
+    Buffer<real> probabilities(options_.batch * kClasses);
+    std::vector<float> all;
+    for (int step = 0; step * options_.batch < test_.count; ++step) {
+      const int batch = std::min(options_.batch, test_.count - step * options_.batch);
+      step_.upload({step});
+      gather(test_, batch);
+      forward(batch);
+      softmax(network_.output(), batch, kClasses, probabilities.data());
+      const std::vector<real> some = probabilities.download(batch * kClasses);
+      all.insert(all.end(), some.begin(), some.end());
+    }
+    return all;
+  }
+
+ private:
+  // The launches of a full batch and of the last one, which may be smaller.
+  struct Recordings {
+    Recording full, last;
+  };
+
+  Recordings recordings(int count, const std::function<void(int)>& step) {
+    const int last = count - (tiles(count, options_.batch) - 1) * options_.batch;
+    return {Recording([=, this] { step(options_.batch); }), Recording([=] { step(last); })};
+  }
+
+  void forward(int batch) {
+    use_tf32 = options_.tf32;  // another trainer may have another
+    network_.forward(batch);
+  }
+
+  void gather(const Part& part, int batch) {
+    gather_batch(part.device, pixels_, part.order.data(), step_.data(), options_.batch, batch,
+                 network_.input(), labels_.data());
+  }
+
+  void train_step(int batch) {
+    gather(train_, batch);
+    forward(batch);
+    softmax_cross_entropy(network_.output(), labels_.data(), batch, kClasses,
+                          network_.output_gradient(), step_.data(), train_.scores.device());
+    network_.backward(batch);
+    update(options_.rule, network_.weights().data(), network_.gradients().data(), momenta_.data(),
+           squares_.data(), network_.weights().size(), update_steps_.data(), step_.data());
+    advance(step_.data());
+  }
+
+  void test_step(int batch) {
+    gather(test_, batch);
+    forward(batch);
+    softmax_cross_entropy(network_.output(), labels_.data(), batch, kClasses, nullptr,
+                          step_.data(), test_.scores.device());
+    advance(step_.data());
+  }
+
+  // Runs the steps of a part, at most kAhead of them before the device has caught up, and looks at
+  // the scores as they appear: the host waits for the device, never the device for the host.
+  std::vector<StepScore> run(Part& part, const Recordings& recordings, int first,
+                             const Progress& progress) {
+    constexpr int kAhead = 32;
+    const int steps = tiles(part.count, options_.batch);
+    step_.upload({first});
+    part.scores.fill({0, -1});
+    std::vector<StepScore> scores(steps);
+    int done = first;
+    const auto read = [&](int i) {
+      const BatchScore score = part.scores.read(i);
+      scores[i] = {static_cast<float>(score.loss), score.correct};
+      return score.correct >= 0;
+    };
+    const auto look = [&](int wanted) {  // until `wanted` steps are done
+      while (done < steps) {
+        if (read(done))
+          ++done;
+        else if (done >= wanted)
+          return;
+        else
+          check_launches();  // of a step that failed, no score would ever come
+      }
+    };
+    bool go_on = true;
+    int step = first;
+    for (; step < steps && go_on; ++step) {
+      (step + 1 < steps ? recordings.full : recordings.last).run();
+      look(step + 1 - kAhead);
+      go_on = progress(scores, done);
+    }
+    synchronize();
+    look(step);
+    for (int i = first; i < done; ++i) read(i);  // half a score may have been visible before
+    progress(scores, done);
+    scores.resize(done);
+    return scores;
+  }
+
+  // A buffer with a value for each weight, and what its tensors' names begin with.
+  struct Named {
+    std::string prefix;
+    Buffer<real>* buffer;
+  };
+
+  std::vector<Named> state_buffers() {
+    std::vector<Named> buffers;
+    if (options_.rule.has_momenta()) buffers.push_back({"momentum.", &momenta_});
+    if (options_.rule.has_squares()) buffers.push_back({"square.", &squares_});
+    return buffers;
+  }
+
+  std::vector<Tensor> tensors(const Buffer<real>& buffer, const std::string& prefix) const {
+    const std::vector<real> values = buffer.download();
+    std::vector<Tensor> tensors;
+    for (const Network::Slot& slot : network_.slots()) {
+      const auto begin = values.begin() + slot.offset;
+      tensors.push_back({prefix + slot.name, slot.shape, {begin, begin + product(slot.shape)}});
+    }
+    return tensors;
+  }
+
+  // Sets all the buffers or, if anything does not fit, none.
+  void set(const std::vector<Named>& buffers, const std::vector<Tensor>& tensors,
+           const std::string& source) {
+    std::vector<std::vector<real>> values;
+    std::set<std::string> names;
+    std::string problems;
+    for (const auto& [prefix, buffer] : buffers) {
+      values.emplace_back(buffer->size());
+      for (const Network::Slot& slot : network_.slots()) {
+        const Tensor expected{prefix + slot.name, slot.shape, {}};
+        const auto tensor = std::find_if(tensors.begin(), tensors.end(),
+                                         [&](const Tensor& t) { return t.name == expected.name; });
+        names.insert(expected.name);
+        if (tensor != tensors.end() && tensor->shape == expected.shape)
+          std::copy(tensor->values.begin(), tensor->values.end(),
+                    values.back().begin() + slot.offset);
+        else
+          problems += text("; ", expected.name, ": expected ", expected.shape_text(), ", found ",
+                           tensor == tensors.end() ? "none" : tensor->shape_text());
+      }
+    }
+    for (const Tensor& tensor : tensors)
+      if (!names.count(tensor.name))
+        problems += text("; ", tensor.name, ": expected none, found ", tensor.shape_text());
+    if (!problems.empty())
+      throw Error(text(source, ": its tensors are not those of ", options_.model, problems));
+    for (size_t i = 0; i < buffers.size(); ++i) buffers[i].buffer->upload(values[i]);
+  }
+
+  TrainerOptions options_;
+  int pixels_;
+  Network network_;
+  Buffer<real> momenta_, squares_;  // as weights(); of size 0 if the rule has none
+  Buffer<uint8_t> labels_;        // [batch]
+  Buffer<UpdateStep> update_steps_;  // [steps of an epoch]
+  long updates_ = 0;                 // so far, in all epochs
+  Buffer<int> step_;              // [1]: the step of the epoch that is running
+  Part train_, test_;
+  Recordings train_step_, test_step_;
+};
+
+}  // namespace
+
+Target target() {
+  return {device_problem, device_name,
+          [](const TrainerOptions& options, const Dataset& dataset) -> std::unique_ptr<Trainer> {
+            if (options.tf32 && !tf32_problem().empty()) throw Error("--tf32: " + tf32_problem());
+            return std::make_unique<TargetTrainer>(options, dataset);
+          }};
+}
+
+}  // namespace plainnet::TARGET

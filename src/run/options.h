@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+
+#include "training/schedule.h"
+#include "kernels/update_rule.h"
+
+namespace plainnet {
+
+/// What `./train` is told to do.
+struct Options {
+  bool help = false;
+  std::set<std::string> given;  // the names of the options on the command line, and "model"
+  std::string model;
+
+  std::string device = "auto";
+  int threads = 0;  // 0: as many as there are processors
+  bool tf32 = false;
+
+  std::string data = "data/mnist";  // "digits": built-in ones, also if not given and not there
+  int limit = 0, test_limit = 0;    // 0: all images
+  bool shuffle = true;
+
+  int epochs = 30;
+  int batch = 128;
+  std::string optimizer = "sgd";
+  double learning_rate = -1;  // below 0: what suits the optimizer
+  double momentum = 0.9;
+  bool nesterov = true;
+  double weight_decay = -1;  // below 0: what suits the optimizer
+  std::string schedule = "constant";
+  int step_epochs = 10;
+  double warm_up = 0;
+  uint64_t seed = 1;
+
+  std::string out;                        // the run folder; empty: runs/MODEL
+  std::string resume;                     // the run folder to go on with; empty: none
+  std::string init, save, log, step_log;  // files; empty: none
+
+  UpdateRule rule() const;
+  Schedule rate_schedule() const;
+};
+
+/// Reads the command line and, unless it resumes a run, sets what has no fixed default. Throws
+/// UsageError, in one line that names the option and what is allowed, also for a missing model or an
+/// option that has no meaning beside the others.
+Options parse_options(int argc, const char* const* argv);
+
+/// The options that shape a run, as texts by name: what a checkpoint keeps.
+std::map<std::string, std::string> shaping_options(const Options& options);
+
+/// Sets all options that are not given to those in `saved`. Throws UsageError, naming the option,
+/// where one is given that contradicts `saved`. Only --data may, and --epochs unless the schedule is
+/// the cosine.
+void take_over(Options& options, const std::map<std::string, std::string>& saved);
+
+/// What --help prints.
+std::string help_text();
+
+}  // namespace plainnet

@@ -1,0 +1,102 @@
+#include "run/report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/files.h"
+#include "base/numbers.h"
+#include "files/pictures.h"
+#include "images/png.h"
+#include "files/curves.h"
+
+namespace plainnet {
+
+void print_summary(const Options& options, const std::vector<LayerSummary>& layers,
+                   const Dataset& dataset, const std::string& device) {
+  const std::string rule(72, '-');
+  std::printf("Model: %s\n%s\n%-24s%-20s%-16s%12s\n%s\n", options.model.c_str(), rule.c_str(),
+              "Layer", "Type", "Output shape", "Parameters", rule.c_str());
+  long parameters = 0;
+  for (const LayerSummary& layer : layers) {
+    std::printf("%-24s%-20s%-16s%12s\n", layer.name.c_str(), layer.type.c_str(),
+                layer.output_shape.c_str(), grouped(layer.parameters).c_str());
+    parameters += layer.parameters;
+  }
+  std::printf("%s\n%-60s%12s\n\n", rule.c_str(), "Total", grouped(parameters).c_str());
+
+  const Images &train = dataset.train, &test = dataset.test;
+  std::printf("Data      %s: %s training and %s test images of %dx%d\n          (%s)\n",
+              dataset.name.c_str(), grouped(train.count).c_str(), grouped(test.count).c_str(),
+              train.height, train.width, dataset.source.c_str());
+  std::printf("Device    %s\n", device.c_str());
+  std::printf("Training  %d epochs, batches of %d, seed %llu, %s\n", options.epochs, options.batch,
+              static_cast<unsigned long long>(options.seed), options.optimizer.c_str());
+  std::printf("          learning rate %g, schedule %s\n", options.learning_rate,
+              options.schedule.c_str());
+  std::printf("Output    %s\n\n", options.out.c_str());
+}
+
+std::string epoch_label(int epoch, int epochs) {
+  return format("%*d/%d", static_cast<int>(std::to_string(epochs).size()), epoch, epochs);
+}
+
+void print_epoch_heading() {
+  std::printf("%-9s%11s%10s%12s%10s%11s%12s\n", "epoch", "train loss", "accuracy", "test loss",
+              "accuracy", "seconds", "images/s");
+}
+
+void print_epoch(const EpochRecord& record, int epochs, int images) {
+  std::printf("%-9s%11.4f%9.2f%%%12.4f%9.2f%%%11.2f%12s\n",
+              epoch_label(record.epoch, epochs).c_str(), record.train_loss,
+              100 * record.train_accuracy, record.test_loss, 100 * record.test_accuracy,
+              record.seconds, grouped(std::lround(images / record.seconds)).c_str());
+  std::fflush(stdout);
+}
+
+void write_pictures(const Options& options, const Dataset& dataset, Trainer& trainer) {
+  const Images& test = dataset.test;
+  const std::vector<float> probabilities = trainer.predict();
+  std::vector<int> guesses;
+  Confusion confusion{};
+  for (int i = 0; i < test.count; ++i) {
+    const auto row = probabilities.begin() + 10 * static_cast<long>(i);
+    guesses.push_back(static_cast<int>(std::max_element(row, row + 10) - row));
+    ++confusion[test.labels[i]][guesses[i]];
+  }
+  write_file_atomically(options.out + "/confusion.svg", confusion_svg(options.model, confusion));
+  write_file_atomically(options.out + "/mistakes.png", encode_png(mistakes_picture(test, guesses)));
+  if (trainer.summary()[0].type == "conv2d")
+    write_file_atomically(options.out + "/filters.png",
+                          encode_png(filters_picture(trainer.weights()[0])));
+}
+
+void print_closing(const Options& options, const Checkpoint& checkpoint) {
+  const EpochRecord& best = best_epoch(checkpoint.epochs);
+  double training = 0;
+  for (const EpochRecord& record : checkpoint.epochs) training += record.seconds;
+  std::printf("\nBest epoch: %d, with %.2f%% on the test set and a loss of %.4f there.\n",
+              best.epoch, 100 * best.test_accuracy, best.test_loss);
+  std::printf("Total time: %s, of which %s training.\n\nIn %s:\n",
+              clock_text(checkpoint.total_seconds).c_str(), clock_text(training).c_str(),
+              options.out.c_str());
+  const auto file = [&](const char* name, const std::string& content) {
+    if (std::filesystem::exists(options.out + "/" + name))
+      std::printf("  %-24s%s\n", name, content.c_str());
+  };
+  file("weights.safetensors", format("the weights after epoch %zu", checkpoint.epochs.size()));
+  file("best.safetensors", format("the weights after epoch %d", best.epoch));
+  file("checkpoint.safetensors", "all that --resume needs");
+  file("log.csv", "loss, accuracy and seconds of each epoch");
+  file("curves.svg", "the same as a picture");
+  file("confusion.svg", "which digits of the test set were taken for which");
+  file("mistakes.png", "the test images that were taken for another digit");
+  file("filters.png", "what the first layer looks for");
+  std::printf(
+      "\nNext: ./predict %s/weights.safetensors IMAGE reads a digit of yours,\n"
+      "      ./train --resume %s --epochs N goes on.\n",
+      options.out.c_str(), options.out.c_str());
+}
+
+}  // namespace plainnet

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+
+#include "files/checkpoint.h"
+#include "images/dataset.h"
+#include "run/options.h"
+#include "training/trainer.h"
+
+namespace plainnet {
+
+// What ./train prints, and the pictures that it leaves in the run folder.
+
+/// The layers, their shapes and parameters; the data; the device; the options.
+void print_summary(const Options& options, const std::vector<LayerSummary>& layers,
+                   const Dataset& dataset, const std::string& device);
+
+/// " 3/30", which stands at the left of an epoch's line and bar.
+std::string epoch_label(int epoch, int epochs);
+
+/// The heading of the lines of print_epoch().
+void print_epoch_heading();
+void print_epoch(const EpochRecord& record, int epochs, int images);
+
+/// confusion.svg, mistakes.png and, if the first layer is a convolution, filters.png, of the
+/// trainer's weights. Throws Error where a file cannot be written.
+void write_pictures(const Options& options, const Dataset& dataset, Trainer& trainer);
+
+/// The best epoch, the time, and what lies in the run folder.
+void print_closing(const Options& options, const Checkpoint& checkpoint);
+
+}  // namespace plainnet

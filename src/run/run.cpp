@@ -1,0 +1,263 @@
+#include "run/run.h"
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <numeric>
+
+#include "base/random.h"
+#include "base/threads.h"
+#include "files/checkpoint.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "run/interrupt.h"
+#include "base/numbers.h"
+#include "run/progress.h"
+#include "run/report.h"
+#include "files/curves.h"
+#include "training/targets.h"
+
+namespace plainnet {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// The streams of random numbers: the initial weights take 0, 1, 2, ..., one for each tensor.
+constexpr uint64_t kShuffleStream = uint64_t{1} << 40;
+
+const char* const kInTf32 = " in TF32";  // follows the device in a checkpoint
+
+double now() {  // in seconds
+  const auto since = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(since).count();
+}
+
+// Keeps the first `limit` images, all if it is 0, as `option` says.
+void keep_first(Images& images, int limit, const char* option, const std::string& source) {
+  if (limit > images.count)
+    throw Error(text(option, ": expected at most the ", images.count, " images of ", source,
+                     ", found ", limit));
+  if (limit > 0) images.count = limit;
+  images.labels.resize(images.count);
+  images.pixels.resize(static_cast<size_t>(images.count) * images.height * images.width);
+}
+
+// Makes the folder of a new run. A run that is there is moved away, never overwritten.
+void prepare_folder(const std::string& folder) {
+  const fs::path path = fs::path(folder + "/").parent_path();  // without slashes at its end
+  try {
+    if (fs::exists(path / "checkpoint.safetensors")) {
+      FolderLock lock;
+      lock.take(folder);
+      int number = 1;
+      while (fs::exists(text(path.string(), ".", number))) ++number;
+      const std::string other = text(path.string(), ".", number);
+      fs::rename(path, other);
+      std::printf("%s holds an earlier run, which is now in %s.\n", folder.c_str(), other.c_str());
+    }
+    fs::create_directories(path);
+  } catch (const fs::filesystem_error& error) {
+    throw Error(text("--out ", folder, ": cannot be made: ", error.code().message()));
+  }
+}
+
+class Run {
+ public:
+  explicit Run(const Options& options);
+  int train();
+
+ private:
+  void take_over_run();
+  void go_on_from(const std::map<std::string, std::string>& notes);
+  void start_files();
+  bool train_epoch(const InterruptGuard& guard);
+  void save_epoch();
+  void save_checkpoint();
+  void save_weights(const std::string& path);
+  int done() const { return static_cast<int>(run_.epochs.size()); }
+
+  double counted_ = now();  // up to then run_.total_seconds counts
+  Checkpoint run_;        // so far, but for weights and state
+  Options options_;
+  ChosenTarget target_;
+  Dataset dataset_;
+  std::unique_ptr<Trainer> trainer_;
+  int steps_ = 0;  // of an epoch
+  FolderLock lock_;
+  CsvFile log_, step_log_;
+};
+
+Run::Run(const Options& options) : options_(options) {
+  if (!options_.resume.empty()) take_over_run();
+  if (options_.epochs < done())
+    throw UsageError(text("--epochs: expected at least ", done(),
+                          ", which are done already, found ", options_.epochs));
+  target_ = choose_target(options_.device);
+  if (options_.threads > 0) set_thread_count(options_.threads);
+  if (!target_.note.empty()) std::printf("%s\n", target_.note.c_str());
+  const bool data_required = options_.given.count("--data") || !options_.resume.empty();
+  dataset_ = load_dataset(&options_.data, data_required, kDrawnTrain, kDrawnTest, options_.seed);
+  keep_first(dataset_.train, options_.limit, "--limit", dataset_.source);
+  keep_first(dataset_.test, options_.test_limit, "--test-limit", dataset_.source);
+  // What "all" came to, so that whoever resumes the run expects as many.
+  options_.limit = dataset_.train.count;
+  options_.test_limit = dataset_.test.count;
+  steps_ = (options_.limit + options_.batch - 1) / options_.batch;
+  trainer_ = target_.make_trainer({.model = options_.model,
+                                   .batch = options_.batch,
+                                   .rule = options_.rule(),
+                                   .seed = options_.seed,
+                                   .tf32 = options_.tf32},
+                                  dataset_);
+  const std::string device = target_.name + (options_.tf32 ? kInTf32 : "");
+  const std::map<std::string, std::string> notes = {{"data", fingerprint(dataset_)},
+                                                    {"device", device},
+                                                    {"seed", text(options_.seed)},
+                                                    {"height", text(dataset_.train.height)},
+                                                    {"width", text(dataset_.train.width)}};
+  if (!options_.resume.empty())
+    go_on_from(notes);
+  else if (!options_.init.empty())
+    trainer_->set_weights(read_weights(options_.init).tensors, options_.init);
+  run_.options = shaping_options(options_);
+  run_.notes = notes;
+}
+
+// Options and checkpoint of the run to resume, on its own device if there is no say in it.
+void Run::take_over_run() {
+  run_ = read_checkpoint(options_.resume + "/checkpoint.safetensors");
+  take_over(options_, run_.options);
+  if (options_.given.count("--device") || options_.given.count("--tf32")) return;
+  const std::string device = run_.notes["device"];
+  if (device.starts_with("cpu") || device.starts_with("emulated"))
+    options_.device = device.substr(0, device.find(' '));
+  options_.tf32 = device.ends_with(kInTf32);
+}
+
+void Run::go_on_from(const std::map<std::string, std::string>& notes) {
+  const std::string& folder = options_.resume;
+  if (run_.notes["data"] != notes.at("data"))
+    throw Error(text("--data ", options_.data, ": expected the data of ", folder, ", ",
+                     run_.notes["data"], ", found ", notes.at("data")));
+  if (run_.notes["device"] != notes.at("device"))
+    std::printf("The run was on the %s: on the %s it goes on, but not to the same bits.\n",
+                run_.notes["device"].c_str(), notes.at("device").c_str());
+  if (static_cast<int>(run_.scores.size()) >= steps_)
+    throw Error(text(folder, ": expected scores of fewer than the ", steps_,
+                     " steps of an epoch in its checkpoint, found ", run_.scores.size()));
+  trainer_->set_weights(run_.weights, folder);
+  trainer_->set_state(run_.state, static_cast<long>(done()) * steps_ + run_.scores.size(), folder);
+}
+
+void Run::save_weights(const std::string& path) {
+  std::map<std::string, std::string> metadata = run_.notes;
+  metadata["model"] = options_.model;
+  metadata["epochs"] = text(done());
+  write_safetensors(path, {trainer_->weights(), metadata});
+}
+
+void Run::save_checkpoint() {
+  run_.weights = trainer_->weights();
+  run_.state = trainer_->state();
+  run_.total_seconds += now() - counted_;
+  counted_ = now();
+  write_checkpoint(options_.out + "/checkpoint.safetensors", run_);
+}
+
+void Run::start_files() {
+  if (options_.resume.empty()) prepare_folder(options_.out);
+  lock_.take(options_.out);
+  if (!options_.save.empty() && !fs::is_directory(fs::absolute(options_.save).parent_path()))
+    throw Error(text("--save ", options_.save, ": expected a path in a folder that there is"));
+  log_.open(options_.log, kLogHeader);
+  for (const EpochRecord& record : run_.epochs) log_.line(log_line(record));
+  step_log_.open(options_.step_log, "step,loss", !options_.resume.empty());
+  save_checkpoint();  // a folder that cannot be written is known before the work
+}
+
+// Trains one epoch, or what is left of it, and evaluates. Returns false if it was interrupted.
+bool Run::train_epoch(const InterruptGuard& guard) {
+  const int epoch = done() + 1, images = dataset_.train.count;
+  const std::vector<StepScore> earlier = run_.scores;
+  const int first = static_cast<int>(earlier.size());
+  ProgressBar bar(epoch_label(epoch, options_.epochs), earlier, options_.batch, images);
+  const double start = now();
+  run_.scores = trainer_->train(epoch_order(images, options_.shuffle, options_.seed, epoch),
+                                learning_rates(options_.rate_schedule(), epoch, steps_), first,
+                                [&](const std::vector<StepScore>& scores, int steps_done) {
+                                  bar.show(scores, steps_done);
+                                  return !guard.interrupted();
+                                });
+  std::copy(earlier.begin(), earlier.end(), run_.scores.begin());
+  run_.epoch_seconds += now() - start;
+  for (size_t i = first; i < run_.scores.size(); ++i)
+    step_log_.line(text((epoch - 1) * steps_ + i + 1, ",", exact_text(run_.scores[i].loss)));
+  if (static_cast<int>(run_.scores.size()) < steps_) return false;
+
+  const Score train = mean_score(run_.scores, options_.batch, images);
+  const Score test = trainer_->evaluate();
+  run_.epochs.push_back(
+      {epoch, train.loss, train.accuracy, test.loss, test.accuracy, run_.epoch_seconds});
+  log_.line(log_line(run_.epochs.back()));
+  run_.scores.clear();
+  run_.epoch_seconds = 0;
+  return true;
+}
+
+// The files that follow every epoch, the checkpoint last: where it is, the others are.
+void Run::save_epoch() {
+  const std::string folder = options_.out + "/";
+  write_file_atomically(folder + "log.csv", log_text(run_.epochs));
+  write_file_atomically(folder + "curves.svg", curves_svg(options_.model, run_.epochs));
+  if (best_epoch(run_.epochs).epoch == done()) save_weights(folder + "best.safetensors");
+  save_checkpoint();
+}
+
+int Run::train() {
+  print_summary(options_, trainer_->summary(), dataset_, target_.device());
+  if (!options_.resume.empty())
+    std::printf("Going on after epoch %d of %d, and %zu of %d batches.\n\n", done(),
+                options_.epochs, run_.scores.size(), steps_);
+  const InterruptGuard guard;
+  start_files();
+  const int before = done();
+  while (done() < options_.epochs && !guard.interrupted()) {
+    if (!train_epoch(guard)) break;
+    if (done() == before + 1) print_epoch_heading();
+    print_epoch(run_.epochs.back(), options_.epochs, dataset_.train.count);
+    if (!std::isfinite(run_.epochs.back().train_loss))
+      std::printf("The loss is no number any more: try a smaller --learning-rate.\n");
+    save_epoch();
+  }
+  if (done() < options_.epochs) {
+    save_checkpoint();
+    std::printf(
+        "\nStopped in epoch %d, after %zu of %d batches. To go on:\n"
+        "  ./train --resume %s\n",
+        done() + 1, run_.scores.size(), steps_, options_.out.c_str());
+    return 130;
+  }
+  save_weights(options_.out + "/weights.safetensors");
+  write_pictures(options_, dataset_, *trainer_);
+  save_checkpoint();
+  print_closing(options_, run_);
+  if (!options_.save.empty()) save_weights(options_.save);
+  return 0;
+}
+
+}  // namespace
+
+std::vector<int> epoch_order(int count, bool shuffle, uint64_t seed, int epoch) {
+  std::vector<int> order(count);
+  std::iota(order.begin(), order.end(), 0);
+  if (!shuffle) return order;
+  Random random(seed, kShuffleStream + epoch);
+  for (int i = count - 1; i > 0; --i) std::swap(order[i], order[random.below(i + 1)]);
+  return order;
+}
+
+int run_training(const Options& options) { return Run(options).train(); }
+
+}  // namespace plainnet

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <vector>
+
+#include "run/options.h"
+
+namespace plainnet {
+
+/// Trains as `options` say, reports on standard output and leaves its files in the run folder, from
+/// which it goes on if options.resume says so. Ctrl-C stops it after the batch, with a checkpoint;
+/// a second one kills it. Returns the exit status: 0, or 130 after Ctrl-C; throws Error.
+int run_training(const Options& options);
+
+/// The order in which epoch `epoch` (from 1) takes `count` images: a shuffle that depends on the
+/// seed and the epoch alone (Fisher and Yates, in Durstenfeld's form).
+std::vector<int> epoch_order(int count, bool shuffle, uint64_t seed, int epoch);
+
+}  // namespace plainnet

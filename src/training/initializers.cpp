@@ -1,0 +1,75 @@
+#include "training/initializers.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/random.h"
+
+namespace plainnet {
+namespace {
+
+double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+// Random directions, made orthonormal one after the other (Gram and Schmidt). Each is freed from the
+// earlier ones twice, since once leaves rounding errors.
+std::vector<float> orthogonal(int64_t rows, int64_t columns, Random& random) {
+  const int64_t count = std::min(rows, columns), length = std::max(rows, columns);
+  std::vector<std::vector<double>> vectors;
+  while (static_cast<int64_t>(vectors.size()) < count) {
+    std::vector<double> v(length);
+    for (double& value : v) value = random.normal();
+    for (int pass = 0; pass < 2; ++pass)
+      for (const auto& earlier : vectors) {
+        const double projection = dot(v, earlier);
+        for (int64_t i = 0; i < length; ++i) v[i] -= projection * earlier[i];
+      }
+    const double norm = std::sqrt(dot(v, v));
+    for (double& value : v) value /= norm;
+    vectors.push_back(std::move(v));
+  }
+  std::vector<float> values(rows * columns);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c)
+      values[r * columns + c] =
+          static_cast<float>(rows <= columns ? vectors[r][c] : vectors[c][r]);
+  return values;
+}
+
+}  // namespace
+
+std::vector<float> initial_values(const Initializer& initializer, const std::vector<int64_t>& shape,
+                                  long fan_in, long fan_out, uint64_t seed, uint64_t stream) {
+  Random random(seed, stream);
+  std::vector<float> values(product(shape));
+  const auto uniform = [&](double scale) {
+    for (float& value : values) value = static_cast<float>(random.uniform(-scale, scale));
+  };
+  switch (initializer.kind) {
+    case Initializer::kConstant:
+      std::fill(values.begin(), values.end(), static_cast<float>(initializer.scale));
+      break;
+    case Initializer::kUniform:
+      uniform(initializer.scale);
+      break;
+    case Initializer::kHeNormal: {
+      const double deviation = std::sqrt(2.0 / fan_in);
+      for (float& value : values) value = static_cast<float>(deviation * random.normal());
+      break;
+    }
+    case Initializer::kGlorotUniform:
+      uniform(std::sqrt(6.0 / (fan_in + fan_out)));
+      break;
+    case Initializer::kOrthogonal:
+      return orthogonal(shape.at(0), shape.at(1), random);
+    case Initializer::kForgetBias:
+      std::fill(values.begin() + values.size() / 4, values.begin() + values.size() / 2, 1.0f);
+      break;
+  }
+  return values;
+}
+
+}  // namespace plainnet

@@ -1,0 +1,74 @@
+#include "training/record.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/numbers.h"
+
+namespace plainnet {
+
+const char* const kLogHeader = "epoch,train_loss,train_accuracy,test_loss,test_accuracy,seconds";
+
+std::string log_line(const EpochRecord& r) {
+  return text(r.epoch, ",", exact_text(r.train_loss), ",", exact_text(r.train_accuracy), ",",
+              exact_text(r.test_loss), ",", exact_text(r.test_accuracy), ",",
+              exact_text(r.seconds));
+}
+
+std::string log_text(const std::vector<EpochRecord>& records) {
+  std::string log = text(kLogHeader, "\n");
+  for (const EpochRecord& record : records) log += log_line(record) + "\n";
+  return log;
+}
+
+std::vector<EpochRecord> parse_log(const std::string& log, const std::string& name) {
+  std::vector<EpochRecord> records;
+  std::istringstream lines(log);
+  std::string line;
+  std::getline(lines, line);
+  if (line != kLogHeader) throw Error(text(name, ": expected ", kLogHeader, ", found ", line));
+  while (std::getline(lines, line)) {
+    EpochRecord r;
+    const char *at = line.data(), *const end = at + line.size();
+    const auto read = [&](auto* number) {
+      const auto result = std::from_chars(at, end, *number);
+      const bool more = result.ptr != end && *result.ptr == ',';
+      at = result.ptr + more;
+      return result.ec == std::errc();
+    };
+    if (!read(&r.epoch) || !read(&r.train_loss) || !read(&r.train_accuracy) ||
+        !read(&r.test_loss) || !read(&r.test_accuracy) || !read(&r.seconds) || at != end ||
+        r.epoch != static_cast<int>(records.size()) + 1)
+      throw Error(text(name, ": expected a line of six numbers for epoch ", records.size() + 1,
+                       ", found ", line));
+    records.push_back(r);
+  }
+  return records;
+}
+
+void CsvFile::open(const std::string& path, const std::string& header, bool go_on) {
+  path_ = path;
+  if (!path.empty()) file_.open(path, go_on ? std::ios::app | std::ios::ate : std::ios::out);
+  if (!go_on || file_.tellp() <= 0) line(header);
+}
+
+void CsvFile::line(const std::string& line) {
+  if (path_.empty()) return;
+  file_ << line << std::endl;
+  if (!file_) throw Error(text(path_, ": cannot be written: ", std::strerror(errno)));
+}
+
+const EpochRecord& best_epoch(const std::vector<EpochRecord>& records) {
+  return *std::max_element(records.begin(), records.end(),
+                           [](const EpochRecord& a, const EpochRecord& b) {
+                             if (a.test_accuracy != b.test_accuracy)
+                               return a.test_accuracy < b.test_accuracy;
+                             return a.test_loss > b.test_loss;
+                           });
+}
+
+}  // namespace plainnet

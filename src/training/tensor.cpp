@@ -1,0 +1,21 @@
+#include "training/tensor.h"
+
+#include "base/error.h"
+
+namespace plainnet {
+
+/// -1 if a dimension is negative or the product is beyond an int64_t.
+int64_t Tensor::size() const {
+  int64_t product = 1;
+  for (const int64_t dimension : shape)
+    if (dimension < 0 || __builtin_mul_overflow(product, dimension, &product)) return -1;
+  return product;
+}
+
+std::string Tensor::shape_text() const {
+  std::string result;
+  for (const int64_t dimension : shape) result += text("[", dimension, "]");
+  return result.empty() ? "scalar" : result;
+}
+
+}  // namespace plainnet

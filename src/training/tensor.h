@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace plainnet {
+
+/// A named array of floats in row-major order.
+struct Tensor {
+  std::string name;            // "conv2d_1.kernel"
+  std::vector<int64_t> shape;  // {5, 5, 1, 24}
+  std::vector<float> values;   // as many as the product of the shape
+
+  int64_t size() const;           // the product of the shape
+  std::string shape_text() const;  // "[5][5][1][24]"
+};
+
+}  // namespace plainnet

@@ -1,0 +1,80 @@
+#pragma once
+
+// What the command line needs of a target: a network and its data on a device, with no kernel in
+// sight. Each target implements it, in target_trainer.cpp.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "images/dataset.h"
+#include "training/tensor.h"
+#include "kernels/update_rule.h"
+
+namespace plainnet {
+
+struct TrainerOptions {
+  std::string model;
+  int batch = 128;
+  UpdateRule rule;
+  uint64_t seed = 1;
+  bool tf32 = false;  // matrix products on tensor cores
+};
+
+struct LayerSummary {
+  std::string name, type, output_shape;  // "conv2d_1", "conv2d", "[12][12][24]"
+  long parameters;
+};
+
+/// How one batch did, before its update.
+struct StepScore {
+  float loss;   // mean over the batch, in nats
+  int correct;  // images whose largest logit is their label's
+};
+
+/// The scores of a whole data set.
+struct Score {
+  double loss = 0, accuracy = 0;  // means over the images
+};
+
+class Trainer {
+ public:
+  virtual ~Trainer() = default;
+
+  virtual std::vector<LayerSummary> summary() const = 0;
+
+  /// The weights under the names of docs/files.md: conv2d_1.kernel, ...
+  virtual std::vector<Tensor> weights() const = 0;
+  /// Sets them. Throws Error, naming `source` and all that does not fit, unless the names and shapes
+  /// are exactly the network's.
+  virtual void set_weights(const std::vector<Tensor>& tensors, const std::string& source) = 0;
+
+  /// What the update rule keeps from step to step: "momentum.conv2d_1.kernel", ..., and
+  /// "square.conv2d_1.kernel", ..., as far as the rule has them.
+  virtual std::vector<Tensor> state() = 0;
+  /// Sets it to what it was after `updates` updates; throws as set_weights() does.
+  virtual void set_state(const std::vector<Tensor>& tensors, long updates,
+                         const std::string& source) = 0;
+
+  /// Is told how many steps of the epoch are done; returns false to stop after the present ones.
+  using Progress = std::function<bool(const std::vector<StepScore>& scores, int done)>;
+
+  /// Trains on the images order[0], order[1], ... in batches, the last one smaller, from step `first`
+  /// on; `learning_rates` has one for each step of the epoch. Returns the scores by step, up to the
+  /// last that was done; those before `first` are zero.
+  virtual std::vector<StepScore> train(const std::vector<int>& order,
+                                       const std::vector<double>& learning_rates, int first,
+                                       const Progress& progress) = 0;
+
+  /// The scores of all test images.
+  virtual Score evaluate() = 0;
+
+  /// The probabilities of the ten digits for each test image: [images][10].
+  virtual std::vector<float> predict() = 0;
+};
+
+/// The mean over the images of batches of `batch` images, the last one smaller, `images` in all.
+Score mean_score(const std::vector<StepScore>& scores, int batch, int images);
+
+}  // namespace plainnet
