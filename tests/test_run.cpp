@@ -1,5 +1,8 @@
 // What ./train leaves behind and goes on from.
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +17,7 @@
 #include "training/targets.h"
 #include "run/run.h"
 #include "tests/small_run.h"
+#include "tests/thread_count.h"
 
 namespace plainnet {
 namespace {
@@ -166,28 +170,58 @@ TEST("run: resumed for more epochs, it ends with the same bits") {
   }
 }
 
-TEST("run: stopped by Ctrl-C, it goes on to the same bits") {
-  // Sends the signal once the run has begun; what comes too late must not end the tests.
-  std::signal(SIGINT, SIG_IGN);
-  std::jthread interrupter([checkpoint = in_scratch("part/checkpoint.safetensors")](
-                               std::stop_token stop) {
-    while (!fs::exists(checkpoint)) {
-      if (stop.stop_requested()) return;  // training has failed
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+// What became of ./train in a process of its own, to which `signal` was sent once it had written a file.
+struct Stopped {
+  int status = 0;  // as waitpid() gives it
+  std::string output;
+};
+
+Stopped stop(const Strings& arguments, int signal, const std::string& after_file) {
+  const test::ThreadCount one_thread(1);  // a child has only the thread that made it
+  std::fflush(stdout);
+  const pid_t child = fork();
+  if (child == 0) {
+    try {
+      _exit(test::train(arguments).status);
+    } catch (...) {
+      _exit(1);
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(70));
-    kill(getpid(), SIGINT);
-  });
-  const Outcome stopped = test::train(small_run("part", {"--epochs", "100000"}));
-  interrupter.join();
-  std::signal(SIGINT, SIG_DFL);
-  CHECK_EQUAL(stopped.status, 130);
-  CHECK(contains(stopped.output, "./train --resume " + in_scratch("part")), stopped.output);
-  const Checkpoint checkpoint = read_checkpoint(in_scratch("part/checkpoint.safetensors"));
-  const std::string epochs = text(checkpoint.epochs.size() + 1);
-  test::train({"--resume", in_scratch("part"), "--epochs", epochs});
-  test::train(small_run("whole", {"--epochs", epochs}));
-  check_same_run("part", "whole");
+  }
+  Stopped stopped;
+  while (!fs::exists(after_file) && waitpid(child, &stopped.status, WNOHANG) == 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  kill(child, signal);
+  waitpid(child, &stopped.status, 0);
+  stopped.output = read_file(in_scratch("output"));
+  return stopped;
+}
+
+TEST("run: stopped by a signal at any moment, it goes on to the same bits") {
+  const std::string folder = in_scratch("part"), checkpoint = folder + "/checkpoint.safetensors";
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGKILL})
+    for (const std::string& after : {checkpoint, folder + "/log.csv"}) {
+      const Stopped stopped = stop(small_run("part", {"--epochs", "100000"}), signal, after);
+      if (signal == SIGKILL)
+        CHECK(WIFSIGNALED(stopped.status), stopped.status);
+      else
+        CHECK(WIFEXITED(stopped.status) && WEXITSTATUS(stopped.status) == 130, stopped.status);
+      if (signal != SIGKILL)
+        CHECK(contains(stopped.output, "To go on: ./train --resume " + folder + "\n"), stopped.output);
+      const std::string epochs = text(read_checkpoint(checkpoint).epochs.size() + 1);
+      test::train({"--resume", folder, "--epochs", epochs});
+      test::train(small_run("whole", {"--epochs", epochs}));
+      check_same_run("part", "whole");
+      fs::remove_all(folder);
+      fs::remove_all(in_scratch("whole"));
+    }
+}
+
+TEST("run: a terminal that closes does not stop it under nohup") {
+  std::signal(SIGHUP, SIG_IGN);
+  const Stopped stopped =
+      stop(small_run("run", {"--epochs", "3"}), SIGHUP, in_scratch("run/checkpoint.safetensors"));
+  std::signal(SIGHUP, SIG_DFL);
+  CHECK(WIFEXITED(stopped.status) && WEXITSTATUS(stopped.status) == 0, stopped.status);
 }
 
 TEST("run: options that contradict the checkpoint are refused by name") {

@@ -1,7 +1,10 @@
 #include "run/run.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <numeric>
@@ -11,7 +14,6 @@
 #include "files/checkpoint.h"
 #include "base/error.h"
 #include "base/files.h"
-#include "run/interrupt.h"
 #include "base/numbers.h"
 #include "run/progress.h"
 #include "run/report.h"
@@ -63,6 +65,23 @@ void prepare_folder(const std::string& folder) {
   }
 }
 
+// What a stopped run says. It is never destroyed, as a signal may come while the program ends.
+std::string& stop_message = *new std::string;
+
+// Lets Ctrl-C (SIGINT), and what `kill` and a terminal that closes send, end the program at once: the
+// files of the last epoch are whole at every moment.
+void stop_on_signals(const std::string& folder) {
+  stop_message = text("\nStopped. To go on: ./train --resume ", folder, "\n");
+  const auto stop = [](int) {
+    [[maybe_unused]] const ssize_t written =
+        write(STDOUT_FILENO, stop_message.data(), stop_message.size());
+    _exit(130);
+  };
+  std::signal(SIGINT, stop);
+  std::signal(SIGTERM, stop);
+  if (std::signal(SIGHUP, stop) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup means it
+}
+
 class Run {
  public:
   explicit Run(const Options& options);
@@ -72,7 +91,7 @@ class Run {
   void take_over_run();
   void go_on_from(const std::map<std::string, std::string>& notes);
   void start_files();
-  bool train_epoch(const InterruptGuard& guard);
+  void train_epoch();
   void save_epoch();
   void save_checkpoint();
   void save_weights(const std::string& path);
@@ -174,11 +193,12 @@ void Run::start_files() {
   log_.open(options_.log, kLogHeader);
   for (const EpochRecord& record : run_.epochs) log_.line(log_line(record));
   step_log_.open(options_.step_log, "step,loss", !options_.resume.empty());
+  stop_on_signals(options_.out);
   save_checkpoint();  // a folder that cannot be written is known before the work
 }
 
-// Trains one epoch, or what is left of it, and evaluates. Returns false if it was interrupted.
-bool Run::train_epoch(const InterruptGuard& guard) {
+// Trains one epoch, or what is left of it, and evaluates.
+void Run::train_epoch() {
   const int epoch = done() + 1, images = dataset_.train.count;
   const std::vector<StepScore> earlier = run_.scores;
   const int first = static_cast<int>(earlier.size());
@@ -188,14 +208,12 @@ bool Run::train_epoch(const InterruptGuard& guard) {
                                 learning_rates(options_.rate_schedule(), epoch, steps_), first,
                                 [&](const std::vector<StepScore>& scores, int steps_done) {
                                   bar.show(scores, steps_done);
-                                  return !guard.interrupted();
+                                  return true;
                                 });
   std::copy(earlier.begin(), earlier.end(), run_.scores.begin());
   run_.epoch_seconds += now() - start;
   for (size_t i = first; i < run_.scores.size(); ++i)
     step_log_.line(text((epoch - 1) * steps_ + i + 1, ",", exact_text(run_.scores[i].loss)));
-  if (static_cast<int>(run_.scores.size()) < steps_) return false;
-
   const Score train = mean_score(run_.scores, options_.batch, images);
   const Score test = trainer_->evaluate();
   run_.epochs.push_back(
@@ -203,7 +221,6 @@ bool Run::train_epoch(const InterruptGuard& guard) {
   log_.line(log_line(run_.epochs.back()));
   run_.scores.clear();
   run_.epoch_seconds = 0;
-  return true;
 }
 
 // The files that follow every epoch, the checkpoint last: where it is, the others are.
@@ -220,24 +237,15 @@ int Run::train() {
   if (!options_.resume.empty())
     std::printf("Going on after epoch %d of %d, and %zu of %d batches.\n\n", done(),
                 options_.epochs, run_.scores.size(), steps_);
-  const InterruptGuard guard;
   start_files();
   const int before = done();
-  while (done() < options_.epochs && !guard.interrupted()) {
-    if (!train_epoch(guard)) break;
+  while (done() < options_.epochs) {
+    train_epoch();
     if (done() == before + 1) print_epoch_heading();
     print_epoch(run_.epochs.back(), options_.epochs, dataset_.train.count);
     if (!std::isfinite(run_.epochs.back().train_loss))
       std::printf("The loss is no number any more: try a smaller --learning-rate.\n");
     save_epoch();
-  }
-  if (done() < options_.epochs) {
-    save_checkpoint();
-    std::printf(
-        "\nStopped in epoch %d, after %zu of %d batches. To go on:\n"
-        "  ./train --resume %s\n",
-        done() + 1, run_.scores.size(), steps_, options_.out.c_str());
-    return 130;
   }
   save_weights(options_.out + "/weights.safetensors");
   write_pictures(options_, dataset_, *trainer_);

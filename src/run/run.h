@@ -7,8 +7,8 @@
 namespace plainnet {
 
 /// Trains as `options` say, reports on standard output and leaves its files in the run folder, from
-/// which it goes on if options.resume says so. Ctrl-C stops it after the batch, with a checkpoint;
-/// a second one kills it. Returns the exit status: 0, or 130 after Ctrl-C; throws Error.
+/// which it goes on if options.resume says so. Ctrl-C ends the program at once, with status 130 and a
+/// word on how to go on from the last epoch. Returns the exit status; throws Error.
 int run_training(const Options& options);
 
 /// The order in which epoch `epoch` (from 1) takes `count` images: a shuffle that depends on the
