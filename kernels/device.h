@@ -17,15 +17,12 @@
 //   threads(x, y)                             the block that this target runs where a GPU runs x*y
 //   launch(kernel, grid, block, arguments...) runs a kernel
 //   allocate, release, copy                   device memory, behind Buffer below
-//   allocate_visible, release_visible         memory of both, behind VisibleBuffer below
 //   synchronize()                             waits for all launches
-//   check_launches()                          throws Error if one has failed, and does not wait
 //   Recording                                 a sequence of launches, kept to be run again
 //   device_name()                             which device this is
 //   to_tf32(), mma_m16n8k8()                  what tensor cores do; not on the cpu target
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -131,12 +128,12 @@ class Buffer {
     copy(data_, values, count * sizeof(T));
   }
 
-  /// All elements, on the host, as all launches so far leave them.
-  std::vector<T> download() const { return download(size_); }
-  std::vector<T> download(size_t count) const {
-    require(count);
-    std::vector<T> values(count);
-    copy(values.data(), data_, count * sizeof(T));
+  /// All elements, or those from `begin` to before `end`, on the host, as all launches so far leave them.
+  std::vector<T> download() const { return download(0, size_); }
+  std::vector<T> download(size_t begin, size_t end) const {
+    require(end);
+    std::vector<T> values(end - begin);
+    copy(values.data(), data_ + begin, values.size() * sizeof(T));
     return values;
   }
 
@@ -148,31 +145,6 @@ class Buffer {
 
   T* data_ = nullptr;
   size_t size_ = 0;
-};
-
-/// A few elements that kernels write and the host reads while they run, without stopping them.
-template <class T>
-class VisibleBuffer {
- public:
-  explicit VisibleBuffer(size_t size)
-      : data_(static_cast<T*>(allocate_visible(size * sizeof(T)))), size_(size) {}
-  VisibleBuffer(const VisibleBuffer&) = delete;
-  ~VisibleBuffer() { release_visible(data_); }
-
-  T* device() const { return data_; }
-
-  /// Sets all elements. No kernel may be running that writes them.
-  void fill(T value) { std::fill(data_, data_ + size_, value); }
-
-  /// What element i is at the moment; final only after synchronize().
-  T read(size_t i) const {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    return data_[i];
-  }
-
- private:
-  T* data_;
-  size_t size_;
 };
 
 }  // namespace plainnet::TARGET

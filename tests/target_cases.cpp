@@ -114,12 +114,12 @@ std::vector<NamedValues> loss_values(int batch, int classes) {
   const Buffer<uint8_t> label(labels);
   const Buffer<int> step(1);
   GuardedBuffer dz(logits.size());
-  VisibleBuffer<BatchScore> score(1);
+  const Buffer<BatchScore> scores(1);
   softmax_cross_entropy(z.data(), label.data(), batch, classes, dz.data(), step.data(),
-                        score.device());
-  synchronize();
-  return {{"loss", {score.read(0).loss}},
-          {"correct", {static_cast<double>(score.read(0).correct)}},
+                        scores.data());
+  const BatchScore score = scores.download().at(0);
+  return {{"loss", {score.loss}},
+          {"correct", {static_cast<double>(score.correct)}},
           {"dlogits", dz.get(logits.size(), "dlogits")}};
 }
 

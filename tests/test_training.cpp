@@ -61,7 +61,7 @@ TEST("mean_score: the last, smaller batch counts by its size") {
   const Score score = mean_score({{1.0f, 2}, {2.0f, 0}, {10.0f, 1}}, 3, 7);
   CHECK_NEAR(score.loss, (3 * 1 + 3 * 2 + 10) / 7.0, 1e-12);
   CHECK_NEAR(score.accuracy, 3 / 7.0, 1e-12);
-  // An epoch that was stopped after two steps.
+  // An epoch of which two steps are done.
   CHECK_NEAR(mean_score({{1.0f, 2}, {2.0f, 0}}, 3, 7).loss, 1.5, 1e-12);
   CHECK_NEAR(mean_score({{4.0f, 5}}, 8, 5).accuracy, 1, 1e-12);
 }
@@ -254,46 +254,40 @@ TEST("training: each step has its own learning rate") {
   const auto run = [&](const std::vector<double>& rates) {
     const auto trainer =
         test::make_trainer("cpu", "separable", 3, dataset, 1, {.momentum = 0, .nesterov = false});
-    trainer->train(test::in_order(9), rates, 0, [](auto&, int) { return true; });
+    trainer->train(test::in_order(9), rates, [](auto&) {});
     return test::values(trainer->weights());
   };
   const std::vector<NamedValues> still = run({0, 0, 0}), middle = run({0, 0.1, 0});
   const auto images_of = [&](int begin) {
     const auto trainer =
         test::make_trainer("cpu", "separable", 3, dataset, 1, {.momentum = 0, .nesterov = false});
-    trainer->train({begin, begin + 1, begin + 2, 0, 1, 2, 0, 1, 2}, {0.1, 0, 0}, 0,
-                   [](auto&, int) { return true; });
+    trainer->train({begin, begin + 1, begin + 2, 0, 1, 2, 0, 1, 2}, {0.1, 0, 0}, [](auto&) {});
     return test::values(trainer->weights());
   };
   CHECK(middle[0].values != still[0].values);
   test::check_same(middle, images_of(3));
 }
 
-TEST("training: begins at the step it is told, stops when it is told") {
-  const Dataset dataset = digits(20);
-  const std::vector<int> order = epoch_order(20, true, 1, 1);
-  const std::vector<double> rates(10, 0.05);
+TEST("training: tells its progress every 32 steps and at the end") {
+  const Dataset dataset = digits(71);
   for (const std::string& target : test::fast_targets()) {
-    const auto make = [&] { return test::make_trainer(target, "separable", 2, dataset); };
-    const auto whole = make();
-    const std::vector<StepScore> all = test::train(*whole, order, 2, 0.05);
-
-    const auto parts = make();
-    int told = 0;
-    const std::vector<StepScore> first =
-        parts->train(order, rates, 0, [&](const std::vector<StepScore>& scores, int done) {
-          CHECK(done >= told && done <= static_cast<int>(scores.size()), done, " after ", told);
-          told = done;
-          return done < 3;
-        });
-    const int stopped = static_cast<int>(first.size());
-    CHECK(stopped >= 3 && stopped <= 10, stopped, " steps");
-    CHECK_EQUAL(told, stopped);
-    const std::vector<StepScore> rest =
-        parts->train(order, rates, stopped, [](auto&, int) { return true; });
-    for (int step = 0; step < 10; ++step)
-      CHECK_EQUAL((step < stopped ? first : rest).at(step).loss, all.at(step).loss);
-    test::check_same(test::values(parts->weights()), test::values(whole->weights()));
+    const auto trainer = test::make_trainer(target, "separable", 1, dataset);
+    std::vector<size_t> told;
+    std::vector<StepScore> last;
+    const std::vector<StepScore> all =
+        trainer->train(epoch_order(71, true, 1, 1), std::vector<double>(71, 0.05),
+                       [&](const std::vector<StepScore>& scores) {
+                         for (size_t i = 0; i < last.size(); ++i)
+                           CHECK_EQUAL(scores.at(i).loss, last[i].loss);
+                         last = scores;
+                         told.push_back(scores.size());
+                       });
+    CHECK((told == std::vector<size_t>{32, 64, 71}));
+    CHECK_EQUAL(all.size(), 71u);
+    for (size_t i = 0; i < all.size(); ++i) {
+      CHECK_EQUAL(all[i].loss, last.at(i).loss);
+      CHECK_EQUAL(all[i].correct, last.at(i).correct);
+    }
   }
 }
 

@@ -57,8 +57,7 @@ inline std::vector<int> in_order(int count) {
 inline std::vector<StepScore> train(Trainer& trainer, const std::vector<int>& order, int batch,
                                     double learning_rate) {
   const size_t steps = (order.size() + batch - 1) / batch;
-  return trainer.train(order, std::vector<double>(steps, learning_rate), 0,
-                       [](const std::vector<StepScore>&, int) { return true; });
+  return trainer.train(order, std::vector<double>(steps, learning_rate), [](auto&) {});
 }
 
 inline std::vector<NamedValues> values(const std::vector<Tensor>& tensors) {

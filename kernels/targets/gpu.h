@@ -88,10 +88,6 @@ void launch(void (*kernel)(Parameters...), Grid grid, Dim3 block, Arguments... a
 #endif
 
 inline void synchronize() { check(cudaStreamSynchronize(stream()), "a kernel before this"); }
-inline void check_launches() {
-  const cudaError_t status = cudaStreamQuery(stream());
-  if (status != cudaErrorNotReady) check(status, "a kernel before this");
-}
 
 inline void* allocate(size_t bytes) {
   void* memory = nullptr;
@@ -105,14 +101,6 @@ inline void copy(void* to, const void* from, size_t bytes) {
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream()), "cudaMemcpy");
   synchronize();
 }
-
-// Memory of the host that the GPU writes to directly.
-inline void* allocate_visible(size_t bytes) {
-  void* memory = nullptr;
-  check(cudaHostAlloc(&memory, bytes > 0 ? bytes : 1, cudaHostAllocDefault), "cudaHostAlloc");
-  return memory;
-}
-inline void release_visible(void* memory) { cudaFreeHost(memory); }
 
 /// The launches of `steps`, recorded once as a CUDA graph and replayed as a whole: one call of the
 /// driver instead of one per kernel.

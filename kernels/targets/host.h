@@ -13,10 +13,7 @@ inline void release(void* memory);
 inline void copy(void* to, const void* from, size_t bytes) {
   if (bytes > 0) std::memcpy(to, from, bytes);
 }
-inline void* allocate_visible(size_t bytes) { return allocate(bytes); }
-inline void release_visible(void* memory) { release(memory); }
 inline void synchronize() {}
-inline void check_launches() {}
 
 class Recording {
  public:

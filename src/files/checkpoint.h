@@ -6,18 +6,15 @@
 
 #include "training/record.h"
 #include "files/safetensors.h"
-#include "training/trainer.h"
 
 namespace plainnet {
 
-/// All that a run needs to go on to the same bits: one safetensors file, the numbers as tensors,
+/// All that a run needs to go on after an epoch to the same bits: one safetensors file, the numbers as tensors,
 /// the rest as its metadata.
 struct Checkpoint {
   std::map<std::string, std::string> options;  // shaping_options()
   std::map<std::string, std::string> notes;    // "data", "device" and what else describes the run
   std::vector<EpochRecord> epochs;             // those that are done
-  std::vector<StepScore> scores;               // of the steps that are done of the epoch after them
-  double epoch_seconds = 0;                    // spent on these steps
   double total_seconds = 0;  // spent on the whole run, evaluation and pictures too
   std::vector<Tensor> weights, state;
 };
@@ -26,7 +23,7 @@ struct Checkpoint {
 /// Error as write_safetensors() does.
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint);
 
-/// Throws Error where the file is no checkpoint.
+/// Throws Error where the file is no checkpoint, or that of an older version in the middle of an epoch.
 Checkpoint read_checkpoint(const std::string& path);
 
 /// The weights in a file of any origin: all tensors but those of a checkpoint that are none. Throws

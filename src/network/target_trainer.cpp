@@ -25,7 +25,7 @@ struct Part {
   int count;
   DeviceImages device;
   Buffer<int> order;                   // [count]
-  VisibleBuffer<BatchScore> scores;    // [batches]
+  Buffer<BatchScore> scores;           // [batches]
 };
 
 class TargetTrainer : public Trainer {
@@ -82,18 +82,16 @@ class TargetTrainer : public Trainer {
   }
 
   std::vector<StepScore> train(const std::vector<int>& order,
-                               const std::vector<double>& learning_rates, int first,
+                               const std::vector<double>& learning_rates,
                                const Progress& progress) override {
     train_.order.upload(order);
-    update_steps_.upload(update_steps(options_.rule, learning_rates, updates_ - first));
-    const std::vector<StepScore> scores = run(train_, train_step_, first, progress);
-    updates_ += static_cast<long>(scores.size()) - first;
-    return scores;
+    update_steps_.upload(update_steps(options_.rule, learning_rates, updates_));
+    updates_ += static_cast<long>(learning_rates.size());
+    return run(train_, train_step_, progress);
   }
 
   Score evaluate() override {
-    const auto scores = run(test_, test_step_, 0, [](auto&, int) { return true; });
-    return mean_score(scores, options_.batch, test_.count);
+    return mean_score(run(test_, test_step_, [](auto&) {}), options_.batch, test_.count);
   }
 
   std::vector<float> predict() override {
@@ -105,7 +103,7 @@ class TargetTrainer : public Trainer {
       gather(test_, batch);
       forward(batch);
       softmax(network_.output(), batch, kClasses, probabilities.data());
-      const std::vector<real> some = probabilities.download(batch * kClasses);
+      const std::vector<real> some = probabilities.download(0, batch * kClasses);
       all.insert(all.end(), some.begin(), some.end());
     }
     return all;
@@ -136,7 +134,7 @@ class TargetTrainer : public Trainer {
     gather(train_, batch);
     forward(batch);
     softmax_cross_entropy(network_.output(), labels_.data(), batch, kClasses,
-                          network_.output_gradient(), step_.data(), train_.scores.device());
+                          network_.output_gradient(), step_.data(), train_.scores.data());
     network_.backward(batch);
     update(options_.rule, network_.weights().data(), network_.gradients().data(), momenta_.data(),
            squares_.data(), network_.weights().size(), update_steps_.data(), step_.data());
@@ -147,47 +145,24 @@ class TargetTrainer : public Trainer {
     gather(test_, batch);
     forward(batch);
     softmax_cross_entropy(network_.output(), labels_.data(), batch, kClasses, nullptr,
-                          step_.data(), test_.scores.device());
+                          step_.data(), test_.scores.data());
     advance(step_.data());
   }
 
-  // Runs the steps of a part, at most kAhead of them before the device has caught up, and looks at
-  // the scores as they appear: the host waits for the device, never the device for the host.
-  std::vector<StepScore> run(Part& part, const Recordings& recordings, int first,
+  // Runs the steps of a part. The host waits for the device every kAhead steps, for their scores.
+  std::vector<StepScore> run(const Part& part, const Recordings& recordings,
                              const Progress& progress) {
     constexpr int kAhead = 32;
     const int steps = tiles(part.count, options_.batch);
-    step_.upload({first});
-    part.scores.fill({0, -1});
-    std::vector<StepScore> scores(steps);
-    int done = first;
-    const auto read = [&](int i) {
-      const BatchScore score = part.scores.read(i);
-      scores[i] = {static_cast<float>(score.loss), score.correct};
-      return score.correct >= 0;
-    };
-    const auto look = [&](int wanted) {  // until `wanted` steps are done
-      while (done < steps) {
-        if (read(done))
-          ++done;
-        else if (done >= wanted)
-          return;
-        else
-          check_launches();  // of a step that failed, no score would ever come
-      }
-    };
-    bool go_on = true;
-    int step = first;
-    for (; step < steps && go_on; ++step) {
-      (step + 1 < steps ? recordings.full : recordings.last).run();
-      look(step + 1 - kAhead);
-      go_on = progress(scores, done);
+    step_.upload({0});
+    std::vector<StepScore> scores;
+    for (int done = 1; done <= steps; ++done) {
+      (done < steps ? recordings.full : recordings.last).run();
+      if (done % kAhead != 0 && done < steps) continue;
+      for (const BatchScore& score : part.scores.download(scores.size(), done))
+        scores.push_back({static_cast<float>(score.loss), score.correct});
+      progress(scores);
     }
-    synchronize();
-    look(step);
-    for (int i = first; i < done; ++i) read(i);  // half a score may have been visible before
-    progress(scores, done);
-    scores.resize(done);
     return scores;
   }
 

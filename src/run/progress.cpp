@@ -27,14 +27,11 @@ std::string progress_line(const std::string& label, int done, int steps, double 
   return (line + right).substr(0, std::max(0, columns - 1));
 }
 
-ProgressBar::ProgressBar(const std::string& label, const std::vector<StepScore>& earlier, int batch,
-                         int images)
+ProgressBar::ProgressBar(const std::string& label, int batch, int images)
     : label_(label),
       batch_(batch),
       images_(images),
-      first_(static_cast<int>(earlier.size())),
       visible_(isatty(STDOUT_FILENO)),
-      scores_(earlier),
       start_(Clock::now()),
       next_(start_ + kInterval) {}
 
@@ -42,20 +39,19 @@ ProgressBar::~ProgressBar() {
   if (visible_) std::fputs("\r\x1b[K", stdout);
 }
 
-void ProgressBar::show(const std::vector<StepScore>& scores, int done) {
+void ProgressBar::show(const std::vector<StepScore>& scores) {
   if (!visible_) return;
   const Clock::time_point now = Clock::now();
-  if (now < next_ || done == first_) return;
+  if (now < next_) return;
   next_ = now + kInterval;
-  scores_.resize(first_);
-  scores_.insert(scores_.end(), scores.begin() + first_, scores.begin() + done);
-  const Score score = mean_score(scores_, batch_, images_);
+  const Score score = mean_score(scores, batch_, images_);
+  const int done = static_cast<int>(scores.size());
   const int steps = (images_ + batch_ - 1) / batch_;
   const double seconds = std::chrono::duration<double>(now - start_).count();
   winsize window{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) != 0 || window.ws_col == 0) window.ws_col = 80;
   const std::string line =
-      progress_line(label_, done, steps, seconds / (done - first_) * (steps - done), score.loss,
+      progress_line(label_, done, steps, seconds / done * (steps - done), score.loss,
                     score.accuracy, window.ws_col);
   std::printf("\r%s\x1b[K", line.c_str());
   std::fflush(stdout);

@@ -12,21 +12,19 @@ namespace plainnet {
 /// Where that is no terminal, nothing.
 class ProgressBar {
  public:
-  /// `label` stands before the bar; `earlier` are the scores of the steps that are done already.
-  ProgressBar(const std::string& label, const std::vector<StepScore>& earlier, int batch,
-              int images);
+  /// `label` stands before the bar.
+  ProgressBar(const std::string& label, int batch, int images);
   ~ProgressBar();  // wipes the bar away
 
   /// What Trainer::Progress is told.
-  void show(const std::vector<StepScore>& scores, int done);
+  void show(const std::vector<StepScore>& scores);
 
  private:
   using Clock = std::chrono::steady_clock;
 
   std::string label_;
-  int batch_, images_, first_;
+  int batch_, images_;
   bool visible_;
-  std::vector<StepScore> scores_;  // the earlier ones, and those since
   Clock::time_point start_, next_;
 };
 

@@ -163,11 +163,8 @@ void Run::go_on_from(const std::map<std::string, std::string>& notes) {
   if (run_.notes["device"] != notes.at("device"))
     std::printf("The run was on the %s: on the %s it goes on, but not to the same bits.\n",
                 run_.notes["device"].c_str(), notes.at("device").c_str());
-  if (static_cast<int>(run_.scores.size()) >= steps_)
-    throw Error(text(folder, ": expected scores of fewer than the ", steps_,
-                     " steps of an epoch in its checkpoint, found ", run_.scores.size()));
   trainer_->set_weights(run_.weights, folder);
-  trainer_->set_state(run_.state, static_cast<long>(done()) * steps_ + run_.scores.size(), folder);
+  trainer_->set_state(run_.state, static_cast<long>(done()) * steps_, folder);
 }
 
 void Run::save_weights(const std::string& path) {
@@ -197,30 +194,21 @@ void Run::start_files() {
   save_checkpoint();  // a folder that cannot be written is known before the work
 }
 
-// Trains one epoch, or what is left of it, and evaluates.
+// Trains one epoch, and evaluates.
 void Run::train_epoch() {
   const int epoch = done() + 1, images = dataset_.train.count;
-  const std::vector<StepScore> earlier = run_.scores;
-  const int first = static_cast<int>(earlier.size());
-  ProgressBar bar(epoch_label(epoch, options_.epochs), earlier, options_.batch, images);
+  ProgressBar bar(epoch_label(epoch, options_.epochs), options_.batch, images);
   const double start = now();
-  run_.scores = trainer_->train(epoch_order(images, options_.shuffle, options_.seed, epoch),
-                                learning_rates(options_.rate_schedule(), epoch, steps_), first,
-                                [&](const std::vector<StepScore>& scores, int steps_done) {
-                                  bar.show(scores, steps_done);
-                                  return true;
-                                });
-  std::copy(earlier.begin(), earlier.end(), run_.scores.begin());
-  run_.epoch_seconds += now() - start;
-  for (size_t i = first; i < run_.scores.size(); ++i)
-    step_log_.line(text((epoch - 1) * steps_ + i + 1, ",", exact_text(run_.scores[i].loss)));
-  const Score train = mean_score(run_.scores, options_.batch, images);
-  const Score test = trainer_->evaluate();
-  run_.epochs.push_back(
-      {epoch, train.loss, train.accuracy, test.loss, test.accuracy, run_.epoch_seconds});
+  const std::vector<StepScore> scores =
+      trainer_->train(epoch_order(images, options_.shuffle, options_.seed, epoch),
+                      learning_rates(options_.rate_schedule(), epoch, steps_),
+                      [&](const std::vector<StepScore>& so_far) { bar.show(so_far); });
+  const double seconds = now() - start;
+  for (size_t i = 0; i < scores.size(); ++i)
+    step_log_.line(text((epoch - 1) * steps_ + i + 1, ",", exact_text(scores[i].loss)));
+  const Score train = mean_score(scores, options_.batch, images), test = trainer_->evaluate();
+  run_.epochs.push_back({epoch, train.loss, train.accuracy, test.loss, test.accuracy, seconds});
   log_.line(log_line(run_.epochs.back()));
-  run_.scores.clear();
-  run_.epoch_seconds = 0;
 }
 
 // The files that follow every epoch, the checkpoint last: where it is, the others are.
@@ -235,8 +223,7 @@ void Run::save_epoch() {
 int Run::train() {
   print_summary(options_, trainer_->summary(), dataset_, target_.device());
   if (!options_.resume.empty())
-    std::printf("Going on after epoch %d of %d, and %zu of %d batches.\n\n", done(),
-                options_.epochs, run_.scores.size(), steps_);
+    std::printf("Going on after epoch %d of %d.\n\n", done(), options_.epochs);
   start_files();
   const int before = done();
   while (done() < options_.epochs) {

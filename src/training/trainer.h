@@ -57,14 +57,13 @@ class Trainer {
   virtual void set_state(const std::vector<Tensor>& tensors, long updates,
                          const std::string& source) = 0;
 
-  /// Is told how many steps of the epoch are done; returns false to stop after the present ones.
-  using Progress = std::function<bool(const std::vector<StepScore>& scores, int done)>;
+  /// Is told the scores of the steps that are done of the epoch, now and then.
+  using Progress = std::function<void(const std::vector<StepScore>& scores)>;
 
-  /// Trains on the images order[0], order[1], ... in batches, the last one smaller, from step `first`
-  /// on; `learning_rates` has one for each step of the epoch. Returns the scores by step, up to the
-  /// last that was done; those before `first` are zero.
+  /// Trains for an epoch on the images order[0], order[1], ... in batches, the last one smaller;
+  /// `learning_rates` has one for each step. Returns the scores by step.
   virtual std::vector<StepScore> train(const std::vector<int>& order,
-                                       const std::vector<double>& learning_rates, int first,
+                                       const std::vector<double>& learning_rates,
                                        const Progress& progress) = 0;
 
   /// The scores of all test images.

@@ -107,44 +107,43 @@ double sum_of_medians(const std::vector<LayerTimes>& layers) {
   return sum;
 }
 
-// An epoch as ./train runs it, in parts.
+// An epoch as ./train runs it, in the parts after which the trainer tells of its progress.
 class Epoch {
  public:
   Epoch(const Target& target, const TrainerOptions& options, const Dataset& digits)
       : trainer_(target.make_trainer(options, digits)),
         order_(epoch_order(digits.train.count, true, 1, 1)),
         learning_rates_((order_.size() + options.batch - 1) / options.batch, 0.01) {
-    train_until(1);  // warms up
-    done_ = 0;
-    seconds_ = 0;
-    step_seconds_.clear();
+    train([] {});  // warms up
   }
 
-  /// Trains to that step, or somewhat further: on a GPU the host runs ahead. Returns the time of a
-  /// step, or 0 if it was done already.
-  double train_until(int step) {
-    if (step <= done_) return 0;
-    const double start = now();
-    const auto scores = trainer_->train(order_, learning_rates_, done_,
-                                        [=](const auto&, int done) { return done < step; });
-    const int trained = static_cast<int>(scores.size()) - done_;
-    step_seconds_.push_back((now() - start) / trained);
-    seconds_ += step_seconds_.back() * trained;
-    done_ += trained;
-    return step_seconds_.back();
+  /// Trains, and calls `between` after each part; its time does not count.
+  void train(const std::function<void()>& between) {
+    seconds_ = 0;
+    step_seconds_.clear();
+    int done = 0;
+    double start = now();
+    trainer_->train(order_, learning_rates_, [&](const std::vector<StepScore>& scores) {
+      const double seconds = now() - start;
+      seconds_ += seconds;
+      step_seconds_.push_back(seconds / (static_cast<int>(scores.size()) - done));
+      done = static_cast<int>(scores.size());
+      between();
+      start = now();
+    });
   }
 
   int steps() const { return static_cast<int>(learning_rates_.size()); }
   double seconds() const { return seconds_; }
-  double step_seconds() const { return median(step_seconds_); }
+  /// Of the parts that are done, the mean over the steps of each.
+  const std::vector<double>& step_seconds() const { return step_seconds_; }
 
  private:
   std::unique_ptr<Trainer> trainer_;
   std::vector<int> order_;
   std::vector<double> learning_rates_;  // one for each step
-  int done_ = 0;
   double seconds_ = 0;
-  std::vector<double> step_seconds_;  // the mean of each part
+  std::vector<double> step_seconds_;
 };
 
 class Bench {
@@ -218,15 +217,19 @@ class Bench {
       options.tf32 = o_.tf32;
       epoch = std::make_unique<Epoch>(target_, options, digits_);
     }
-    const int turns = epoch ? std::min(10, epoch->steps()) : 1;
     std::vector<LayerTimes> warm(layers.size()), cold(layers.size());
     std::vector<double> beside;  // of each turn, as a share of the step
-    for (int turn = 1; turn <= turns; ++turn) {
-      const auto times = probe_.times(model, o_.layer, o_.batch, o_.seconds / turns, false);
+    const auto time_layers = [&](double seconds) {
+      const auto times = probe_.times(model, o_.layer, o_.batch, seconds, false);
       append(warm, times);
-      const double step = epoch ? epoch->train_until(epoch->steps() * turn / turns) : 0;
-      if (step > 0) beside.push_back(1 - sum_of_medians(times) / step);
-    }
+      return sum_of_medians(times);
+    };
+    if (epoch)
+      epoch->train([&] {
+        beside.push_back(1 - time_layers(o_.seconds / 10) / epoch->step_seconds().back());
+      });
+    else
+      time_layers(o_.seconds);
     if (o_.cold) append(cold, probe_.times(model, o_.layer, o_.batch, o_.seconds, true));
     for (const size_t i : chosen(model)) {
       report(model, layers[i].name, "forward", forward_work(layers[i], o_.batch), warm[i].forward,
@@ -255,7 +258,7 @@ class Bench {
   }
 
   void report(const std::string& model, double beside, const Epoch& epoch) {
-    const double step = epoch.step_seconds(), all = epoch.seconds();
+    const double step = median(epoch.step_seconds()), all = epoch.seconds();
     line(model, {"beside the layers", "", "", "", "", "", percent(beside), "step"});
     line(model, {"training step", "", microseconds(step), "", "", "", "", ""});
     line(model, {"epoch", "", microseconds(all), "", "", "", "", ""});
