@@ -192,12 +192,6 @@ def seconds_of_others():
     return busy - sum(os.times()[:4])
 
 
-def forms_of_ours(device):
-    """The forms of ./train, as options."""
-    has_tf32 = device == "cuda" and torch.cuda.get_device_capability() >= (8, 0)
-    return [[], ["--tf32"]] if has_tf32 else [[]]
-
-
 def describe(device):
     if device == "cuda":
         return f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
@@ -233,21 +227,19 @@ def main():
     if device == "cpu":
         train_options += ["--threads", options.threads]
     trainers, expected = make_trainers(options.model, device, weights, images, labels)
-    ours = {}  # by name: the options, and the seconds
-    for form in [] if options.pytorch_only else forms_of_ours(device):
-        name, chosen = " ".join(["./train", *form]), [*train_options, *form]
+    if not options.pytorch_only:
         limit = min(VALIDATION_STEPS * steps.BATCH, len(images))
-        losses = steps.our_losses(options.model, weights, options.data, limit, chosen)
-        check(name, losses, expected)
-        ours[name] = [*chosen, "--limit", len(images)], []
+        losses = steps.our_losses(options.model, weights, options.data, limit, train_options)
+        check("./train", losses, expected)
 
-    theirs = [[] for _ in trainers]
+    ours, theirs = [], [[] for _ in trainers]
     start, others = time.perf_counter(), seconds_of_others()
     for _ in range(options.rounds):
         for trainer, seconds in zip(trainers, theirs):
             seconds += [trainer.time_epoch() for _ in range(epochs)]
-        for chosen, seconds in ours.values():
-            seconds += time_ours(options.model, options.data, epochs, chosen)
+        if not options.pytorch_only:
+            limit = ["--limit", len(images)]
+            ours += time_ours(options.model, options.data, epochs, [*train_options, *limit])
 
     others = (seconds_of_others() - others) / (time.perf_counter() - start)
     if others > 0.1:
@@ -255,14 +247,13 @@ def main():
         print(f"warning: other processes kept {others:.1f} cores busy: no fair comparison")
 
     print(f"Seconds for a training epoch, {options.rounds * epochs} of each:")
-    our_medians = [statistics.median(seconds) for _, seconds in ours.values()]
-    print("     median    fastest  " + "".join(f"{name}/PyTorch  " for name in ours))
-    for name, (_, seconds) in ours.items():
-        print(f"  {statistics.median(seconds):9.4f}  {min(seconds):9.4f}  {name}")
+    print("     median    fastest  ours/PyTorch")
+    if ours:
+        print(f"  {statistics.median(ours):9.4f}  {min(ours):9.4f}                ./train")
     for trainer, seconds in zip(trainers, theirs):
         median = statistics.median(seconds)
-        ratios = "".join(f"{our_median / median:<7.3f}" for our_median in our_medians)
-        print(f"  {median:9.4f}  {min(seconds):9.4f}  {ratios}PyTorch: {trainer.form}")
+        ratio = f"{statistics.median(ours) / median:.3f}" if ours else ""
+        print(f"  {median:9.4f}  {min(seconds):9.4f}  {ratio:12}  PyTorch: {trainer.form}")
 
 
 if __name__ == "__main__":

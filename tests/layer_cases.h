@@ -24,7 +24,7 @@ struct LayerCase {
   int pool;  // the side of its windows, or 1
 };
 
-/// Whether the layer is made of matrix products, which --tf32 runs on tensor cores.
+/// Whether the layer is made of matrix products, which TF32 runs on tensor cores.
 inline bool uses_tiles(const LayerCase& layer_case) {
   return layer_case.type == "conv2d" || layer_case.type == "dense" || layer_case.type == "lstm";
 }

@@ -46,7 +46,7 @@ TEST("options: each model has its defaults") {
     CHECK_EQUAL(options.seed, 1u);
     CHECK_EQUAL(options.data, "data/mnist");
     CHECK_EQUAL(options.device, "auto");
-    CHECK(options.nesterov && options.shuffle && !options.help && !options.tf32);
+    CHECK(options.nesterov && options.shuffle && !options.help);
     CHECK(options.limit == 0 && options.threads == 0);
     CHECK(options.init.empty() && options.save.empty() && options.log.empty() &&
           options.step_log.empty() && options.resume.empty());
@@ -88,7 +88,6 @@ TEST("options: arrive, before and after the model, with a space or an =") {
   CHECK_EQUAL(options.save, "b=c");
   CHECK_EQUAL(options.log, "d");
   CHECK_EQUAL(options.step_log, "e");
-  CHECK(parse("cnn --tf32").tf32);
   CHECK(parse("--help").help && parse("-h").help && parse("cnn --help").help);
   CHECK_EQUAL(parse("cnn --epochs 3 --epochs 4").epochs, 4);
 }

@@ -124,15 +124,5 @@ TEST("targets agree: a training step of cnn") { compare_training_steps("cnn"); }
 TEST("targets agree: a training step of separable") { compare_training_steps("separable"); }
 TEST("targets agree: a training step of bilstm") { compare_training_steps("bilstm"); }
 
-TEST("--tf32: the CPU is refused") {
-  Random random(5, 0);
-  const Images images = random_images(1, 16, 16, random);
-  TrainerOptions options;
-  options.model = "cnn";
-  options.tf32 = true;
-  CHECK_ERROR(choose_target("cpu").make_trainer(options, {"", "", images, images}), "--tf32",
-              "expected a GPU", "found the CPU");
-}
-
 }  // namespace
 }  // namespace plainnet

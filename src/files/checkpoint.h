@@ -9,8 +9,8 @@
 
 namespace plainnet {
 
-/// All that a run needs to go on after an epoch to the same bits: one safetensors file, the numbers as tensors,
-/// the rest as its metadata.
+/// All that a run needs to go on after an epoch, to the same bits: a safetensors file, the numbers as
+/// tensors, the rest as its metadata.
 struct Checkpoint {
   std::map<std::string, std::string> options;  // shaping_options()
   std::map<std::string, std::string> notes;    // "data", "device" and what else describes the run

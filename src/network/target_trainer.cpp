@@ -101,7 +101,7 @@ class TargetTrainer : public Trainer {
       const int batch = std::min(options_.batch, test_.count - step * options_.batch);
       step_.upload({step});
       gather(test_, batch);
-      forward(batch);
+      network_.forward(batch);
       softmax(network_.output(), batch, kClasses, probabilities.data());
       const std::vector<real> some = probabilities.download(0, batch * kClasses);
       all.insert(all.end(), some.begin(), some.end());
@@ -120,11 +120,6 @@ class TargetTrainer : public Trainer {
     return {Recording([=, this] { step(options_.batch); }), Recording([=] { step(last); })};
   }
 
-  void forward(int batch) {
-    use_tf32 = options_.tf32;  // another trainer may have another
-    network_.forward(batch);
-  }
-
   void gather(const Part& part, int batch) {
     gather_batch(part.device, pixels_, part.order.data(), step_.data(), options_.batch, batch,
                  network_.input(), labels_.data());
@@ -132,7 +127,7 @@ class TargetTrainer : public Trainer {
 
   void train_step(int batch) {
     gather(train_, batch);
-    forward(batch);
+    network_.forward(batch);
     softmax_cross_entropy(network_.output(), labels_.data(), batch, kClasses,
                           network_.output_gradient(), step_.data(), train_.scores.data());
     network_.backward(batch);
@@ -143,7 +138,7 @@ class TargetTrainer : public Trainer {
 
   void test_step(int batch) {
     gather(test_, batch);
-    forward(batch);
+    network_.forward(batch);
     softmax_cross_entropy(network_.output(), labels_.data(), batch, kClasses, nullptr,
                           step_.data(), test_.scores.data());
     advance(step_.data());
@@ -235,7 +230,6 @@ class TargetTrainer : public Trainer {
 Target target() {
   return {device_problem, device_name,
           [](const TrainerOptions& options, const Dataset& dataset) -> std::unique_ptr<Trainer> {
-            if (options.tf32 && !tf32_problem().empty()) throw Error("--tf32: " + tf32_problem());
             return std::make_unique<TargetTrainer>(options, dataset);
           }};
 }

@@ -18,7 +18,6 @@ struct Options {
 
   std::string device = "auto";
   int threads = 0;  // 0: as many as there are processors
-  bool tf32 = false;
 
   std::string data = "data/mnist";  // "digits": built-in ones, also if not given and not there
   int limit = 0, test_limit = 0;    // 0: all images

@@ -29,8 +29,6 @@ namespace {
 // The streams of random numbers: the initial weights take 0, 1, 2, ..., one for each tensor.
 constexpr uint64_t kShuffleStream = uint64_t{1} << 40;
 
-const char* const kInTf32 = " in TF32";  // follows the device in a checkpoint
-
 double now() {  // in seconds
   const auto since = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration<double>(since).count();
@@ -127,12 +125,10 @@ Run::Run(const Options& options) : options_(options) {
   trainer_ = target_.make_trainer({.model = options_.model,
                                    .batch = options_.batch,
                                    .rule = options_.rule(),
-                                   .seed = options_.seed,
-                                   .tf32 = options_.tf32},
+                                   .seed = options_.seed},
                                   dataset_);
-  const std::string device = target_.name + (options_.tf32 ? kInTf32 : "");
   const std::map<std::string, std::string> notes = {{"data", fingerprint(dataset_)},
-                                                    {"device", device},
+                                                    {"device", target_.name},
                                                     {"seed", text(options_.seed)},
                                                     {"height", text(dataset_.train.height)},
                                                     {"width", text(dataset_.train.width)}};
@@ -148,11 +144,9 @@ Run::Run(const Options& options) : options_(options) {
 void Run::take_over_run() {
   run_ = read_checkpoint(options_.resume + "/checkpoint.safetensors");
   take_over(options_, run_.options);
-  if (options_.given.count("--device") || options_.given.count("--tf32")) return;
   const std::string device = run_.notes["device"];
-  if (device.starts_with("cpu") || device.starts_with("emulated"))
-    options_.device = device.substr(0, device.find(' '));
-  options_.tf32 = device.ends_with(kInTf32);
+  if (!options_.given.count("--device") && (device == "cpu" || device == "emulated"))
+    options_.device = device;
 }
 
 void Run::go_on_from(const std::map<std::string, std::string>& notes) {

@@ -9,7 +9,6 @@ namespace plainnet {
 struct Target {
   std::string (*problem)();  // why there is no such device; empty if there is one
   std::string (*device)();   // what it is
-  // Throws Error where TF32 is asked for and cannot be had.
   std::unique_ptr<Trainer> (*make_trainer)(const TrainerOptions&, const Dataset&);
 };
 

@@ -19,7 +19,6 @@ struct TrainerOptions {
   int batch = 128;
   UpdateRule rule;
   uint64_t seed = 1;
-  bool tf32 = false;  // matrix products on tensor cores
 };
 
 struct LayerSummary {

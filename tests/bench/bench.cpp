@@ -214,7 +214,6 @@ class Bench {
       TrainerOptions options;
       options.model = model;
       options.batch = o_.batch;
-      options.tf32 = o_.tf32;
       epoch = std::make_unique<Epoch>(target_, options, digits_);
     }
     std::vector<LayerTimes> warm(layers.size()), cold(layers.size());
