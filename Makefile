@@ -40,8 +40,12 @@ NVCCFLAGS := -std=c++17 -lineinfo -diag-suppress 1675 $(GPU_ARCH) -Xcompiler -Og
 
 # Compiled once for each target and number type: the kernels, and what calls them. All else once.
 TARGETS := cpu emulated $(if $(NVCC),gpu)
-PER_TARGET := $(wildcard kernels/*.cu kernels/fast/*.cu) \
-              src/network/models.cpp src/network/network.cpp src/network/target_trainer.cpp
+PER_TARGET := $(wildcard kernels/*.cu kernels/fast/*.cu) kernels/targets/gpu.cu kernels/fast/layers.cpp \
+              src/network/network.cpp src/network/target_trainer.cpp
+# What is not for every target.
+NOT_CPU      := kernels/targets/gpu.cu
+NOT_EMULATED := $(addprefix kernels/fast/,pooled_conv2d.cu many_taps.cu few_taps.cu) $(NOT_CPU)
+NOT_GPU      := $(filter-out $(NOT_CPU),$(NOT_EMULATED))
 MAINS := src/train.cpp src/predict.cpp
 ONCE := $(filter-out $(PER_TARGET) $(MAINS),$(wildcard src/*/*.cpp kernels/targets/*.cpp))
 # The tests of layers run on every target in single and in double precision; the benchmark times single
@@ -52,7 +56,8 @@ BENCH_PER_TARGET := $(wildcard tests/bench/*.cu)
 
 # The objects of some sources: $(call once,sources), $(call per_target,targets_types,sources).
 once = $(addprefix $(BUILD)/once/,$(addsuffix .o,$(basename $(1))))
-per_target = $(foreach t,$(1),$(addprefix $(BUILD)/$(t)/,$(addsuffix .o,$(basename $(2)))))
+per_target = $(foreach t,$(1),$(addprefix $(BUILD)/$(t)/,$(addsuffix .o,$(basename $(call for,$(t),$(2))))))
+for = $(filter-out $(if $(filter cpu_%,$(1)),$(NOT_CPU),$(if $(filter gpu_%,$(1)),$(NOT_GPU),$(NOT_EMULATED))),$(2))
 FLOATS := $(TARGETS:=_float)
 DOUBLES := $(TARGETS:=_double)
 PROGRAM := $(call once,$(ONCE)) $(call per_target,$(FLOATS),$(PER_TARGET))

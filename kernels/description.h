@@ -1,8 +1,15 @@
 #pragma once
 
-// What is said of a network without a device: shapes, and how parameters start.
+// What a layer is, apart from how and on which device it is computed. Each layer type is described by a
+// struct in the header of its name. It holds the layer's options, as Keras names them, and says
+//
+//   const char* type() const                     "conv2d": with a number after it, the layer's name in files
+//   Shape output(Shape input) const              the shape of y for x of that shape; throws Error if the
+//                                                options or the input do not fit
+//   std::vector<ParameterDescription> parameters(Shape input) const     what the layer learns
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace plainnet {
@@ -15,7 +22,7 @@ struct Shape {
   long size() const { return static_cast<long>(height) * width * channels; }
 };
 
-/// How a parameter starts. initial_values() in src/initializers.h draws it.
+/// How a parameter starts. initial_values() in src/training/initializers.h draws it.
 struct Initializer {
   enum Kind {
     kConstant,
@@ -31,11 +38,19 @@ struct Initializer {
   static Initializer uniform(double scale) { return {kUniform, scale}; }
 };
 
-/// The number of elements of a tensor of that shape.
-inline long product(const std::vector<int64_t>& shape) {
-  long product = 1;
-  for (int64_t n : shape) product *= n;
-  return product;
-}
+/// A tensor that training changes.
+struct ParameterDescription {
+  std::string name;            // in files: "kernel", or "forward.kernel"
+  std::vector<int64_t> shape;  // {5, 5, 1, 24}
+  Initializer initializer;
+  long fan_in = 1, fan_out = 1;  // see src/training/initializers.h
+
+  /// The number of its elements.
+  long size() const {
+    long product = 1;
+    for (const int64_t extent : shape) product *= extent;
+    return product;
+  }
+};
 
 }  // namespace plainnet

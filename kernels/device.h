@@ -20,7 +20,7 @@
 //   synchronize()                             waits for all launches
 //   Recording                                 a sequence of launches, kept to be run again
 //   device_name()                             which device this is
-//   to_tf32(), mma_m16n8k8()                  what tensor cores do; not on the cpu target
+//   device_problem()                          why there is none to run on; empty if there is one
 
 #include <algorithm>
 #include <cstddef>
@@ -81,15 +81,6 @@ constexpr int tiles(long n, int size) { return static_cast<int>((n + size - 1) /
 
 namespace TARGET {
 using real = REAL;
-
-/// Whether tiles (tile.h) multiply on tensor cores, which round their factors to TF32: 8 bits of
-/// exponent, 10 of fraction. Set it, where tf32_problem() allows it, before layers launch anything.
-inline bool use_tf32 = false;
-
-/// Why there is no device to run on, and why there are no tensor cores for TF32; empty if there are.
-/// In common.cu.
-std::string device_problem();
-std::string tf32_problem();
 }  // namespace TARGET
 }  // namespace plainnet
 

@@ -1,53 +1,44 @@
 #pragma once
 
-// The geometry of a window that slides over an image: convolutions and pooling share it.
+// Where the numbers of images lie, and which windows see a pixel: for kernels of layers with windows.
 
-#include "kernels/layer.h"
+#include "kernels/axis.h"
+#include "kernels/device.h"
 
 namespace plainnet::TARGET {
 
-/// Along one axis: output o reads the inputs o * stride - before + k, 0 <= k < kernel.
-struct Axis {
-  int input, output, kernel, stride;
-  int before;  // zeros before the first input
+/// A window of taps (i, j) that slides over images x, pixels (h, w), and makes images y, pixels (o, p):
+///   h = o * rows.stride - rows.before + i,   w = p * columns.stride - columns.before + j
+struct Geometry {
+  Axis rows, columns;
+  int in, out;  // channels of x and of y
 
-  /// The outputs that read input i: from first_output(i) to end_output(i) - 1.
-  __host__ __device__ int first_output(int i) const {
-    const int beyond = i + before - kernel + stride;  // rounded up: (i + before - kernel + 1) / stride
-    return beyond > 0 ? beyond / stride : 0;
+  // Where x[b][h][w][c] and y[b][o][p][n] lie.
+  __device__ long x_at(long b, int h, int w, int c) const {
+    return ((b * rows.input + h) * columns.input + w) * in + c;
   }
-  __host__ __device__ int end_output(int i) const {
-    const int reached = (i + before) / stride + 1;
-    return reached < output ? reached : output;
+  __device__ long y_at(long b, int o, int p, int n) const {
+    return ((b * rows.output + o) * columns.output + p) * out + n;
+  }
+
+  // The numbers of an image y, and those that a window sees.
+  __host__ __device__ long y_size() const { return static_cast<long>(rows.output) * columns.output * out; }
+  __host__ __device__ int taps() const { return rows.window * columns.window * in; }
+
+  // Whether (h, w) is a pixel of x; else it is one of the zeros around it.
+  __device__ bool has(int h, int w) const {
+    return h >= 0 && h < rows.input && w >= 0 && w < columns.input;
   }
 };
 
-/// The axis of a window of `kernel` over `input`. Throws Error, naming `layer`, if no window fits.
-inline Axis window_axis(const char* layer, int input, int kernel, int stride, Padding padding) {
-  if (kernel < 1 || stride < 1)
-    throw Error(text(layer, ": expected a window and a stride of 1 or more, found ", kernel,
-                     " and ", stride));
-  if (padding == kSame) {
-    const int output = (input + stride - 1) / stride;
-    const int zeros = (output - 1) * stride + kernel - input;
-    return {input, output, kernel, stride, zeros > 0 ? zeros / 2 : 0};
-  }
-  if (input < kernel)
-    throw Error(text(layer, ": expected an input of at least ", kernel,
-                     " pixels along each axis of the window, found ", input));
-  return {input, (input - kernel) / stride + 1, kernel, stride, 0};
+/// The windows that see input h: those of the outputs first_output(h) ... end_output(h) - 1.
+/// Output o sees it with tap h - o * stride + before, which must be at least 0 and below the window.
+__host__ __device__ inline int first_output(Axis axis, int h) {
+  const int beyond = h + axis.before - axis.window + axis.stride;  // (h + before - window + 1) / stride,
+  return beyond > 0 ? beyond / axis.stride : 0;                    // rounded up
 }
-
-/// Whether some window reaches beyond the input.
-inline bool needs_padding(Axis axis) {
-  return axis.before > 0 || (axis.output - 1) * axis.stride + axis.kernel > axis.input;
-}
-
-/// The axis of the image that pad() makes: with its zeros written down, every tap is inside.
-inline Axis padded(Axis axis) {
-  axis.input = (axis.output - 1) * axis.stride + axis.kernel;
-  axis.before = 0;
-  return axis;
+__host__ __device__ inline int end_output(Axis axis, int h) {
+  return min((h + axis.before) / axis.stride + 1, axis.output);
 }
 
 }  // namespace plainnet::TARGET

@@ -14,9 +14,6 @@ namespace plainnet {
 struct Computation {
   std::string name;
   std::function<std::vector<test::NamedValues>()> run;
-  // The same in TF32, or nothing where that cannot be had. Null where it could not be compared, as
-  // rounding may take an output across a kink of a ReLU or a maximum.
-  std::function<std::vector<test::NamedValues>()> run_in_tf32;
 };
 
 /// The same list on every target, but that the emulated target has only the small ones.

@@ -2,37 +2,33 @@
 
 // The layers, at shapes that fit no tile, that the tests run.
 
-#include <functional>
 #include <string>
 #include <vector>
 
-#include "kernels/layer.h"
+#include "kernels/layers.h"
 #include "tests/values.h"
 
-namespace plainnet::TARGET {
+namespace plainnet {
 
 struct LayerCase {
-  std::string type, name;  // "conv2d", "5x5 valid relu, 11 images 9x7x5 to 29 channels"
+  std::vector<LayerDescription> layers;  // one, or a convolution and the pooling after it
   Shape input;
   int batch, max_batch;
-  bool small;   // few enough barriers for the emulated target
-  bool curved;  // y bends in each number, as an LSTM's; else it is linear in each, but for kinks
-  std::function<LayerPointer()> layer;
-  // What of the layer comes before a ReLU and a pooling that it includes; null if it has neither.
-  std::function<LayerPointer()> linear;
-  bool relu;
-  int pool;  // the side of its windows, or 1
+  bool small;  // few enough blocks and elements for the emulated target
+
+  /// "conv2d 3x2 valid relu, 2 of 4x5x7 to 3"
+  std::string name() const;
+
+  /// Whether there is fast code of its own, and not only the plain code again.
+  bool has_fast_code() const;
+  /// kPlain, and kFast where there is fast code.
+  std::vector<Kernels> kernels() const;
 };
 
-/// Whether the layer is made of matrix products, which TF32 runs on tensor cores.
-inline bool uses_tiles(const LayerCase& layer_case) {
-  return layer_case.type == "conv2d" || layer_case.type == "dense" || layer_case.type == "lstm";
-}
+/// All of them.
+const std::vector<LayerCase>& layer_cases();
 
-/// All of them; on the emulated target the small ones only.
-std::vector<LayerCase> layer_cases();
+/// The cases that are run on a target: on "emulated_..." the small ones.
+std::vector<LayerCase> layer_cases_of(std::string_view target);
 
-/// An x for the case. Where y has kinks in x, other than a ReLU's, they are more than 1/128 away.
-test::Values random_input(const LayerCase& layer_case, Random& random);
-
-}  // namespace plainnet::TARGET
+}  // namespace plainnet

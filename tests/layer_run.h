@@ -1,10 +1,11 @@
 #pragma once
 
-// Runs one layer on numbers of the host, in memory that catches what a layer must not do.
+// Runs the code of a layer, or of two that follow each other, on numbers of the host, in memory that catches
+// what it must not do.
 
 #include <limits>
 
-#include "kernels/layer.h"
+#include "kernels/fast/layers.h"
 #include "tests/target_test.h"
 #include "tests/values.h"
 
@@ -13,9 +14,9 @@ namespace plainnet::TARGET {
 using test::NamedValues;
 using test::Values;
 
-/// Device memory in which everything that the test did not set is NaN, and a border of NaN lies on
-/// both sides: whoever uses a number that is not his spoils his result, and whoever writes beyond
-/// his own is found by get().
+/// Device memory in which everything that the test did not set is NaN, and a border of NaN lies on both
+/// sides: whoever uses a number that is not his spoils his result, and whoever writes beyond his own is
+/// found by get().
 class GuardedBuffer {
  public:
   explicit GuardedBuffer(size_t size) : size_(size), buffer_(size + 2 * kBorder) { set({}); }
@@ -47,38 +48,60 @@ class GuardedBuffer {
   Buffer<real> buffer_;
 };
 
-/// Sets use_tf32 for as long as it lives.
-struct Tf32 {
-  explicit Tf32(bool on) { use_tf32 = on; }
-  ~Tf32() { use_tf32 = false; }
-  Tf32(const Tf32&) = delete;
-};
+/// Where the layers' code comes from, by name.
+inline const char* name_of(Kernels kernels) { return kernels == kPlain ? "plain" : "fast"; }
 
-/// A layer with parameters, input, output and gradients of its own.
+/// A Layer, its input, its output, and the gradients by them.
 class LayerRun {
  public:
-  LayerRun(LayerPointer layer, Shape input, int batch, int max_batch)
-      : batch_(batch),
-        layer_(std::move(layer)),
-        input_size_(input.size()),
-        output_shape_(layer_->build(input, max_batch)),
-        output_size_(output_shape_.size()),
-        x_(max_batch * input_size_),
-        y_(max_batch * output_size_),
-        dx_(max_batch * input_size_),
-        dy_(max_batch * output_size_) {
-    for (Parameter& parameter : layer_->parameters) {
-      values_.emplace_back(parameter.size());
-      gradients_.emplace_back(parameter.size());
-      parameter.value = values_.back().data();
-      parameter.gradient = gradients_.back().data();
+  /// For x of shape `input`, `batch` images in memory for `max_batch`. On the cpu target, fast code may be
+  /// one piece for two layers.
+  LayerRun(const std::vector<LayerDescription>& layers, Shape input, int batch, int max_batch, Kernels kernels)
+      : batch_(batch) {
+    Shape shape = input;
+    std::vector<Parameter> pointers;
+    for (const LayerDescription& layer : layers)
+      std::visit([&](const auto& described) {
+        for (const ParameterDescription& parameter : described.parameters(shape)) {
+          parameters_.push_back(parameter);
+          values_.emplace_back(parameter.size());
+          gradients_.emplace_back(parameter.size());
+          pointers.push_back({values_.back().data(), gradients_.back().data()});
+        }
+        shape = described.output(shape);
+      }, layer);
+    output_ = shape;
+
+    tensors_.push_back(Tensors(input, max_batch));
+    const Parameter* next = pointers.data();
+    shape = input;
+    for (size_t i = 0; i < layers.size();) {
+      int taken = 1;
+      code_.push_back(kernels == kFast
+                          ? fast_layers(&layers[i], layers.data() + layers.size(), shape, max_batch, next, &taken)
+                          : std::visit([&](const auto& layer) {
+                              return plain_layer(layer, shape, max_batch, next);
+                            }, layers[i]));
+      for (const size_t end = i + taken; i < end; ++i)
+        std::visit([&](const auto& layer) {
+          next += layer.parameters(shape).size();
+          shape = layer.output(shape);
+        }, layers[i]);
+      tensors_.push_back(Tensors(shape, max_batch));
     }
   }
 
-  size_t x_size() const { return batch_ * input_size_; }
-  size_t y_size() const { return batch_ * output_size_; }
-  Shape output_shape() const { return output_shape_; }
-  const std::vector<Parameter>& parameters() const { return layer_->parameters; }
+  /// The same for code that is there already, without parameters.
+  LayerRun(LayerPointer code, Shape input, Shape output, int batch, int max_batch) : batch_(batch), output_(output) {
+    code_.push_back(std::move(code));
+    tensors_.push_back(Tensors(input, max_batch));
+    tensors_.push_back(Tensors(output, max_batch));
+  }
+
+  size_t x_size() const { return batch_ * tensors_.front().size; }
+  size_t y_size() const { return batch_ * tensors_.back().size; }
+  Shape output_shape() const { return output_; }
+  const std::vector<ParameterDescription>& parameters() const { return parameters_; }
   void set_parameter(size_t i, const Values& values) {
     CHECK_EQUAL(values.size(), values_[i].size());
     values_[i].set(values);
@@ -87,43 +110,54 @@ class LayerRun {
   /// y for x; the output memory held NaN before.
   Values forward(const Values& x) {
     CHECK_EQUAL(x.size(), x_size());
-    x_.set(x);
-    y_.set({});
-    layer_->forward(x_.data(), y_.data(), batch_);
-    return y_.get(y_size(), "y");
+    tensors_[0].value.set(x);
+    for (size_t i = 0; i < code_.size(); ++i) {
+      tensors_[i + 1].value.set({});
+      code_[i]->forward(tensors_[i].value.data(), tensors_[i + 1].value.data(), batch_);
+    }
+    return tensors_.back().value.get(y_size(), "y");
   }
 
-  /// dx, if it is wanted, and then the gradient of each parameter, for the x of the last forward().
-  /// Their memory held NaN before.
+  /// dx, if it is wanted, and then the gradient of each parameter, for the x of the last forward(). Their
+  /// memory held NaN before.
   std::vector<NamedValues> backward(const Values& dy, bool want_dx = true) {
     CHECK_EQUAL(dy.size(), y_size());
-    dy_.set(dy);
-    dx_.set({});
+    tensors_.back().gradient.set(dy);
     for (GuardedBuffer& gradient : gradients_) gradient.set({});
-    layer_->backward(x_.data(), y_.data(), dy_.data(), want_dx ? dx_.data() : nullptr, batch_);
-    dy_.get(y_size(), "dy");
+    for (size_t i = code_.size(); i-- > 0;) {
+      tensors_[i].gradient.set({});
+      real* dx = i > 0 || want_dx ? tensors_[i].gradient.data() : nullptr;
+      code_[i]->backward(tensors_[i].value.data(), tensors_[i + 1].value.data(), tensors_[i + 1].gradient.data(),
+                         dx, batch_);
+      tensors_[i + 1].gradient.get(batch_ * tensors_[i + 1].size, "dy");
+    }
     std::vector<NamedValues> all;
-    if (want_dx) all.push_back({"dx", dx_.get(x_size(), "dx")});
+    if (want_dx) all.push_back({"dx", tensors_[0].gradient.get(x_size(), "dx")});
     for (size_t i = 0; i < gradients_.size(); ++i) {
-      const std::string name = gradient_name(parameters()[i].name);
+      const std::string name = gradient_name(parameters_[i].name);
       all.push_back({name, gradients_[i].get(gradients_[i].size(), name)});
     }
     return all;
   }
 
   /// "forward.dkernel" for "forward.kernel"
-  static std::string gradient_name(std::string name) {
-    return name.insert(name.rfind('.') + 1, 1, 'd');
-  }
+  static std::string gradient_name(std::string name) { return name.insert(name.rfind('.') + 1, 1, 'd'); }
 
  private:
+  // The numbers between two pieces of code, and the gradient by them.
+  struct Tensors {
+    Tensors(Shape shape, int max_batch)
+        : size(shape.size()), value(max_batch * shape.size()), gradient(max_batch * shape.size()) {}
+    size_t size;  // of an image
+    GuardedBuffer value, gradient;
+  };
+
   int batch_;
-  LayerPointer layer_;
-  size_t input_size_;
-  Shape output_shape_;
-  size_t output_size_;
-  GuardedBuffer x_, y_, dx_, dy_;
+  Shape output_;
+  std::vector<ParameterDescription> parameters_;
   std::vector<GuardedBuffer> values_, gradients_;
+  std::vector<LayerPointer> code_;
+  std::vector<Tensors> tensors_;  // x, what lies between, y
 };
 
 }  // namespace plainnet::TARGET

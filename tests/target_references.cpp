@@ -26,76 +26,82 @@ Shape sequence_shape(const Reference& reference) {
   return {x.at(1), 1, x.at(2)};
 }
 
-// Runs a layer as the reference says, in a batch that is not full, and compares y, dx and the
-// gradient of every parameter. `prefix` is what the reference puts before the names of parameters.
-void check_layer(const Reference& reference, LayerPointer layer, Shape input,
-                 const std::string& prefix = "") {
+// Runs layers as the reference says, plain and fast, in a batch that is not full, and compares y, dx and
+// the gradient of every parameter. `prefix` is what the reference puts before the names of parameters.
+void check_layers(const Reference& reference, const std::vector<LayerDescription>& layers, Shape input,
+                  const std::string& prefix = "") {
   const int batch = reference.tensor("x").shape[0];
-  LayerRun run(std::move(layer), input, batch, batch + 3);
-  for (size_t i = 0; i < run.parameters().size(); ++i) {
-    const test::ReferenceTensor& tensor = reference.tensor(prefix + run.parameters()[i].name);
-    const std::vector<int64_t> shape(tensor.shape.begin(), tensor.shape.end());
-    CHECK(shape == run.parameters()[i].shape, reference.path, ": ", run.parameters()[i].name);
-    run.set_parameter(i, tensor.values);
+  for (const Kernels kernels : {kPlain, kFast}) {
+    const std::string what = text(reference.path, ", ", name_of(kernels), ": ");
+    LayerRun run(layers, input, batch, batch + 3, kernels);
+    for (size_t i = 0; i < run.parameters().size(); ++i) {
+      const test::ReferenceTensor& tensor = reference.tensor(prefix + run.parameters()[i].name);
+      const std::vector<int64_t> shape(tensor.shape.begin(), tensor.shape.end());
+      CHECK(shape == run.parameters()[i].shape, what, run.parameters()[i].name);
+      run.set_parameter(i, tensor.values);
+    }
+    test::check_close(what + "y", run.forward(reference.tensor("x").values), reference.tensor("y").values,
+                      kTolerance);
+    for (const auto& [name, values] : run.backward(reference.tensor("dy").values))
+      test::check_close(what + name, values, reference.tensor(name == "dx" ? name : prefix + name).values,
+                        kTolerance);
   }
-  test::check_close(reference.path + ": y", run.forward(reference.tensor("x").values),
-                    reference.tensor("y").values, kTolerance);
-  for (const auto& [name, values] : run.backward(reference.tensor("dy").values))
-    test::check_close(reference.path + ": " + name, values,
-                      reference.tensor(name == "dx" ? name : prefix + name).values, kTolerance);
 }
 
-Size kernel_size(const Reference& reference) {
+Size window(const Reference& reference) {
   const std::vector<int>& kernel = reference.tensor("kernel").shape;
   return {kernel.at(0), kernel.at(1)};
 }
 
-Padding padding(const Reference& reference) {
-  return reference.word("padding") == "same" ? kSame : kValid;
+Conv2d conv2d(const Reference& reference) {
+  return {.filters = reference.tensor("kernel").shape.at(3),
+          .window = window(reference),
+          .stride = reference.parameter("stride"),
+          .padding = reference.word("padding") == "same" ? kSame : kValid,
+          .relu = reference.parameter("relu") == 1};
 }
 
 TARGET_TEST("conv2d: PyTorch's values") {
   for (const std::string& name : test::reference_names("conv2d")) {
     const Reference reference = test::read_reference(name);
-    check_layer(reference,
-                conv2d({.filters = reference.tensor("kernel").shape.at(3),
-                        .kernel = kernel_size(reference),
-                        .stride = reference.parameter("stride"),
-                        .padding = padding(reference),
-                        .relu = reference.parameter("relu") == 1}),
-                image_shape(reference));
+    check_layers(reference, {conv2d(reference)}, image_shape(reference));
+  }
+}
+
+TARGET_TEST("conv2d + max_pool2d: PyTorch's values") {
+  for (const std::string& name : test::reference_names("pooled_conv2d")) {
+    const Reference reference = test::read_reference(name);
+    check_layers(reference, {conv2d(reference), MaxPool2d{.window = 2, .stride = 2}}, image_shape(reference));
   }
 }
 
 TARGET_TEST("depthwise_conv2d: PyTorch's values") {
   for (const std::string& name : test::reference_names("depthwise_conv2d")) {
     const Reference reference = test::read_reference(name);
-    check_layer(reference,
-                depthwise_conv2d({.kernel = kernel_size(reference),
+    check_layers(reference,
+                 {DepthwiseConv2d{.window = window(reference),
                                   .stride = reference.parameter("stride"),
-                                  .padding = padding(reference),
-                                  .relu = reference.parameter("relu") == 1}),
-                image_shape(reference));
+                                  .padding = reference.word("padding") == "same" ? kSame : kValid,
+                                  .relu = reference.parameter("relu") == 1}},
+                 image_shape(reference));
   }
 }
 
 TARGET_TEST("max_pool2d: PyTorch's values") {
   for (const std::string& name : test::reference_names("max_pool2d")) {
     const Reference reference = test::read_reference(name);
-    check_layer(
-        reference,
-        max_pool2d({.size = reference.parameter("size"), .stride = reference.parameter("stride")}),
-        image_shape(reference));
+    check_layers(reference,
+                 {MaxPool2d{.window = reference.parameter("size"), .stride = reference.parameter("stride")}},
+                 image_shape(reference));
   }
 }
 
 TARGET_TEST("dense: PyTorch's values") {
   for (const std::string& name : test::reference_names("dense")) {
     const Reference reference = test::read_reference(name);
-    check_layer(reference,
-                dense({.units = reference.tensor("bias").shape.at(0),
-                       .relu = reference.parameter("relu") == 1}),
-                row_shape(reference));
+    check_layers(reference,
+                 {Dense{.units = reference.tensor("bias").shape.at(0), .relu = reference.parameter("relu") == 1}},
+                 row_shape(reference));
   }
 }
 
@@ -103,11 +109,10 @@ TARGET_TEST("lstm: PyTorch's values") {
   for (const std::string& name : test::reference_names("lstm")) {
     const Reference reference = test::read_reference(name);
     const bool both = reference.parameter("bidirectional") == 1;
-    check_layer(reference,
-                lstm({.units = reference.parameter("units"),
-                      .bidirectional = both,
-                      .return_sequence = reference.parameter("sequence") == 1}),
-                sequence_shape(reference), both ? "" : "forward.");
+    const Lstm lstm{.units = reference.parameter("units"),
+                    .return_sequences = reference.parameter("sequence") == 1};
+    const LayerDescription layer = both ? LayerDescription(Bidirectional{lstm}) : LayerDescription(lstm);
+    check_layers(reference, {layer}, sequence_shape(reference), both ? "" : "forward.");
   }
 }
 

@@ -15,16 +15,10 @@ namespace plainnet::TARGET {
 /// "cpu_double"
 constexpr std::string_view kTargetName = STRING(TARGET);
 
-/// Whether this machine can run the target.
-inline bool can_run() {
-  static const bool can = device_problem().empty();
-  return can;
-}
-
 /// Registers a test under the target's name and its own: "cpu_double dense: ...".
 struct TargetRegistration {
   TargetRegistration(const std::string& name, std::function<void()> body) {
-    test::Registration(STRING(TARGET) " " + name, std::move(body), can_run);
+    test::Registration(STRING(TARGET) " " + name, std::move(body), device_problem);
   }
 };
 

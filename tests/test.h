@@ -15,7 +15,7 @@ namespace plainnet::test {
 struct Test {
   std::string name;
   std::function<void()> body;
-  bool (*can_run)() = nullptr;  // whether this machine can; null: every one can
+  std::string (*problem)() = nullptr;  // why this machine cannot; null or empty: it can
 };
 
 /// All tests, in the order of registration. They are registered before main() begins, when CUDA cannot
@@ -27,14 +27,17 @@ struct Failure : std::runtime_error {
 };
 
 struct Registration {
-  Registration(std::string name, std::function<void()> body, bool (*can_run)() = nullptr) {
-    tests().push_back({std::move(name), std::move(body), can_run});
+  Registration(std::string name, std::function<void()> body, std::string (*problem)() = nullptr) {
+    tests().push_back({std::move(name), std::move(body), problem});
   }
 };
 
 inline bool contains(const std::string& all, const std::string& part) {
   return all.find(part) != std::string::npos;
 }
+
+/// A line that is printed below the running test's own.
+void note(const std::string& line);
 
 /// An empty folder for the running test, removed after it.
 std::string scratch_folder();

@@ -97,7 +97,7 @@ TEST("options: no model, two, or one that there is not") {
   check_refused("--epochs 3", {"expected a model"});
   check_refused("cnn bilstm", {"expected one model", "cnn and bilstm"});
   check_refused("cnn 3", {"expected one model", "cnn and 3"});
-  check_refused("ccn", {"model", "expected cnn, separable or bilstm", "found ccn"});
+  check_refused("ccn", {"model", "expected cnn, separable, bilstm or mlp", "found ccn"});
 }
 
 TEST("options: an unknown option is refused, with the nearest one") {

@@ -79,7 +79,7 @@ TEST("random: uniform(), normal() and below() have their moments") {
 
 std::vector<float> draw(Initializer initializer, std::vector<int64_t> shape, long fan_in,
                         long fan_out, uint64_t seed = 1) {
-  return initial_values(initializer, shape, fan_in, fan_out, seed, 0);
+  return initial_values({"", shape, initializer, fan_in, fan_out}, seed, 0);
 }
 
 double mean_of(const std::vector<float>& values, int power) {
@@ -152,10 +152,10 @@ TEST("initializers: the same seed and stream draw the same, others others") {
   for (const Initializer initializer :
        {Initializer::uniform(1), Initializer{Initializer::kHeNormal},
         Initializer{Initializer::kGlorotUniform}, Initializer{Initializer::kOrthogonal}}) {
-    const std::vector<float> values = initial_values(initializer, {5, 7}, 5, 7, 1, 3);
-    CHECK(initial_values(initializer, {5, 7}, 5, 7, 1, 3) == values);
-    CHECK(initial_values(initializer, {5, 7}, 5, 7, 2, 3) != values);
-    CHECK(initial_values(initializer, {5, 7}, 5, 7, 1, 4) != values);
+    const std::vector<float> values = initial_values({"", {5, 7}, initializer, 5, 7}, 1, 3);
+    CHECK(initial_values({"", {5, 7}, initializer, 5, 7}, 1, 3) == values);
+    CHECK(initial_values({"", {5, 7}, initializer, 5, 7}, 2, 3) != values);
+    CHECK(initial_values({"", {5, 7}, initializer, 5, 7}, 1, 4) != values);
   }
 }
 

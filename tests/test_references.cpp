@@ -12,7 +12,7 @@ namespace {
 
 TEST("references: each file belongs to a layer, the loss or an update rule") {
   std::vector<std::string> known;
-  for (const char* kind : {"conv2d", "depthwise_conv2d", "max_pool2d", "dense", "lstm",
+  for (const char* kind : {"conv2d", "pooled_conv2d", "depthwise_conv2d", "max_pool2d", "dense", "lstm",
                            "softmax_cross_entropy", "sgd", "rmsprop", "adam", "adamw"})
     for (const std::string& name : test::reference_names(kind)) known.push_back(name + ".txt");
   for (const auto& entry : std::filesystem::directory_iterator("tests/references")) {

@@ -36,37 +36,8 @@ void compare_targets(const std::string& name, bool on_emulated) {
 #endif
 }
 
-// TF32 has 10 bits of fraction. A product of two rounded factors is off by up to 2^-10.
-constexpr double kTf32Tolerance = 1e-3;
-
-void compare_tf32(const Computation& computation, bool may_lack_it) {
-  const std::vector<NamedValues> exact = run(cpu_double::computations(), computation.name);
-  const std::vector<NamedValues> rounded = computation.run_in_tf32();
-  if (may_lack_it && rounded.empty()) {
-    std::printf("skipped, no tensor cores: ");
-    return;
-  }
-  test::check_close(rounded, exact, kTf32Tolerance);
-  const std::vector<NamedValues> in_float = computation.run();
-  bool differs = false;
-  for (size_t i = 0; i < rounded.size(); ++i) differs |= rounded[i].values != in_float[i].values;
-  CHECK(differs, "nothing was rounded to TF32");
-}
-
-void register_tf32(const std::string& target, const std::vector<Computation>& computations,
-                   bool (*can_run)()) {
-  for (const Computation& computation : computations)
-    if (computation.run_in_tf32)
-      test::Registration(text(target, " in TF32: ", computation.name),
-                         [=] { compare_tf32(computation, target == "gpu"); }, can_run);
-}
-
 struct Registrations {
   Registrations() {
-    register_tf32("emulated", emulated_float::computations(), nullptr);
-#ifdef WITH_GPU
-    register_tf32("gpu", gpu_float::computations(), test::gpu_is_there);
-#endif
     std::vector<std::string> emulated;
     for (const Computation& computation : emulated_float::computations())
       emulated.push_back(computation.name);
@@ -91,12 +62,12 @@ Images random_images(int count, int height, int width, Random& random) {
 // One training step, then the probabilities of the test images. After the first step the momentum
 // is the gradient, but for its sign and the learning rate. The images are small, for the sake of
 // the emulated target: of 16 x 16, the convolutions and poolings leave one pixel.
-std::vector<NamedValues> training_step(const Target& target, const std::string& model) {
+std::vector<NamedValues> training_step(const Target& target, const std::string& model, Kernels kernels) {
   Random random(5, 0);
-  const int height = model == "bilstm" ? 3 : 16, width = model == "bilstm" ? 7 : 16;
-  const Dataset dataset{"", "", random_images(3, height, width, random),
-                        random_images(2, height, width, random)};
-  const auto trainer = test::make_trainer(target, model, 3, dataset);
+  const bool convolves = model == "cnn" || model == "separable";
+  const int height = convolves ? 16 : 3, width = convolves ? 16 : 7;
+  const Dataset dataset{"", "", random_images(3, height, width, random), random_images(2, height, width, random)};
+  const auto trainer = test::make_trainer(target, model, 3, dataset, 1, {}, kernels);
   const float loss = test::train(*trainer, {2, 0, 1}, 3, 0.05).at(0).loss;
   const std::vector<float> probabilities = trainer->predict();
   std::vector<NamedValues> all = test::values(trainer->state());
@@ -105,24 +76,33 @@ std::vector<NamedValues> training_step(const Target& target, const std::string& 
   return all;
 }
 
-void compare_training_steps(const std::string& model) {
-  const std::vector<NamedValues> expected = training_step(cpu_double::target(), model);
+void compare_training_steps(const std::string& model, Kernels kernels) {
+  const std::vector<NamedValues> expected = training_step(cpu_double::target(), model, kPlain);
   // A network multiplies the rounding errors of its layers; and what a trainer of a double target
   // tells is rounded to float.
   const double kSeveralLayers = 3e-5, kRounding = 6e-8;
-  test::check_close(training_step(cpu_float::target(), model), expected, kSeveralLayers);
-  test::check_close(training_step(emulated_float::target(), model), expected, kSeveralLayers);
-  test::check_close(training_step(emulated_double::target(), model), expected, kRounding);
+  const auto compare = [&](const Target& target, double tolerance) {
+    test::check_close(training_step(target, model, kernels), expected, tolerance);
+  };
+  compare(cpu_double::target(), kRounding);
+  compare(cpu_float::target(), kSeveralLayers);
+  compare(emulated_float::target(), kSeveralLayers);
+  compare(emulated_double::target(), kRounding);
 #ifdef WITH_GPU
   if (!test::gpu_is_there()) return;
-  test::check_close(training_step(gpu_float::target(), model), expected, kSeveralLayers);
-  test::check_close(training_step(gpu_double::target(), model), expected, kRounding);
+  compare(gpu_float::target(), kSeveralLayers);
+  compare(gpu_double::target(), kRounding);
 #endif
 }
 
-TEST("targets agree: a training step of cnn") { compare_training_steps("cnn"); }
-TEST("targets agree: a training step of separable") { compare_training_steps("separable"); }
-TEST("targets agree: a training step of bilstm") { compare_training_steps("bilstm"); }
+struct StepRegistrations {
+  StepRegistrations() {
+    for (const std::string& model : model_names())
+      for (const Kernels kernels : {kPlain, kFast})
+        test::Registration(text("targets agree: a training step of ", model, kernels == kPlain ? ", plain" : ", fast"),
+                           [=] { compare_training_steps(model, kernels); });
+  }
+} const step_registrations;
 
 }  // namespace
 }  // namespace plainnet

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "images/dataset.h"
+#include "network/models.h"
 #include "training/targets.h"
 #include "tests/values.h"
 
@@ -24,7 +25,7 @@ Target target();  // only where the CUDA toolkit was found
 
 namespace plainnet::test {
 
-inline const std::vector<std::string> kModels = {"cnn", "separable", "bilstm"};
+inline const std::vector<std::string> kModels = model_names();
 
 /// Whether this program was built for a GPU and there is one.
 inline bool gpu_is_there() { return choose_target("auto").name == "gpu"; }
@@ -36,8 +37,8 @@ inline std::vector<std::string> fast_targets() {
 
 inline std::unique_ptr<Trainer> make_trainer(const Target& target, const std::string& model,
                                              int batch, const Dataset& dataset, uint64_t seed = 1,
-                                             const UpdateRule& rule = {}) {
-  return target.make_trainer({model, batch, rule, seed}, dataset);
+                                             const UpdateRule& rule = {}, Kernels kernels = kFast) {
+  return target.make_trainer({model, batch, rule, seed, kernels}, dataset);
 }
 
 inline std::unique_ptr<Trainer> make_trainer(const std::string& target, const std::string& model,

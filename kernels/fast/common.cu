@@ -1,6 +1,8 @@
-#include "kernels/fast/common.h"
+// What fast layers need beside products: sums over rows, transposed and padded copies. Each of these moves
+// numbers and computes next to nothing, so all that counts is that neighbouring threads touch neighbouring
+// memory.
 
-#include <cstdlib>
+#include "kernels/fast/common.h"
 
 #include "kernels/fast/vector.h"
 
@@ -11,9 +13,9 @@ namespace {
 // rows. The 33rd column keeps the numbers of a column in different memory banks.
 constexpr int kSquare = 32;
 
-__global__ void transpose_kernel(const real* __restrict__ in,  // [count][rows][columns]
-                                 int rows, int columns,
-                                 real* __restrict__ out) {  // [count][columns][rows]
+__global__ void transpose_by_squares(const real* __restrict__ in,  // [count][rows][columns]
+                                     int rows, int columns,
+                                     real* __restrict__ out) {  // [count][columns][rows]
   __shared__ real square[kSquare][kSquare + 1];
   const int r0 = blockIdx.y * kSquare, c0 = blockIdx.x * kSquare;
   const int height = min(rows - r0, kSquare), width = min(columns - c0, kSquare);
@@ -31,9 +33,9 @@ __global__ void transpose_kernel(const real* __restrict__ in,  // [count][rows][
 }
 
 // A block writes one row (b, h) of the padded image.
-__global__ void pad_kernel(const real* __restrict__ x,  // [batch][height][width][channels]
-                           Axis rows, Axis columns, int channels, int padded_width,
-                           real* __restrict__ out) {  // [batch][padded height][padded width][channels]
+__global__ void pad_rows(const real* __restrict__ x,  // [batch][height][width][channels]
+                         Axis rows, Axis columns, int channels, int padded_width,
+                         real* __restrict__ out) {  // [batch][padded height][padded width][channels]
   const int h = blockIdx.y - rows.before;
   const long x_row = (static_cast<long>(blockIdx.x) * rows.input + h) * columns.input * channels;
   const long out_row =
@@ -53,10 +55,10 @@ constexpr int kColumnsPerSum = 128;
 constexpr Dim3 kSumThreads = threads(32, 8);
 
 template <bool kRelu>
-__global__ void sum_rows_kernel(const real* __restrict__ y,  // [rows][columns], or null
-                                std::conditional_t<kRelu, real*, const real*> matrix,  // like y
-                                long rows, int columns, long stride, long rows_per_block,
-                                real* __restrict__ out) {  // [tiles of rows][columns]
+__global__ void sum_rows_in_order(const real* __restrict__ y,  // [rows][columns], or null
+                                  std::conditional_t<kRelu, real*, const real*> matrix,  // like y
+                                  long rows, int columns, long stride, long rows_per_block,
+                                  real* __restrict__ out) {  // [tiles of rows][columns]
   __shared__ real sum[kSumThreads.y][kColumnsPerSum];
   const long begin = blockIdx.x * rows_per_block;
   const long end = min(begin + rows_per_block, rows);
@@ -65,11 +67,11 @@ __global__ void sum_rows_kernel(const real* __restrict__ y,  // [rows][columns],
   for (int c = threadIdx.x * kVectorLanes; c < width; c += blockDim.x * kVectorLanes) {
     Vector total{};
     for (long r = begin + threadIdx.y; r < end; r += blockDim.y) {
-      const long at = r * stride + c0 + c;
-      Vector v = load(matrix + at);
+      const long place = r * stride + c0 + c;
+      Vector v = load(matrix + place);
       if constexpr (kRelu) {
-        v = load(y + at) <= 0 ? Vector{} : v;
-        store(matrix + at, v, width - c);
+        v = load(y + place) > 0 ? v : Vector{};
+        store(matrix + place, v, width - c);
       }
       total += v;
     }
@@ -87,18 +89,56 @@ __global__ void sum_rows_kernel(const real* __restrict__ y,  // [rows][columns],
 }  // namespace
 
 void sum_rows(const real* matrix, int rows, int columns, long stride, real* out) {
-  launch(sum_rows_kernel<false>, {1, tiles(columns, kColumnsPerSum)}, kSumThreads, nullptr, matrix,
+  launch(sum_rows_in_order<false>, {1, tiles(columns, kColumnsPerSum)}, kSumThreads, nullptr, matrix,
          rows, columns, stride, rows, out);
 }
 
 void transpose(const real* in, int count, int rows, int columns, real* out) {
-  launch(transpose_kernel, {tiles(columns, kSquare), tiles(rows, kSquare), count}, threads(32, 8),
+  launch(transpose_by_squares, {tiles(columns, kSquare), tiles(rows, kSquare), count}, threads(32, 8),
          in, rows, columns, out);
 }
 
+Axis padded(Axis axis) {
+  axis.input = (axis.output - 1) * axis.stride + axis.window;
+  axis.before = 0;
+  return axis;
+}
+
 void pad(const real* x, Axis rows, Axis columns, int channels, int batch, real* out) {
-  launch(pad_kernel, {batch, padded(rows).input}, threads(32, 4), x, rows, columns, channels,
+  launch(pad_rows, {batch, padded(rows).input}, threads(32, 4), x, rows, columns, channels,
          padded(columns).input, out);
+}
+
+PaddedImages::PaddedImages(const Geometry& g, int max_batch) : g_(g), padded_(g) {
+  const Axis rows = TARGET::padded(g.rows), columns = TARGET::padded(g.columns);
+  const bool has_zeros = g.rows.before > 0 || rows.input > g.rows.input || g.columns.before > 0 ||
+                         columns.input > g.columns.input;
+  if (!has_zeros) return;
+  padded_.rows = rows;
+  padded_.columns = columns;
+  copy_ = Buffer<real>(size_t{1} * max_batch * rows.input * columns.input * g.in);
+}
+
+const real* PaddedImages::pad(const real* x, int batch) {
+  if (copy_.size() > 0) TARGET::pad(x, g_.rows, g_.columns, g_.in, batch, copy_.data());
+  return padded_already(x);
+}
+
+std::vector<int> tap_offsets(const Geometry& padded) {
+  std::vector<int> offsets;
+  for (int i = 0; i < padded.rows.window; ++i)
+    for (int k = 0; k < padded.columns.window * padded.in; ++k)
+      offsets.push_back(i * padded.columns.input * padded.in + k);
+  return offsets;
+}
+
+std::vector<int> pixel_offsets(const Geometry& padded) {
+  std::vector<int> offsets;
+  for (int o = 0; o < padded.rows.output; ++o)
+    for (int p = 0; p < padded.columns.output; ++p)
+      offsets.push_back((o * padded.rows.stride * padded.columns.input + p * padded.columns.stride) *
+                        padded.in);
+  return offsets;
 }
 
 constexpr int kRowsPerSum = 256;
@@ -109,54 +149,12 @@ BiasGradient::BiasGradient(long max_rows, int columns)
 void BiasGradient::run(const real* y, real* dy, long rows, real* dbias) {
   const Grid grid(tiles(rows, kRowsPerSum), tiles(columns_, kColumnsPerSum));
   if (y)
-    launch(sum_rows_kernel<true>, grid, kSumThreads, y, dy, rows, columns_, columns_, kRowsPerSum,
+    launch(sum_rows_in_order<true>, grid, kSumThreads, y, dy, rows, columns_, columns_, kRowsPerSum,
            partial_.data());
   else
-    launch(sum_rows_kernel<false>, grid, kSumThreads, y, dy, rows, columns_, columns_, kRowsPerSum,
+    launch(sum_rows_in_order<false>, grid, kSumThreads, y, dy, rows, columns_, columns_, kRowsPerSum,
            partial_.data());
   sum_rows(partial_.data(), grid.size.x, columns_, columns_, dbias);
 }
-
-#if defined TARGET_GPU
-
-// What this was compiled for counts, not only the GPU: whether the driver can load it, and whether it
-// has the instructions for TF32, which code for 7.5 lacks on any GPU. Every kernel knows; one is asked.
-static cudaError_t compiled_code(cudaFuncAttributes* code) {
-  return cudaFuncGetAttributes(code, sum_rows_kernel<false>);
-}
-
-std::string device_problem() {
-  // All kernels load at the start: one that loads at its first launch would do so in a recording.
-  setenv("CUDA_MODULE_LOADING", "EAGER", 0);
-  int count = 0;
-  cudaError_t status = cudaGetDeviceCount(&count);
-  cudaFuncAttributes code;
-  if (status == cudaSuccess && count > 0) status = compiled_code(&code);
-  cudaGetLastError();  // forgets it: it is told here
-  if (status != cudaSuccess) return cudaGetErrorString(status);
-  return count > 0 ? "" : "no GPU found";
-}
-
-std::string tf32_problem() {
-  cudaFuncAttributes code;
-  check(compiled_code(&code), "cudaFuncGetAttributes");
-  if (code.ptxVersion >= 80) return "";
-  return text("expected code for compute capability 8.0 or later, found ", code.ptxVersion / 10, ".",
-              code.ptxVersion % 10, "; make clean && make on a machine with such a GPU");
-}
-
-#else
-
-std::string device_problem() { return ""; }
-
-std::string tf32_problem() {
-#if defined TARGET_CPU
-  return "expected a GPU with tensor cores, found the CPU";
-#else
-  return "";
-#endif
-}
-
-#endif
 
 }  // namespace plainnet::TARGET

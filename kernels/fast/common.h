@@ -1,6 +1,6 @@
 #pragma once
 
-// What several layers need beside a tile of a matrix product.
+// What several fast layers need beside a tile of a matrix product. common.cu has the kernels.
 
 #include "kernels/window.h"
 
@@ -13,7 +13,7 @@ void sum_rows(const real* matrix,  // [rows][columns], rows `stride` apart
               real* out);  // [columns]
 
 /// out[count - 1 - i][c][r] = in[i][r][c]: each matrix transposed, and their order reversed, as conv2d
-/// wants the taps of a kernel.
+/// wants the taps of its weights.
 void transpose(const real* in,  // [count][rows][columns]
                int count, int rows, int columns,
                real* out);  // [count][columns][rows]
@@ -24,12 +24,40 @@ void pad(const real* x,  // [batch][rows.input][columns.input][channels]
          Axis rows, Axis columns, int channels, int batch,
          real* out);  // [batch][padded height][padded width][channels]
 
+/// The axis of the image that pad() makes: with its zeros written down, every tap is inside.
+Axis padded(Axis axis);
+
+/// Images x with the zeros around them that their windows see: copies, or x itself where there are none to
+/// see.
+class PaddedImages {
+ public:
+  PaddedImages(const Geometry& g, int max_batch);
+
+  /// The shapes with the zeros.
+  const Geometry& padded() const { return padded_; }
+
+  /// x with its zeros.
+  const real* pad(const real* x, int batch);
+
+  /// The same for the x that pad() was last called with.
+  const real* padded_already(const real* x) const { return copy_.size() > 0 ? copy_.data() : x; }
+
+ private:
+  Geometry g_, padded_;
+  Buffer<real> copy_;  // [max_batch][padded height][padded width][in], or nothing
+};
+
+/// How far the taps of a window lie from its first one: [kh][kw][in].
+std::vector<int> tap_offsets(const Geometry& padded);
+
+/// How far the first tap of each pixel of y lies from the first number of its image x: [oh][ow].
+std::vector<int> pixel_offsets(const Geometry& padded);
+
 /// The gradient by a bias, and through a ReLU, of y = relu(z) or y = z, with z = ... + bias:
 ///   dz[r][c] = dy[r][c] where y[r][c] > 0, else 0      (dz = dy where there is no ReLU)
 ///   dbias[c] = Σ_r dz[r][c]
 class BiasGradient {
  public:
-  BiasGradient() = default;
   BiasGradient(long max_rows, int columns);
 
   /// Overwrites dy with dz, and dbias. The sums go in two stages of a fixed order.
@@ -39,7 +67,7 @@ class BiasGradient {
            real* dbias);  // [columns]
 
  private:
-  int columns_ = 0;
+  int columns_;
   Buffer<real> partial_;  // [tiles of rows][columns]
 };
 

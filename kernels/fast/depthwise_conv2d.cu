@@ -1,231 +1,185 @@
-// Depthwise two-dimensional convolution: every channel has a filter of its own (Sifre,
-// "Rigid-motion scattering for image classification", 2014), with a bias and, if wanted, a ReLU:
-//
-//   y[b][o][p][c] = relu(bias[c] + Σ_i Σ_j x[b][o s - t + i][p s - l + j][c] kernel[i][j][c])
-//
-// with stride s, and t and l zeros above and left of the image. With the gradient dy of the loss by
-// y, and dz = dy where y > 0, else 0:
-//
-//   dbias[c]         = Σ_b Σ_o Σ_p dz[b][o][p][c]
-//   dkernel[i][j][c] = Σ_b Σ_o Σ_p x[b][o s - t + i][p s - l + j][c] dz[b][o][p][c]
-//   dx[b][h][w][c]   = Σ_i Σ_j dz[b][o][p][c] kernel[i][j][c]  where o s - t + i = h, p s - l + j = w
-//
-// Shapes: x [batch][height][width][channels], kernel [kh][kw][channels][1], bias [channels],
-// y [batch][oh][ow][channels]. backward() overwrites. No channel meets another, so there is no
-// matrix product here: a number is used kh kw times only, and the kernels are bound by loads, not
-// by arithmetic. A thread computes a few channels.
+// The depthwise convolution, fast. No channel meets another, so there is no matrix product in
+// ../depthwise_conv2d.cu: a number is used kh kw times only, and the kernels are bound by loads, not by
+// arithmetic. What can be saved are loads: a thread keeps the sums of several neighbours in registers, and
+// loads what they share once. It computes some channels of kRun neighbouring pixels, or of kTaps taps; on a
+// GPU one channel (neighbouring threads have its neighbours), on a CPU two vectors of them, for its loops
+// are short.
+
+#include "kernels/depthwise_conv2d.h"
 
 #include "kernels/fast/common.h"
+#include "kernels/fast/layers.h"
 #include "kernels/fast/vector.h"
 
 namespace plainnet::TARGET {
 namespace {
 
 constexpr Dim3 kThreads = threads(32, 4);
-
-// The channels of a thread: on a GPU one, on a CPU two Vectors, for its loops are short.
 constexpr int kVectors = kVectorLanes == 1 ? 1 : 2;
 constexpr int kChannels = kVectors * kVectorLanes;
-constexpr int kPixels = 4;  // neighbours that a thread computes at once
+constexpr int kRun = 4;
+constexpr int kTaps = 5;
 
-// A block computes one row (b, o) of outputs, a thread four neighbouring pixels at a time, so that
-// it loads a number of the kernel once for the four. Here x has its zeros around it.
-__global__ void forward_kernel(Axis rows, Axis columns, int channels,
-                               const real* __restrict__ x,       // [batch][height][width][channels]
-                               const real* __restrict__ kernel,  // [kh][kw][channels]
-                               const real* __restrict__ bias,    // [channels]
-                               bool with_relu,
-                               real* __restrict__ y) {  // [batch][oh][ow][channels]
-  const int b = blockIdx.x / rows.output, o = blockIdx.x % rows.output;
-  const long x_row = (static_cast<long>(b) * rows.input + o * rows.stride) * columns.input;
-  const long y_row = static_cast<long>(blockIdx.x) * columns.output;
-  for (int p0 = threadIdx.y * kPixels; p0 < columns.output; p0 += blockDim.y * kPixels)
+// A block computes one row (b, o) of y.
+__global__ void depthwise_forward_by_runs(
+    Geometry padded,
+    const real* __restrict__ x,  // [batch][padded height][padded width][channels]
+    const real* __restrict__ weight,  // [kh][kw][channels]
+    const real* __restrict__ bias,    // [channels]
+    bool with_relu,
+    real* __restrict__ y) {  // [batch][oh][ow][channels]
+  const Axis rows = padded.rows, columns = padded.columns;
+  const int channels = padded.in, b = blockIdx.x / rows.output, o = blockIdx.x % rows.output;
+  for (int p0 = threadIdx.y * kRun; p0 < columns.output; p0 += blockDim.y * kRun)
     for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
-      long at[kPixels];  // of the pixels' first taps; beyond the end of the row, the last pixel's
-      Vector sum[kPixels][kVectors];
-      for (int q = 0; q < kPixels; ++q) {
-        at[q] = (x_row + min(p0 + q, columns.output - 1) * columns.stride) * channels + c;
-        for (int v = 0; v < kVectors; ++v) sum[q][v] = load(bias + c + v * kVectorLanes);
+      long first[kRun];  // where the pixels' first taps lie; beyond the end of the row, the last pixel's
+      Vector sum[kRun][kVectors];
+      for (int r = 0; r < kRun; ++r) {
+        first[r] = padded.x_at(b, o * rows.stride, min(p0 + r, columns.output - 1) * columns.stride, c);
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = load(bias + c + v * kVectorLanes);
       }
-      for (int i = 0; i < rows.kernel; ++i)
-        for (int j = 0; j < columns.kernel; ++j) {
-          const real* weights = kernel + (i * columns.kernel + j) * channels + c;
+      for (int i = 0; i < rows.window; ++i)
+        for (int j = 0; j < columns.window; ++j) {
+          const real* w = weight + (i * columns.window + j) * channels + c;
           const real* x_tap = x + (static_cast<long>(i) * columns.input + j) * channels;
           for (int v = 0; v < kVectors; ++v) {
-            const Vector weight = load(weights + v * kVectorLanes);
-            for (int q = 0; q < kPixels; ++q)
-              sum[q][v] += load(x_tap + at[q] + v * kVectorLanes) * weight;
+            const Vector shared = load(w + v * kVectorLanes);
+            for (int r = 0; r < kRun; ++r) sum[r][v] += load(x_tap + first[r] + v * kVectorLanes) * shared;
           }
         }
-      for (int q = 0; q < kPixels && p0 + q < columns.output; ++q)
+      for (int r = 0; r < kRun && p0 + r < columns.output; ++r)
         for (int v = 0; v < kVectors; ++v)
-          store(y + (y_row + p0 + q) * channels + c + v * kVectorLanes,
-                with_relu ? relu(sum[q][v]) : sum[q][v], channels - c - v * kVectorLanes);
+          store(y + padded.y_at(b, o, p0 + r, c + v * kVectorLanes), with_relu ? relu(sum[r][v]) : sum[r][v],
+                channels - c - v * kVectorLanes);
     }
 }
 
-// A block computes one row (b, h) of input gradients, a thread again four neighbouring pixels at a
-// time. Output p reads pixel w with tap j = w + before - p stride, if there is such a tap; for
-// those that read only some of the four pixels, the rows of the kernel have three zeros at both
+// A block computes one row (b, h) of dx. Output p sees pixel w with tap j = w + before - p stride, if there
+// is such a tap; for those that see only some of the run, the rows of `weight` have kRun - 1 zeros at both
 // ends here.
-__global__ void backward_x_kernel(Axis rows, Axis columns, int channels,
-                                  const real* __restrict__ dz,      // [batch][oh][ow][channels]
-                                  const real* __restrict__ kernel,  // [kh][3 + kw + 3][channels]
-                                  real* __restrict__ dx) {  // [batch][height][width][channels]
-  const int b = blockIdx.x / rows.input, h = blockIdx.x % rows.input;
-  const int o0 = rows.first_output(h), o1 = rows.end_output(h);
-  const int kernel_row = columns.kernel + 2 * (kPixels - 1);
-  const long dx_row = static_cast<long>(blockIdx.x) * columns.input;
-  for (int w0 = threadIdx.y * kPixels; w0 < columns.input; w0 += blockDim.y * kPixels) {
-    const int p0 = columns.first_output(w0);
-    const int p1 = columns.end_output(min(w0 + kPixels, columns.input) - 1);
+__global__ void depthwise_backward_x_by_runs(
+    Geometry g,
+    const real* __restrict__ dz,      // [batch][oh][ow][channels]
+    const real* __restrict__ weight,  // [kh][3 + kw + 3][channels]
+    real* __restrict__ dx) {          // [batch][height][width][channels]
+  const Axis rows = g.rows, columns = g.columns;
+  const int channels = g.in, b = blockIdx.x / rows.input, h = blockIdx.x % rows.input;
+  const int weight_row = columns.window + 2 * (kRun - 1);
+  for (int w0 = threadIdx.y * kRun; w0 < columns.input; w0 += blockDim.y * kRun) {
+    const int p0 = first_output(columns, w0), p1 = end_output(columns, min(w0 + kRun, columns.input) - 1);
     for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
-      Vector sum[kPixels][kVectors];
-      for (int q = 0; q < kPixels; ++q)
-        for (int v = 0; v < kVectors; ++v) sum[q][v] = Vector{};
-      for (int o = o0; o < o1; ++o) {
-        const int i = h + rows.before - o * rows.stride;
-        const real* dz_row =
-            dz + (static_cast<long>(b) * rows.output + o) * columns.output * channels + c;
+      Vector sum[kRun][kVectors];
+      for (int r = 0; r < kRun; ++r)
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = Vector{};
+      for (int o = first_output(rows, h); o < end_output(rows, h); ++o)
         for (int p = p0; p < p1; ++p) {
-          const int j = w0 + columns.before - p * columns.stride;
-          const real* weights = kernel + (i * kernel_row + kPixels - 1 + j) * channels + c;
+          const int i = h + rows.before - o * rows.stride, j = w0 + columns.before - p * columns.stride;
+          const real* w = weight + (i * weight_row + kRun - 1 + j) * channels + c;
+          const real* dz_pixel = dz + g.y_at(b, o, p, c);
           for (int v = 0; v < kVectors; ++v) {
-            const Vector gradient = load(dz_row + p * channels + v * kVectorLanes);
-            for (int q = 0; q < kPixels; ++q)
-              sum[q][v] += gradient * load(weights + q * channels + v * kVectorLanes);
+            const Vector shared = load(dz_pixel + v * kVectorLanes);
+            for (int r = 0; r < kRun; ++r) sum[r][v] += shared * load(w + r * channels + v * kVectorLanes);
           }
         }
-      }
-      for (int q = 0; q < kPixels && w0 + q < columns.input; ++q)
+      for (int r = 0; r < kRun && w0 + r < columns.input; ++r)
         for (int v = 0; v < kVectors; ++v)
-          store(dx + (dx_row + w0 + q) * channels + c + v * kVectorLanes, sum[q][v],
-                channels - c - v * kVectorLanes);
+          store(dx + g.x_at(b, h, w0 + r, c + v * kVectorLanes), sum[r][v], channels - c - v * kVectorLanes);
     }
   }
 }
 
-// A block sums five taps of the kernel over a few images; there is a partial result for every few
-// images, and sum_rows adds them. Here x has its zeros around it.
-constexpr int kTapsPerBlock = 5;
-
-__global__ void backward_weights_kernel(
-    Axis rows, Axis columns, int channels,
-    const real* __restrict__ x,   // [batch][height][width][channels]
+// A block sums kTaps taps over a few images; there is a partial result for every few images, and sum_rows
+// adds them.
+__global__ void depthwise_backward_weight_by_taps(
+    Geometry padded,
+    const real* __restrict__ x,   // [batch][padded height][padded width][channels]
     const real* __restrict__ dz,  // [batch][oh][ow][channels]
-    int batch, int images_per_split,
-    real* __restrict__ partial) {  // [splits][kh][kw][channels]
-  const int taps = rows.kernel * columns.kernel, tap0 = blockIdx.x * kTapsPerBlock;
-  const int b0 = blockIdx.y * images_per_split, b1 = min(b0 + images_per_split, batch);
+    int batch, int images_per_part,
+    real* __restrict__ partial) {  // [parts][kh][kw][channels]
+  const Axis rows = padded.rows, columns = padded.columns;
+  const int channels = padded.in, taps = rows.window * columns.window, tap0 = blockIdx.x * kTaps;
+  const int b0 = blockIdx.y * images_per_part, b1 = min(b0 + images_per_part, batch);
   for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
-    long at[kTapsPerBlock];  // of the taps of the first output; beyond the last tap, the last one's
-    Vector sum[kTapsPerBlock][kVectors];
-    for (int q = 0; q < kTapsPerBlock; ++q) {
-      const int tap = min(tap0 + q, taps - 1);
-      at[q] = (tap / columns.kernel * columns.input + tap % columns.kernel) * channels + c;
-      for (int v = 0; v < kVectors; ++v) sum[q][v] = Vector{};
+    long offset[kTaps];  // how far the taps lie from the first; beyond the last tap, that one's
+    Vector sum[kTaps][kVectors];
+    for (int t = 0; t < kTaps; ++t) {
+      const int tap = min(tap0 + t, taps - 1);
+      offset[t] = (static_cast<long>(tap / columns.window) * columns.input + tap % columns.window) * channels;
+      for (int v = 0; v < kVectors; ++v) sum[t][v] = Vector{};
     }
     for (int b = b0; b < b1; ++b)
       for (int o = 0; o < rows.output; ++o) {
-        const real* x_row =
-            x + (static_cast<long>(b) * rows.input + o * rows.stride) * columns.input * channels;
-        const real* dz_row =
-            dz + (static_cast<long>(b) * rows.output + o) * columns.output * channels + c;
+        const real* x_row = x + padded.x_at(b, o * rows.stride, 0, c);
+        const real* dz_row = dz + padded.y_at(b, o, 0, c);
         for (int p = 0; p < columns.output; ++p)
           for (int v = 0; v < kVectors; ++v) {
-            const Vector gradient = load(dz_row + p * channels + v * kVectorLanes);
+            const Vector shared = load(dz_row + p * channels + v * kVectorLanes);
             const real* x_pixel = x_row + p * columns.stride * channels + v * kVectorLanes;
-            for (int q = 0; q < kTapsPerBlock; ++q) sum[q][v] += load(x_pixel + at[q]) * gradient;
+            for (int t = 0; t < kTaps; ++t) sum[t][v] += load(x_pixel + offset[t]) * shared;
           }
       }
-    for (int q = 0; q < kTapsPerBlock && tap0 + q < taps; ++q)
-      for (int v = 0; v < kVectors; ++v)
-        store(partial + (static_cast<long>(blockIdx.y) * taps + tap0 + q) * channels + c +
-                  v * kVectorLanes,
-              sum[q][v], channels - c - v * kVectorLanes);
+    for (int t = 0; t < kTaps && tap0 + t < taps; ++t)
+      for (int v = 0; v < kVectors; ++v) {
+        const int first = c + v * kVectorLanes;
+        store(partial + (static_cast<long>(blockIdx.y) * taps + tap0 + t) * channels + first, sum[t][v],
+              channels - first);
+      }
   }
 }
 
-class DepthwiseConv2d : public Layer {
+class FastDepthwiseConv2d : public Layer {
  public:
-  explicit DepthwiseConv2d(const DepthwiseConv2dOptions& options) : options_(options) {}
-
-  std::string type() const override { return "depthwise_conv2d"; }
-
-  Shape build(Shape input, int max_batch) override {
-    const Size size = options_.kernel;
-    const char* name = "depthwise_conv2d";
-    rows_ = window_axis(name, input.height, size.height, options_.stride, options_.padding);
-    columns_ = window_axis(name, input.width, size.width, options_.stride, options_.padding);
-    channels_ = input.channels;
-    const long window = static_cast<long>(size.height) * size.width;
-    parameters = {{.name = "kernel",
-                   .shape = {size.height, size.width, channels_, 1},
-                   .initializer = options_.initializer,
-                   // All channels, as in Keras, though an output sums one: so training settles.
-                   .fan_in = window * channels_,
-                   .fan_out = window},
-                  {.name = "bias", .shape = {channels_}, .initializer = Initializer::constant(0)}};
-    bias_gradient_ =
-        BiasGradient(static_cast<long>(max_batch) * rows_.output * columns_.output, channels_);
-    padded_rows_ = rows_;
-    padded_columns_ = columns_;
-    if (has_border()) {
-      padded_rows_ = padded(rows_);
-      padded_columns_ = padded(columns_);
-      padded_x_ = Buffer<real>(static_cast<long>(max_batch) * padded_rows_.input *
-                               padded_columns_.input * channels_);
-    }
-    padded_kernel_ = Buffer<real>(size.height * (size.width + 2L * (kPixels - 1)) * channels_);
-    images_per_split_ = static_cast<int>(max(1L, max_batch * window / (kTapsPerBlock * 256)));
-    partial_ = Buffer<real>(tiles(max_batch, images_per_split_) * window * channels_);
-    return {rows_.output, columns_.output, channels_};
-  }
+  FastDepthwiseConv2d(const DepthwiseConv2d& depthwise, Shape input, int max_batch,
+                      const Parameter* parameters)
+      : g_{depthwise.rows(input), depthwise.columns(input), input.channels, input.channels},
+        taps_(depthwise.window.height * depthwise.window.width),
+        relu_(depthwise.relu),
+        weight_(parameters[0]),
+        bias_(parameters[1]),
+        x_(g_, max_batch),
+        padded_weight_(g_.rows.window * (g_.columns.window + 2L * (kRun - 1)) * g_.in),
+        images_per_part_(static_cast<int>(max(1L, 1L * max_batch * taps_ / (kTaps * 256)))),
+        partial_(size_t{1} * tiles(max_batch, images_per_part_) * taps_ * g_.in),
+        bias_gradient_(max_batch * g_.y_size() / g_.out, g_.out) {}
 
   void forward(const real* x, real* y, int batch) override {
-    if (has_border()) pad(x, rows_, columns_, channels_, batch, padded_x_.data());
-    launch(forward_kernel, batch * rows_.output, kThreads, padded_rows_, padded_columns_, channels_,
-           with_border(x), kernel().value, bias().value, options_.relu, y);
+    const real* padded_x = x_.pad(x, batch);
+    launch(depthwise_forward_by_runs, batch * g_.rows.output, kThreads, x_.padded(), padded_x, weight_.value,
+           bias_.value, relu_, y);
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
-    real* dz = dy;  // BiasGradient turns dy into dz in place
-    bias_gradient_.run(options_.relu ? y : nullptr, dz,
-                       static_cast<long>(batch) * rows_.output * columns_.output, bias().gradient);
-    const int splits = tiles(batch, images_per_split_), taps = rows_.kernel * columns_.kernel;
-    launch(backward_weights_kernel, {tiles(taps, kTapsPerBlock), splits}, threads(32), padded_rows_,
-           padded_columns_, channels_, with_border(x), dz, batch, images_per_split_,
-           partial_.data());
-    sum_rows(partial_.data(), splits, taps * channels_, taps * channels_, kernel().gradient);
+    bias_gradient_.run(relu_ ? y : nullptr, dy, batch * g_.y_size() / g_.out, bias_.gradient);
+    const real* dz = dy;
+    const int parts = tiles(batch, images_per_part_), size = taps_ * g_.in;
+    launch(depthwise_backward_weight_by_taps, {tiles(taps_, kTaps), parts}, threads(32), x_.padded(),
+           x_.padded_already(x), dz, batch, images_per_part_, partial_.data());
+    sum_rows(partial_.data(), parts, size, size, weight_.gradient);
     if (!dx) return;
-    // The kernel is padded as an image is for a window of one row, with kPixels - 1 zeros before it.
-    const Axis kernel_rows{rows_.kernel, rows_.kernel, 1, 1, 0};
-    const Axis kernel_columns{columns_.kernel, columns_.kernel, 2 * kPixels - 1, 1, kPixels - 1};
-    pad(kernel().value, kernel_rows, kernel_columns, channels_, 1, padded_kernel_.data());
-    launch(backward_x_kernel, batch * rows_.input, kThreads, rows_, columns_, channels_, dz,
-           padded_kernel_.data(), dx);
+    // The weights are padded as an image is for a window of one row, with kRun - 1 zeros before it.
+    const Axis rows{g_.rows.window, g_.rows.window, 1, 1, 0};
+    const Axis columns{g_.columns.window, g_.columns.window, 2 * kRun - 1, 1, kRun - 1};
+    pad(weight_.value, rows, columns, g_.in, 1, padded_weight_.data());
+    launch(depthwise_backward_x_by_runs, batch * g_.rows.input, kThreads, g_, dz, padded_weight_.data(), dx);
   }
 
  private:
-  Parameter& kernel() { return parameters[0]; }
-  Parameter& bias() { return parameters[1]; }
-  bool has_border() const { return needs_padding(rows_) || needs_padding(columns_); }
-  // x with the zeros that forward() put around it.
-  const real* with_border(const real* x) const { return has_border() ? padded_x_.data() : x; }
-
-  DepthwiseConv2dOptions options_;
-  Axis rows_{}, columns_{}, padded_rows_{}, padded_columns_{};
-  int channels_ = 0, images_per_split_ = 1;
+  Geometry g_;
+  int taps_;  // of a window
+  bool relu_;
+  Parameter weight_, bias_;
+  PaddedImages x_;
+  Buffer<real> padded_weight_;  // [kh][3 + kw + 3][channels]
+  int images_per_part_;
+  Buffer<real> partial_;  // [parts][kh][kw][channels]
   BiasGradient bias_gradient_;
-  Buffer<real> padded_x_;       // [max_batch][padded height][padded width][channels]
-  Buffer<real> padded_kernel_;  // [kh][3 + kw + 3][channels]
-  Buffer<real> partial_;        // [splits][kh][kw][channels]
 };
 
 }  // namespace
 
-LayerPointer depthwise_conv2d(const DepthwiseConv2dOptions& options) {
-  return std::make_unique<DepthwiseConv2d>(options);
+LayerPointer fast_layer(const DepthwiseConv2d& depthwise, Shape input, int max_batch,
+                        const Parameter* parameters) {
+  return std::make_unique<FastDepthwiseConv2d>(depthwise, input, max_batch, parameters);
 }
 
 }  // namespace plainnet::TARGET

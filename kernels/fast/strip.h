@@ -1,7 +1,8 @@
 #pragma once
 
-// A tile (tile.h) of few rows and many columns, for a recurrence: a block that owns few rows of the
-// batch computes them step by step and waits for no other block. It is used as a tile is.
+// A tile (tile.h) of few rows and many columns, for a recurrence: a block that owns few rows of the batch
+// computes them step by step and waits for no other block. It is used as a tile is, with a Strided a whose
+// columns lie side by side.
 
 #include "kernels/fast/tile.h"
 
@@ -14,15 +15,15 @@ template <int V>
 class Strip : public Tile<V> {
  public:
   static constexpr Dim3 block(int /*columns*/) { return threads(1); }
-  __device__ static int columns_at_once() { return Tile<V>::kColumns; }
+  static constexpr int columns_at_once() { return Tile<V>::kColumns; }
 };
 
 #else
 
 /// On a GPU a thread computes all rows of one column; where there are fewer columns than threads,
-/// threadIdx.y divides the sum over k. The numbers of a go through shared memory, the four of a k side
-/// by side, so that one instruction loads them; those of b come through the caches, in which all
-/// blocks find the same b.
+/// threadIdx.y divides the sum over k. The numbers of a go through shared memory, the four of a k side by
+/// side, so that one instruction loads them; those of b come through the caches, in which all blocks find
+/// the same b.
 class WideStrip {
  public:
   static constexpr int kRows = 4;
@@ -35,25 +36,24 @@ class WideStrip {
   }
   __device__ static int columns_at_once() { return blockDim.x; }
 
-  /// sum[m][n] += Σ_{k < depth} row(m)[at(k)] * b[k * b_stride + n]
-  template <class Row, class At>
-  __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns, int depth) {
-    Four* a = a_slice();
+  /// sum[m][n] += Σ_{k < depth} a[m][k] b[k * b_stride + n]
+  __device__ void add_product(Strided a, const real* b, int b_stride, int columns, int depth) {
+    Four* slice = shared_slice();
     const int all = blockDim.x * blockDim.y, n = threadIdx.x;
     for (int k0 = 0; k0 < depth; k0 += kSlice) {
       const int size = min(depth - k0, kSlice), part = (size + blockDim.y - 1) / blockDim.y;
       __syncthreads();  // the slice before this one has been used
       for (int i = threadIdx.y * blockDim.x + threadIdx.x; i < kSlice * kRows; i += all) {
         const int m = i / kSlice, k = i % kSlice;
-        if (k < size) a[k].of[m] = row(m)[at(k0 + k)];
+        if (k < size) slice[k].of[m] = a.begin(m)[k0 + k];
       }
-      __syncthreads();
+      __syncthreads();  // the slice is complete
       if (n >= columns) continue;
       const int begin = threadIdx.y * part, end = min(begin + part, size);
 #pragma unroll 8
       for (int k = begin; k < end; ++k) {
         const real b_kn = b[static_cast<long>(k0 + k) * b_stride + n];
-        const Four a_k = a[k];
+        const Four a_k = slice[k];
         for (int m = 0; m < kRows; ++m) sum_[m] += a_k.of[m] * b_kn;
       }
     }
@@ -64,19 +64,18 @@ class WideStrip {
   __device__ void store(int rows, int columns, const F& f) const {
     __shared__ real part[kRows][kMaxThreads];
     for (int m = 0; m < kRows; ++m) part[m][threadIdx.y * blockDim.x + threadIdx.x] = sum_[m];
-    __syncthreads();
+    __syncthreads();  // all parts are there
     for (int m = threadIdx.y; m < kRows && m < rows; m += blockDim.y) {
       if (static_cast<int>(threadIdx.x) >= columns) break;
       real sum = 0;
-      for (int y = 0; y < static_cast<int>(blockDim.y); ++y)
-        sum += part[m][y * blockDim.x + threadIdx.x];
+      for (int y = 0; y < static_cast<int>(blockDim.y); ++y) sum += part[m][y * blockDim.x + threadIdx.x];
       f(m, static_cast<int>(threadIdx.x), sum, 1);
     }
   }
 
  private:
   static constexpr int kSlice = 128;
-  __device__ static Four* a_slice() {  // the same for all products
+  __device__ static Four* shared_slice() {  // the same for all products
     __shared__ Four slice[kSlice];
     return slice;
   }

@@ -14,6 +14,7 @@ inline void copy(void* to, const void* from, size_t bytes) {
   if (bytes > 0) std::memcpy(to, from, bytes);
 }
 inline void synchronize() {}
+inline std::string device_problem() { return ""; }
 
 class Recording {
  public:

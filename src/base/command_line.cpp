@@ -27,13 +27,6 @@ Value in_range(T* variable, T low, T high, const char* kind) {
   return {set, [=] { return exact_text(*variable); }};
 }
 
-std::string join(const std::vector<std::string>& words) {
-  std::string all;
-  for (size_t i = 0; i < words.size(); ++i)
-    all += text(i == 0 ? "" : i + 1 < words.size() ? ", " : " or ", words[i]);
-  return all;
-}
-
 // The least number of letters to insert, delete or change to make b of a (Levenshtein, 1966).
 size_t distance(const std::string& a, const std::string& b) {
   std::vector<size_t> row(b.size() + 1);
@@ -66,6 +59,13 @@ const Option& find_option(const std::vector<OptionGroup>& groups, const std::str
 
 }  // namespace
 
+std::string listed(const std::vector<std::string>& words) {
+  std::string all;
+  for (size_t i = 0; i < words.size(); ++i)
+    all += text(i == 0 ? "" : i + 1 < words.size() ? ", " : " or ", words[i]);
+  return all;
+}
+
 Value whole_number(int* variable, int low, int high) {
   return in_range(variable, low, high, "a whole number");
 }
@@ -89,7 +89,7 @@ Value on_off(bool* variable) {
 Value choice(std::string* variable, const std::vector<std::string>& allowed) {
   const auto set = [=](const std::string& name, const std::string& value) {
     if (std::find(allowed.begin(), allowed.end(), value) == allowed.end())
-      refuse(name, join(allowed), value);
+      refuse(name, listed(allowed), value);
     *variable = value;
   };
   return {set, [=] { return *variable; }};

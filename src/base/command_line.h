@@ -8,6 +8,9 @@
 
 namespace plainnet {
 
+/// "a, b or c".
+std::string listed(const std::vector<std::string>& words);
+
 /// Where an option's value goes: a variable that must outlive this, and what it may hold.
 struct Value {
   std::function<void(const std::string& name, const std::string& value)> set;  // or UsageError

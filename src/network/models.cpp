@@ -1,54 +1,83 @@
 #include "network/models.h"
 
-namespace plainnet::TARGET {
-namespace {
+#include <map>
 
-constexpr Initializer kHeNormal{Initializer::kHeNormal};
-constexpr Initializer kGlorotUniform{Initializer::kGlorotUniform};
+#include "base/command_line.h"
+#include "base/error.h"
 
-// A convolutional network after LeCun et al., "Gradient-based learning applied to document
-// recognition" (1998), with the ReLU and max pooling of today. 428,330 parameters on 28 x 28 images.
-std::vector<LayerPointer> cnn() {
+namespace plainnet {
+
+const std::vector<Model>& models() {
+  constexpr Initializer kHeNormal{Initializer::kHeNormal}, kGlorotUniform{Initializer::kGlorotUniform};
   const Initializer wide = Initializer::uniform(0.1), narrow = Initializer::uniform(0.01);
-  std::vector<LayerPointer> layers;
-  layers.push_back(
-      conv2d({.filters = 24, .kernel = 5, .relu = true, .pool = 2, .initializer = wide}));
-  layers.push_back(
-      conv2d({.filters = 48, .kernel = 5, .relu = true, .pool = 2, .initializer = wide}));
-  layers.push_back(dense({.units = 512, .relu = true, .initializer = narrow}));
-  layers.push_back(dense({.units = 10, .initializer = narrow}));
-  return layers;
+  static const std::vector<Model> all = {
+      // A convolutional network after LeCun et al., "Gradient-based learning applied to document recognition"
+      // (1998), with the ReLU and max pooling of today. 428,330 parameters on 28 x 28 images.
+      {"cnn",
+       0.05,
+       {Conv2d{.filters = 24, .window = 5, .relu = true, .initializer = wide},
+        MaxPool2d{.window = 2, .stride = 2},
+        Conv2d{.filters = 48, .window = 5, .relu = true, .initializer = wide},
+        MaxPool2d{.window = 2, .stride = 2},
+        Dense{.units = 512, .relu = true, .initializer = narrow},
+        Dense{.units = 10, .initializer = narrow}}},
+
+      // The same with its second convolution split into a depthwise and a pointwise one, as in Chollet,
+      // "Xception: Deep learning with depthwise separable convolutions" (2017). 401,306 parameters.
+      {"separable",
+       0.05,
+       {Conv2d{.filters = 24, .window = 5, .relu = true, .initializer = kHeNormal},
+        MaxPool2d{.window = 2, .stride = 2},
+        DepthwiseConv2d{.window = 5, .relu = true, .initializer = kHeNormal},
+        Conv2d{.filters = 48, .window = 1, .relu = true, .initializer = kHeNormal},
+        MaxPool2d{.window = 2, .stride = 2},
+        Dense{.units = 512, .relu = true, .initializer = kHeNormal},
+        Dense{.units = 10, .initializer = kGlorotUniform}}},
+
+      // Reads an image as the sequence of its rows, from above and from below. 163,338 parameters.
+      {"bilstm",
+       0.5,
+       {Bidirectional{Lstm{.units = 128}}, Dense{.units = 10, .initializer = kGlorotUniform}}},
+
+      // A multilayer perceptron: nothing but dense layers. 101,770 parameters.
+      {"mlp",
+       0.05,
+       {Dense{.units = 128, .relu = true, .initializer = kHeNormal},
+        Dense{.units = 10, .initializer = kGlorotUniform}}},
+  };
+  return all;
 }
 
-// The same with its second convolution split into a depthwise and a pointwise one, as in Chollet,
-// "Xception: Deep learning with depthwise separable convolutions" (2017). 401,306 parameters.
-std::vector<LayerPointer> separable() {
-  std::vector<LayerPointer> layers;
-  layers.push_back(
-      conv2d({.filters = 24, .kernel = 5, .relu = true, .pool = 2, .initializer = kHeNormal}));
-  layers.push_back(depthwise_conv2d({.kernel = 5, .relu = true, .initializer = kHeNormal}));
-  layers.push_back(
-      conv2d({.filters = 48, .kernel = 1, .relu = true, .pool = 2, .initializer = kHeNormal}));
-  layers.push_back(dense({.units = 512, .relu = true, .initializer = kHeNormal}));
-  layers.push_back(dense({.units = 10, .initializer = kGlorotUniform}));
-  return layers;
+std::vector<std::string> model_names() {
+  std::vector<std::string> names;
+  for (const Model& model : models()) names.push_back(model.name);
+  return names;
 }
 
-// Reads an image as the sequence of its rows, from above and from below. 163,338 parameters.
-std::vector<LayerPointer> bilstm() {
-  std::vector<LayerPointer> layers;
-  layers.push_back(lstm({.units = 128, .bidirectional = true}));
-  layers.push_back(dense({.units = 10, .initializer = kGlorotUniform}));
-  return layers;
+const Model& find_model(const std::string& name) {
+  for (const Model& model : models())
+    if (model.name == name) return model;
+  throw Error(text("model: expected ", listed(model_names()), ", found ", name));
 }
 
-}  // namespace
-
-std::vector<LayerPointer> model_layers(const std::string& model) {
-  if (model == "cnn") return cnn();
-  if (model == "separable") return separable();
-  if (model == "bilstm") return bilstm();
-  throw Error(text("model: expected cnn, separable or bilstm, found ", model));
+std::vector<NamedLayer> name_layers(const std::vector<LayerDescription>& layers, Shape input) {
+  std::vector<NamedLayer> all;
+  std::map<std::string, int> count;
+  Shape shape = input;
+  const auto add = [&](const auto& layer) {
+    NamedLayer named{text(layer.type(), "_", ++count[layer.type()]), layer.type(), layer.output(shape),
+                     layer.parameters(shape)};
+    for (ParameterDescription& parameter : named.parameters)
+      parameter.name = named.name + "." + parameter.name;
+    shape = named.output;
+    all.push_back(named);
+  };
+  try {
+    for (const LayerDescription& layer : layers) std::visit(add, layer);
+  } catch (const Error& error) {
+    throw Error(text("images of ", input.height, "x", input.width, ": ", error.what()));
+  }
+  return all;
 }
 
-}  // namespace plainnet::TARGET
+}  // namespace plainnet

@@ -6,7 +6,7 @@
 #include "kernels/batch.h"
 #include "kernels/softmax_cross_entropy.h"
 #include "kernels/update_rules.h"
-#include "network/models.h"
+#include "network/network.h"
 #include "training/targets.h"
 
 namespace plainnet::TARGET {
@@ -24,8 +24,8 @@ struct Part {
 
   int count;
   DeviceImages device;
-  Buffer<int> order;                   // [count]
-  Buffer<BatchScore> scores;           // [batches]
+  Buffer<int> order;          // [count]
+  Buffer<BatchScore> scores;  // [batches]
 };
 
 class TargetTrainer : public Trainer {
@@ -33,8 +33,8 @@ class TargetTrainer : public Trainer {
   TargetTrainer(const TrainerOptions& options, const Dataset& dataset)
       : options_(options),
         pixels_(dataset.train.height * dataset.train.width),
-        network_({dataset.train.height, dataset.train.width, 1}, options.batch,
-                 model_layers(options.model)),
+        network_(find_model(options.model).layers, {dataset.train.height, dataset.train.width, 1},
+                 options.batch, options.kernels),
         momenta_(options.rule.has_momenta() ? network_.weights().size() : 0),
         squares_(options.rule.has_squares() ? network_.weights().size() : 0),
         labels_(options.batch),
@@ -48,20 +48,6 @@ class TargetTrainer : public Trainer {
     std::vector<int> in_order(test_.count);
     std::iota(in_order.begin(), in_order.end(), 0);
     test_.order.upload(in_order);
-  }
-
-  std::vector<LayerSummary> summary() const override {
-    std::vector<LayerSummary> layers;
-    for (const Network::Node& node : network_.nodes()) {
-      const Shape s = node.output;
-      const std::string shape = s.height * s.width == 1
-                                    ? text("[", s.channels, "]")
-                                    : text("[", s.height, "][", s.width, "][", s.channels, "]");
-      long parameters = 0;
-      for (const Parameter& parameter : node.layer->parameters) parameters += parameter.size();
-      layers.push_back({node.name, node.layer->type(), shape, parameters});
-    }
-    return layers;
   }
 
   std::vector<Tensor> weights() const override { return tensors(network_.weights(), ""); }
@@ -179,7 +165,8 @@ class TargetTrainer : public Trainer {
     std::vector<Tensor> tensors;
     for (const Network::Slot& slot : network_.slots()) {
       const auto begin = values.begin() + slot.offset;
-      tensors.push_back({prefix + slot.name, slot.shape, {begin, begin + product(slot.shape)}});
+      tensors.push_back({prefix + slot.parameter.name, slot.parameter.shape,
+                         {begin, begin + slot.parameter.size()}});
     }
     return tensors;
   }
@@ -193,7 +180,7 @@ class TargetTrainer : public Trainer {
     for (const auto& [prefix, buffer] : buffers) {
       values.emplace_back(buffer->size());
       for (const Network::Slot& slot : network_.slots()) {
-        const Tensor expected{prefix + slot.name, slot.shape, {}};
+        const Tensor expected{prefix + slot.parameter.name, slot.parameter.shape, {}};
         const auto tensor = std::find_if(tensors.begin(), tensors.end(),
                                          [&](const Tensor& t) { return t.name == expected.name; });
         names.insert(expected.name);
@@ -217,10 +204,10 @@ class TargetTrainer : public Trainer {
   int pixels_;
   Network network_;
   Buffer<real> momenta_, squares_;  // as weights(); of size 0 if the rule has none
-  Buffer<uint8_t> labels_;        // [batch]
+  Buffer<uint8_t> labels_;           // [batch]
   Buffer<UpdateStep> update_steps_;  // [steps of an epoch]
   long updates_ = 0;                 // so far, in all epochs
-  Buffer<int> step_;              // [1]: the step of the epoch that is running
+  Buffer<int> step_;                 // [1]: the step of the epoch that is running
   Part train_, test_;
   Recordings train_step_, test_step_;
 };

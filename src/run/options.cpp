@@ -2,11 +2,12 @@
 
 #include "base/command_line.h"
 #include "base/error.h"
+#include "network/models.h"
 
 namespace plainnet {
 namespace {
 
-Value model_value(Options& o) { return choice(&o.model, {"cnn", "separable", "bilstm"}); }
+Value model_value(Options& o) { return choice(&o.model, model_names()); }
 
 // The options that shape a run: a checkpoint keeps them.
 std::vector<OptionGroup> shaping_groups(Options& o) {
@@ -14,12 +15,14 @@ std::vector<OptionGroup> shaping_groups(Options& o) {
       {"Training",
        {{"--epochs", "N", "how often to see every image (30)", whole_number(&o.epochs, 1, 1000000)},
         {"--batch", "N", "images per update (128)", whole_number(&o.batch, 1, 65536)},
+        {"--kernels", "K", "plain, which is slow and simple, or fast (fast)",
+         choice(&o.kernels, {"plain", "fast"})},
         {"--seed", "N", "of initial weights, shuffling, built-in digits (1)",
          whole_number(&o.seed, 0, UINT64_MAX)}}},
       {"Optimizer",
        {{"--optimizer", "NAME", "sgd, rmsprop, adam or adamw (sgd)",
          choice(&o.optimizer, {"sgd", "rmsprop", "adam", "adamw"})},
-        {"--learning-rate", "X", "0.05, for bilstm 0.5; rmsprop, adam, adamw: 0.001",
+        {"--learning-rate", "X", "the model's own with sgd, 0.001 with the others",
          number(&o.learning_rate, 0, 1000)},
         {"--momentum", "X", "of sgd: 0 to 0.9999 (0.9)", number(&o.momentum, 0, 0.9999)},
         {"--nesterov", "on|off", "momentum of sgd in Nesterov's form (on)", on_off(&o.nesterov)},
@@ -63,7 +66,7 @@ std::vector<OptionGroup> groups(Options& o) {
 // Sets what has no fixed default.
 void complete(Options& o) {
   if (o.model.empty())
-    throw UsageError("expected a model: ./train cnn, separable or bilstm (--help says more)");
+    throw UsageError(text("expected a model: ./train ", listed(model_names()), " (--help says more)"));
   const auto needs = [&](const char* name, bool fits, const char* other) {
     if (o.given.count(name) && !fits)
       throw UsageError(text(name, ": has a meaning only with ", other));
@@ -75,7 +78,7 @@ void complete(Options& o) {
     throw UsageError(text("--warm-up: expected less than the ", o.epochs,
                           " epochs, after which --schedule cosine ends, found ", o.warm_up));
   if (o.learning_rate < 0)
-    o.learning_rate = o.optimizer != "sgd" ? 0.001 : o.model == "bilstm" ? 0.5 : 0.05;
+    o.learning_rate = o.optimizer == "sgd" ? find_model(o.model).learning_rate : 0.001;
   if (o.weight_decay < 0) o.weight_decay = o.optimizer == "adamw" ? 0.01 : 0;
   if (o.out.empty()) o.out = "runs/" + o.model;
 }
@@ -129,6 +132,7 @@ void take_over(Options& options, const std::map<std::string, std::string>& saved
   for (const OptionGroup& group : every)
     for (const Option& option : group.options) {
       const auto value = saved.find(option.name);
+      if (value == saved.end() && option.name == "--kernels") continue;  // older than plain kernels: fast
       if (value == saved.end())
         throw Error(text(folder, ": expected ", option.name, " in its checkpoint, found none"));
       const std::string given = option.value.get();
@@ -143,8 +147,8 @@ void take_over(Options& options, const std::map<std::string, std::string>& saved
 
 std::string help_text() {
   Options options;
-  return "usage: ./train cnn|separable|bilstm [options]\n       ./train --resume DIR "
-         "[options]\n\n" +
+  return "usage: ./train MODEL [options]              MODEL: " + listed(model_names()) +
+         "\n       ./train --resume DIR [options]\n\n" +
          describe(groups(options));
 }
 

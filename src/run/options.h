@@ -25,6 +25,7 @@ struct Options {
 
   int epochs = 30;
   int batch = 128;
+  std::string kernels = "fast";  // or "plain"
   std::string optimizer = "sgd";
   double learning_rate = -1;  // below 0: what suits the optimizer
   double momentum = 0.9;

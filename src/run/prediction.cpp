@@ -9,6 +9,7 @@
 #include "files/checkpoint.h"
 #include "base/command_line.h"
 #include "images/own_digit.h"
+#include "network/models.h"
 #include "base/error.h"
 #include "base/numbers.h"
 #include "training/targets.h"
@@ -17,7 +18,7 @@ namespace plainnet {
 namespace {
 
 struct PredictOptions {
-  std::string data = "data/mnist", model, device = "auto";
+  std::string data = "data/mnist", model, device = "auto", kernels = "fast";
   int index = 0, threads = 0;
   bool evaluate = false, help = false;
 };
@@ -35,8 +36,10 @@ std::vector<OptionGroup> groups(PredictOptions& o) {
              path(&o.data)},
             {"--index", "N", "of the image, from 0", whole_number(&o.index, 0, 1000000000)},
             {"--evaluate", "", "loss and accuracy on the test set", on_off(&o.evaluate)},
-            {"--model", "NAME", "cnn, separable or bilstm (as the file says)",
-             choice(&o.model, {"cnn", "separable", "bilstm"})},
+            {"--model", "NAME", listed(model_names()) + " (as the file says)",
+             choice(&o.model, model_names())},
+            {"--kernels", "K", "plain, which is slow and simple, or fast (fast)",
+             choice(&o.kernels, {"plain", "fast"})},
             {"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
              choice(&o.device, {"gpu", "cpu", "emulated", "auto"})},
             {"--threads", "N", "of the cpu target (one a processor)",
@@ -48,7 +51,10 @@ std::vector<OptionGroup> groups(PredictOptions& o) {
 class Predictor {
  public:
   Predictor(const std::string& path, const PredictOptions& options)
-      : path_(path), file_(read_weights(path)), model_(options.model) {
+      : path_(path),
+        file_(read_weights(path)),
+        model_(options.model),
+        kernels_(options.kernels == "plain" ? kPlain : kFast) {
     if (model_.empty()) model_ = metadata("model");
     if (model_.empty())
       throw Error(text(path, ": expected metadata that names its model, found none: add --model"));
@@ -82,7 +88,8 @@ class Predictor {
     dataset.train.width = test.width;
     dataset.test = test;
     auto trainer = target_.make_trainer(
-        {.model = model_, .batch = std::min(test.count, 128), .rule = {}, .seed = 0}, dataset);
+        {.model = model_, .batch = std::min(test.count, 128), .rule = {}, .seed = 0, .kernels = kernels_},
+        dataset);
     trainer->set_weights(file_.tensors, path_);
     return trainer;
   }
@@ -91,6 +98,7 @@ class Predictor {
   std::string path_;
   TensorFile file_;
   std::string model_;
+  Kernels kernels_;
   ChosenTarget target_;
 };
 

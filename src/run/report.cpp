@@ -8,29 +8,36 @@
 #include "base/files.h"
 #include "base/numbers.h"
 #include "files/pictures.h"
+#include "network/models.h"
 #include "images/png.h"
 #include "files/curves.h"
 
 namespace plainnet {
 
-void print_summary(const Options& options, const std::vector<LayerSummary>& layers,
-                   const Dataset& dataset, const std::string& device) {
+void print_summary(const Options& options, const Dataset& dataset, const std::string& device) {
   const std::string rule(72, '-');
   std::printf("Model: %s\n%s\n%-24s%-20s%-16s%12s\n%s\n", options.model.c_str(), rule.c_str(),
               "Layer", "Type", "Output shape", "Parameters", rule.c_str());
-  long parameters = 0;
-  for (const LayerSummary& layer : layers) {
-    std::printf("%-24s%-20s%-16s%12s\n", layer.name.c_str(), layer.type.c_str(),
-                layer.output_shape.c_str(), grouped(layer.parameters).c_str());
-    parameters += layer.parameters;
-  }
-  std::printf("%s\n%-60s%12s\n\n", rule.c_str(), "Total", grouped(parameters).c_str());
-
   const Images &train = dataset.train, &test = dataset.test;
+  long total = 0;
+  const Shape image{train.height, train.width, 1};
+  for (const NamedLayer& layer : name_layers(find_model(options.model).layers, image)) {
+    const Shape s = layer.output;
+    long parameters = 0;
+    for (const ParameterDescription& parameter : layer.parameters) parameters += parameter.size();
+    total += parameters;
+    const std::string shape = s.height * s.width == 1
+                                  ? text("[", s.channels, "]")
+                                  : text("[", s.height, "][", s.width, "][", s.channels, "]");
+    std::printf("%-24s%-20s%-16s%12s\n", layer.name.c_str(), layer.type.c_str(), shape.c_str(),
+                grouped(parameters).c_str());
+  }
+  std::printf("%s\n%-60s%12s\n\n", rule.c_str(), "Total", grouped(total).c_str());
+
   std::printf("Data      %s: %s training and %s test images of %dx%d\n          (%s)\n",
               dataset.name.c_str(), grouped(train.count).c_str(), grouped(test.count).c_str(),
               train.height, train.width, dataset.source.c_str());
-  std::printf("Device    %s\n", device.c_str());
+  std::printf("Device    %s, %s kernels\n", device.c_str(), options.kernels.c_str());
   std::printf("Training  %d epochs, batches of %d, seed %llu, %s\n", options.epochs, options.batch,
               static_cast<unsigned long long>(options.seed), options.optimizer.c_str());
   std::printf("          learning rate %g, schedule %s\n", options.learning_rate,
@@ -67,7 +74,7 @@ void write_pictures(const Options& options, const Dataset& dataset, Trainer& tra
   }
   write_file_atomically(options.out + "/confusion.svg", confusion_svg(options.model, confusion));
   write_file_atomically(options.out + "/mistakes.png", encode_png(mistakes_picture(test, guesses)));
-  if (trainer.summary()[0].type == "conv2d")
+  if (std::holds_alternative<Conv2d>(find_model(options.model).layers[0]))
     write_file_atomically(options.out + "/filters.png",
                           encode_png(filters_picture(trainer.weights()[0])));
 }

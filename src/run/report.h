@@ -12,8 +12,7 @@ namespace plainnet {
 // What ./train prints, and the pictures that it leaves in the run folder.
 
 /// The layers, their shapes and parameters; the data; the device; the options.
-void print_summary(const Options& options, const std::vector<LayerSummary>& layers,
-                   const Dataset& dataset, const std::string& device);
+void print_summary(const Options& options, const Dataset& dataset, const std::string& device);
 
 /// " 3/30", which stands at the left of an epoch's line and bar.
 std::string epoch_label(int epoch, int epochs);

@@ -125,7 +125,8 @@ Run::Run(const Options& options) : options_(options) {
   trainer_ = target_.make_trainer({.model = options_.model,
                                    .batch = options_.batch,
                                    .rule = options_.rule(),
-                                   .seed = options_.seed},
+                                   .seed = options_.seed,
+                                   .kernels = options_.kernels == "plain" ? kPlain : kFast},
                                   dataset_);
   const std::map<std::string, std::string> notes = {{"data", fingerprint(dataset_)},
                                                     {"device", target_.name},
@@ -215,7 +216,7 @@ void Run::save_epoch() {
 }
 
 int Run::train() {
-  print_summary(options_, trainer_->summary(), dataset_, target_.device());
+  print_summary(options_, dataset_, target_.device());
   if (!options_.resume.empty())
     std::printf("Going on after epoch %d of %d.\n\n", done(), options_.epochs);
   start_files();

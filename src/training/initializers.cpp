@@ -41,30 +41,29 @@ std::vector<float> orthogonal(int64_t rows, int64_t columns, Random& random) {
 
 }  // namespace
 
-std::vector<float> initial_values(const Initializer& initializer, const std::vector<int64_t>& shape,
-                                  long fan_in, long fan_out, uint64_t seed, uint64_t stream) {
+std::vector<float> initial_values(const ParameterDescription& parameter, uint64_t seed, uint64_t stream) {
   Random random(seed, stream);
-  std::vector<float> values(product(shape));
+  std::vector<float> values(parameter.size());
   const auto uniform = [&](double scale) {
     for (float& value : values) value = static_cast<float>(random.uniform(-scale, scale));
   };
-  switch (initializer.kind) {
+  switch (parameter.initializer.kind) {
     case Initializer::kConstant:
-      std::fill(values.begin(), values.end(), static_cast<float>(initializer.scale));
+      std::fill(values.begin(), values.end(), static_cast<float>(parameter.initializer.scale));
       break;
     case Initializer::kUniform:
-      uniform(initializer.scale);
+      uniform(parameter.initializer.scale);
       break;
     case Initializer::kHeNormal: {
-      const double deviation = std::sqrt(2.0 / fan_in);
+      const double deviation = std::sqrt(2.0 / parameter.fan_in);
       for (float& value : values) value = static_cast<float>(deviation * random.normal());
       break;
     }
     case Initializer::kGlorotUniform:
-      uniform(std::sqrt(6.0 / (fan_in + fan_out)));
+      uniform(std::sqrt(6.0 / (parameter.fan_in + parameter.fan_out)));
       break;
     case Initializer::kOrthogonal:
-      return orthogonal(shape.at(0), shape.at(1), random);
+      return orthogonal(parameter.shape.at(0), parameter.shape.at(1), random);
     case Initializer::kForgetBias:
       std::fill(values.begin() + values.size() / 4, values.begin() + values.size() / 2, 1.0f);
       break;

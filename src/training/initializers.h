@@ -7,7 +7,7 @@
 
 namespace plainnet {
 
-/// The values that a tensor of `shape` starts with; the same for the same `seed` and `stream`.
+/// The values that a parameter starts with; the same for the same `seed` and `stream`.
 ///   kConstant       scale
 ///   kUniform        uniform in [-scale, scale)
 ///   kHeNormal       normal, variance 2 / fan_in (He et al., "Delving deep into rectifiers", 2015)
@@ -20,7 +20,6 @@ namespace plainnet {
 ///                   exploration of recurrent network architectures", 2015)
 /// fan_in is the number of inputs that an output sums, fan_out that of outputs that an input reaches;
 /// of a depthwise kernel fan_in is, as in Keras, the window times all channels.
-std::vector<float> initial_values(const Initializer& initializer, const std::vector<int64_t>& shape,
-                                  long fan_in, long fan_out, uint64_t seed, uint64_t stream);
+std::vector<float> initial_values(const ParameterDescription& parameter, uint64_t seed, uint64_t stream);
 
 }  // namespace plainnet

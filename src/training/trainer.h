@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "images/dataset.h"
+#include "kernels/layers.h"
 #include "training/tensor.h"
 #include "kernels/update_rule.h"
 
@@ -19,11 +20,7 @@ struct TrainerOptions {
   int batch = 128;
   UpdateRule rule;
   uint64_t seed = 1;
-};
-
-struct LayerSummary {
-  std::string name, type, output_shape;  // "conv2d_1", "conv2d", "[12][12][24]"
-  long parameters;
+  Kernels kernels = kFast;
 };
 
 /// How one batch did, before its update.
@@ -40,8 +37,6 @@ struct Score {
 class Trainer {
  public:
   virtual ~Trainer() = default;
-
-  virtual std::vector<LayerSummary> summary() const = 0;
 
   /// The weights under the names of docs/files.md: conv2d_1.kernel, ...
   virtual std::vector<Tensor> weights() const = 0;

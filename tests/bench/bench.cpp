@@ -1,7 +1,7 @@
 // make bench: how fast each layer is, and a training step and an epoch, against what the machine
 // can do at best.
 //
-// Nothing is timed that was not checked: a wrong kernel is often a fast one. Each layer's output
+// Nothing is timed that was not checked: a wrong kernel is often a fast one. Each piece of code's output
 // and gradients, at the batch size that will be timed, must be those that the cpu target computes
 // in double precision from the same numbers. That is the same source, but another number type and
 // mostly another target, so it finds what a target, a type or a size spoils: a race, a tile too
@@ -24,6 +24,7 @@
 #include "base/command_line.h"
 #include "base/error.h"
 #include "base/numbers.h"
+#include "network/models.h"
 #include "training/record.h"
 #include "training/targets.h"
 #include "run/run.h"
@@ -31,24 +32,21 @@
 namespace plainnet::bench {
 namespace {
 
-const std::vector<std::string> kModels = {"cnn", "separable", "bilstm"};
-
 struct Options {
-  bool help = false, cold = true, tf32 = false;
-  std::string model = "all", layer, device = "auto", csv;
+  bool help = false, cold = true;
+  std::string model = "all", layer, device = "auto", kernels = "fast", csv;
   int batch = 128, threads = 0, images = 60000;
   double seconds = 1;
 };
 
 std::vector<OptionGroup> groups(Options& o) {
-  std::vector<std::string> models = kModels, layers;
-  models.push_back("all");
-  for (const std::string& model : kModels)
-    for (const LayerInfo& layer : cpu_float::probe().layers(model))
-      if (std::find(layers.begin(), layers.end(), layer.name) == layers.end())
-        layers.push_back(layer.name);
+  std::vector<std::string> all = model_names(), layers;
+  all.push_back("all");
+  for (const Model& model : models())
+    for (const NamedLayer& layer : name_layers(model.layers, {28, 28, 1}))
+      if (std::find(layers.begin(), layers.end(), layer.name) == layers.end()) layers.push_back(layer.name);
   return {{"What to measure",
-           {{"--model", "NAME", "cnn, separable, bilstm or all (all)", choice(&o.model, models)},
+           {{"--model", "NAME", listed(all) + " (all)", choice(&o.model, all)},
             {"--layer", "NAME", "only the layer of that name: conv2d_1", choice(&o.layer, layers)},
             {"--batch", "N", "images per step (128)", whole_number(&o.batch, 1, 65536)},
             {"--images", "N", "of an epoch; 0 skips it, and the step (60000)",
@@ -61,7 +59,7 @@ std::vector<OptionGroup> groups(Options& o) {
              choice(&o.device, {"gpu", "cpu", "emulated", "auto"})},
             {"--threads", "N", "of the cpu target (one a processor)",
              whole_number(&o.threads, 1, 1024)},
-            {"--tf32", "", "matrix products of a GPU on tensor cores", on_off(&o.tf32)}}},
+            {"--kernels", "K", "plain or fast (fast)", choice(&o.kernels, {"plain", "fast"})}}},
           {"Output",
            {{"--csv", "FILE", "also write the table there, as CSV", path(&o.csv)},
             {"--help", "", "print this", on_off(&o.help)}}}};
@@ -93,16 +91,16 @@ std::string microseconds(double seconds) { return cell(seconds * 1e6); }
 std::string rate(double per_second) { return cell(per_second / 1e9, 2); }
 std::string percent(double share) { return cell(share * 100); }
 
-void append(std::vector<LayerTimes>& to, const std::vector<LayerTimes>& from) {
+void append(std::vector<PieceTimes>& to, const std::vector<PieceTimes>& from) {
   for (size_t i = 0; i < to.size(); ++i) {
     to[i].forward.insert(to[i].forward.end(), from[i].forward.begin(), from[i].forward.end());
     to[i].backward.insert(to[i].backward.end(), from[i].backward.begin(), from[i].backward.end());
   }
 }
 
-double sum_of_medians(const std::vector<LayerTimes>& layers) {
+double sum_of_medians(const std::vector<PieceTimes>& layers) {
   double sum = 0;
-  for (const LayerTimes& times : layers)
+  for (const PieceTimes& times : layers)
     if (!times.forward.empty()) sum += median(times.forward) + median(times.backward);
   return sum;
 }
@@ -155,8 +153,8 @@ class Bench {
     if (o_.threads > 0) set_thread_count(o_.threads);
     if (target_.name == "emulated") o_.cold = false;  // its caches are not a GPU's
     probe_ = probe(target_.name);
-    probe_.set_tf32(o_.tf32);
-    for (const std::string& model : kModels)
+    if (o_.kernels == "plain") kernels_ = kPlain;
+    for (const std::string& model : model_names())
       if ((o_.model == "all" || o_.model == model) && chosen(model).size() > 0)
         models_.push_back(model);
     if (models_.empty())
@@ -183,24 +181,23 @@ class Bench {
 
  private:
   std::vector<size_t> chosen(const std::string& model) const {
-    const std::vector<LayerInfo> layers = probe_.layers(model);
+    const std::vector<Piece> pieces = probe_.pieces(model, kernels_);
     std::vector<size_t> all;
-    for (size_t i = 0; i < layers.size(); ++i)
-      if (o_.layer.empty() || o_.layer == layers[i].name) all.push_back(i);
+    for (size_t i = 0; i < pieces.size(); ++i)
+      if (o_.layer.empty() || begins_with(pieces[i].name, o_.layer)) all.push_back(i);
     return all;
   }
 
-  // Single precision, and TF32, are exact for the sums of products that target_bench.cu chooses. An
-  // LSTM's sigmoids are not: each of 28 steps hands its errors, of 6e-8 each, on to the next; and TF32
-  // rounds what comes out to 2^-11 of it, twice in a product.
+  // Single precision is exact for the sums of products that target_bench.cu chooses. An LSTM's sigmoids are
+  // not: each of 28 steps hands its errors, of 6e-8 each, on to the next.
   void check(const std::string& model) const {
-    const double tolerance = o_.tf32 ? 1e-3 : 1e-5;
+    const std::vector<Piece> pieces = probe_.pieces(model, kernels_);
     for (const size_t i : chosen(model)) {
-      const auto got = probe_.values(model, i, o_.batch);
-      const auto expected = cpu_double::probe().values(model, i, o_.batch);
-      const std::string layer = text(model, ", ", probe_.layers(model)[i].name, ": ");
+      const auto got = probe_.values(pieces[i], kernels_, o_.batch);
+      const auto expected = cpu_double::probe().values(pieces[i], kFast, o_.batch);
       for (size_t t = 0; t < got.size(); ++t)
-        test::check_close(layer + got[t].name, got[t].values, expected[t].values, tolerance);
+        test::check_close(text(model, ", ", pieces[i].name, ": ", got[t].name), got[t].values, expected[t].values,
+                          1e-5);
     }
   }
 
@@ -208,18 +205,19 @@ class Bench {
   // the difference within a turn: a machine that others use too changes its speed from second to
   // second.
   void measure(const std::string& model) {
-    const std::vector<LayerInfo> layers = probe_.layers(model);
+    const std::vector<Piece> pieces = probe_.pieces(model, kernels_);
     std::unique_ptr<Epoch> epoch;
     if (digits_.train.count > 0) {
       TrainerOptions options;
       options.model = model;
       options.batch = o_.batch;
+      options.kernels = kernels_;
       epoch = std::make_unique<Epoch>(target_, options, digits_);
     }
-    std::vector<LayerTimes> warm(layers.size()), cold(layers.size());
+    std::vector<PieceTimes> warm(pieces.size()), cold(pieces.size());
     std::vector<double> beside;  // of each turn, as a share of the step
     const auto time_layers = [&](double seconds) {
-      const auto times = probe_.times(model, o_.layer, o_.batch, seconds, false);
+      const auto times = probe_.times(model, kernels_, o_.layer, o_.batch, seconds, false);
       append(warm, times);
       return sum_of_medians(times);
     };
@@ -229,12 +227,11 @@ class Bench {
       });
     else
       time_layers(o_.seconds);
-    if (o_.cold) append(cold, probe_.times(model, o_.layer, o_.batch, o_.seconds, true));
+    if (o_.cold) append(cold, probe_.times(model, kernels_, o_.layer, o_.batch, o_.seconds, true));
     for (const size_t i : chosen(model)) {
-      report(model, layers[i].name, "forward", forward_work(layers[i], o_.batch), warm[i].forward,
-             cold[i].forward);
-      report(model, layers[i].name, "backward", backward_work(layers[i], o_.batch),
-             warm[i].backward, cold[i].backward);
+      report(model, pieces[i].name, "forward", forward_work(pieces[i], o_.batch), warm[i].forward, cold[i].forward);
+      report(model, pieces[i].name, "backward", backward_work(pieces[i], o_.batch), warm[i].backward,
+             cold[i].backward);
     }
     if (o_.layer.empty())
       line(model, {"all layers", "", microseconds(sum_of_medians(warm)), "", "", "", "", ""});
@@ -268,7 +265,7 @@ class Bench {
 
   // A line of the table, and of the CSV file.
   void line(const std::string& model, const std::array<std::string, 8>& cells, bool to_csv = true) {
-    std::string row = format("%-19s %-8s", cells[0].c_str(), cells[1].c_str());
+    std::string row = format("%-23s %-8s", cells[0].c_str(), cells[1].c_str());
     for (size_t i = 2; i < 7; ++i) row += format(" %9s", cells[i].c_str());
     row += "  " + cells[7];
     std::printf("%s\n", row.substr(0, row.find_last_not_of(' ') + 1).c_str());
@@ -280,6 +277,7 @@ class Bench {
   Options o_;
   ChosenTarget target_;
   Probe probe_{};
+  Kernels kernels_ = kFast;
   Ceilings ceilings_{};
   std::vector<std::string> models_;
   Dataset digits_;

@@ -1,17 +1,22 @@
 #pragma once
 
-// What the benchmark asks of a target (target_bench.cu, compiled once for each), and how much work
-// a layer is (work.cpp).
+// What the benchmark asks of a target (target_bench.cu, compiled once for each), and how much work a piece
+// of a network is (work.cpp).
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "kernels/description.h"
+#include "kernels/layers.h"
 #include "tests/values.h"
 
 namespace plainnet {
 namespace bench {
+
+/// Whether `piece` begins with the layer of that name: "conv2d_1".
+inline bool begins_with(const std::string& piece, const std::string& layer) {
+  return piece == layer || piece.starts_with(layer + " + ");
+}
 
 /// What a machine does at best in a second.
 struct Ceilings {
@@ -19,12 +24,12 @@ struct Ceilings {
   double read, copy;  // bytes of memory that no cache holds; what is copied counts twice
 };
 
-/// A layer in its place in a network.
-struct LayerInfo {
-  std::string name, type;                        // "conv2d_2", "conv2d"
-  Shape input, output;                           // of one image
-  std::vector<std::vector<int64_t>> parameters;  // their shapes
-  bool is_first;                                 // then nobody wants dx
+/// What one piece of code computes in a network: a layer, or a convolution and the pooling after it.
+struct Piece {
+  std::string name;  // "conv2d_2 + max_pool2d_2"
+  std::vector<LayerDescription> layers;
+  Shape input;    // of one image
+  bool is_first;  // then nobody wants dx
 };
 
 struct Work {
@@ -32,27 +37,26 @@ struct Work {
   double bytes;       // each number that goes in or comes out, once
 };
 
-/// The work of a pass over a batch. Throws Error for a type of layer that it does not know.
-Work forward_work(const LayerInfo& layer, int batch);
-Work backward_work(const LayerInfo& layer, int batch);
+/// The work of a pass over a batch.
+Work forward_work(const Piece& piece, int batch);
+Work backward_work(const Piece& piece, int batch);
 
 /// In seconds, one for each repetition.
-struct LayerTimes {
+struct PieceTimes {
   std::vector<double> forward, backward;
 };
 
 struct Probe {
-  /// Has all that follows run on tensor cores, or not. Throws Error where that cannot be had.
-  void (*set_tf32)(bool on);
   /// The fastest of repetitions for so many seconds.
   Ceilings (*ceilings)(double seconds);
-  std::vector<LayerInfo> (*layers)(const std::string& model);
-  /// What layer i of a model computes from fixed numbers: y, dx unless it is the first, and the
-  /// gradient of each parameter.
-  std::vector<test::NamedValues> (*values)(const std::string& model, size_t i, int batch);
-  /// The times of all layers of a model, or of the one named, repeated for so many seconds; if
-  /// `cold`, with caches that hold nothing of the network. Empty for layers that were not wanted.
-  std::vector<LayerTimes> (*times)(const std::string& model, const std::string& layer, int batch,
+  std::vector<Piece> (*pieces)(const std::string& model, Kernels kernels);
+  /// What a piece computes from fixed numbers: y, dx unless it is the first, and the gradient of each
+  /// parameter.
+  std::vector<test::NamedValues> (*values)(const Piece& piece, Kernels kernels, int batch);
+  /// The times of all pieces of a model, or of the one that begins with the layer named, repeated for so
+  /// many seconds; if `cold`, with caches that hold nothing of the network. Empty for pieces that were not
+  /// wanted.
+  std::vector<PieceTimes> (*times)(const std::string& model, Kernels kernels, const std::string& layer, int batch,
                                    double seconds, bool cold);
 };
 

@@ -1,6 +1,6 @@
-// The layers of a network, run to be checked and run to be timed. Compiled once for each target.
+// The pieces of a network, run to be checked and run to be timed. Compiled once for each target.
 
-#include "network/models.h"
+#include "network/network.h"
 #include "tests/layer_run.h"
 #include "tests/bench/ceilings.h"
 
@@ -9,15 +9,19 @@ namespace {
 
 constexpr Shape kImage{28, 28, 1};
 
-std::vector<bench::LayerInfo> layers(const std::string& model) {
-  const Network network(kImage, 1, model_layers(model));
-  std::vector<bench::LayerInfo> all;
-  Shape input = kImage;
+std::vector<bench::Piece> pieces(const std::string& model, Kernels kernels) {
+  const std::vector<LayerDescription>& layers = find_model(model).layers;
+  Network network(layers, kImage, 1, kernels);
+  std::vector<bench::Piece> all;
+  size_t next = 0;  // layer
+  Shape shape = kImage;
   for (const Network::Node& node : network.nodes()) {
-    std::vector<std::vector<int64_t>> parameters;
-    for (const Parameter& parameter : node.layer->parameters) parameters.push_back(parameter.shape);
-    all.push_back({node.name, node.layer->type(), input, node.output, parameters, all.empty()});
-    input = node.output;
+    all.push_back({node.name, {}, shape, all.empty()});
+    const size_t count = 1 + std::count(node.name.begin(), node.name.end(), '+');
+    for (size_t i = 0; i < count; ++i, ++next) {
+      all.back().layers.push_back(layers[next]);
+      shape = network.layers()[next].output;
+    }
   }
   return all;
 }
@@ -31,13 +35,13 @@ Values short_numbers(size_t count, double scale, Random& random) {
   return values;
 }
 
-std::vector<NamedValues> values(const std::string& model, size_t i, int batch) {
-  LayerRun run(std::move(model_layers(model)[i]), layers(model)[i].input, batch, batch);
-  Random random(1, i);
+std::vector<NamedValues> values(const bench::Piece& piece, Kernels kernels, int batch) {
+  LayerRun run(piece.layers, piece.input, batch, batch, kernels);
+  Random random(1, std::hash<std::string>()(piece.name));
   for (size_t p = 0; p < run.parameters().size(); ++p)
     run.set_parameter(p, short_numbers(run.parameters()[p].size(), 0.125, random));
   std::vector<NamedValues> all = {{"y", run.forward(short_numbers(run.x_size(), 1, random))}};
-  for (NamedValues& gradient : run.backward(short_numbers(run.y_size(), 1, random), i > 0))
+  for (NamedValues& gradient : run.backward(short_numbers(run.y_size(), 1, random), !piece.is_first))
     all.push_back(std::move(gradient));
   return all;
 }
@@ -51,9 +55,9 @@ void fill_randomly(real* memory, size_t count, Random& random) {
 // The layers run one after the other, forward and then backward, so that each finds in the caches
 // what it finds there in training: its x and its dy were written just before by its neighbours, the
 // rest of what it needs long ago. A single layer finds what it left there itself.
-std::vector<bench::LayerTimes> times(const std::string& model, const std::string& layer, int batch,
+std::vector<bench::PieceTimes> times(const std::string& model, Kernels kernels, const std::string& layer, int batch,
                                      double seconds, bool cold) {
-  Network network(kImage, batch, model_layers(model));
+  Network network(find_model(model).layers, kImage, batch, kernels);
   network.initialize(1);
   Random random(1, 1000);
   fill_randomly(network.input(), batch * kImage.size(), random);
@@ -68,13 +72,13 @@ std::vector<bench::LayerTimes> times(const std::string& model, const std::string
   std::vector<Stopwatch> forward(nodes.size()), backward(nodes.size());
   std::vector<size_t> chosen;
   for (size_t i = 0; i < nodes.size(); ++i)
-    if (layer.empty() || layer == nodes[i].name) chosen.push_back(i);
+    if (layer.empty() || bench::begins_with(nodes[i].name, layer)) chosen.push_back(i);
   const auto pass = [&] {
     for (const size_t i : chosen) {
       const real* x = i > 0 ? nodes[i - 1].y.data() : network.input();
       if (cold) scratch->copy();
       forward[i].start();
-      nodes[i].layer->forward(x, nodes[i].y.data(), batch);
+      nodes[i].code->forward(x, nodes[i].y.data(), batch);
       forward[i].stop();
     }
     for (size_t n = chosen.size(); n-- > 0;) {
@@ -83,11 +87,11 @@ std::vector<bench::LayerTimes> times(const std::string& model, const std::string
       real* dx = i > 0 ? nodes[i - 1].dy.data() : nullptr;
       if (cold) scratch->copy();
       backward[i].start();
-      nodes[i].layer->backward(x, nodes[i].y.data(), nodes[i].dy.data(), dx, batch);
+      nodes[i].code->backward(x, nodes[i].y.data(), nodes[i].dy.data(), dx, batch);
       backward[i].stop();
     }
   };
-  std::vector<bench::LayerTimes> all(nodes.size());
+  std::vector<bench::PieceTimes> all(nodes.size());
   repeat(seconds, pass, [&] {
     for (const size_t i : chosen) {
       all[i].forward.push_back(forward[i].seconds());
@@ -100,11 +104,7 @@ std::vector<bench::LayerTimes> times(const std::string& model, const std::string
 }  // namespace
 
 bench::Probe probe() {
-  const auto set_tf32 = [](bool on) {
-    if (on && !tf32_problem().empty()) throw Error("--tf32: " + tf32_problem());
-    use_tf32 = on;
-  };
-  return {set_tf32, [](double seconds) { return Scratch().measure(seconds); }, layers, values, times};
+  return {[](double seconds) { return Scratch().measure(seconds); }, pieces, values, times};
 }
 
 }  // namespace plainnet::TARGET

@@ -1,15 +1,15 @@
-// Counted are the multiply-adds of the formulas at the head of each layer's file, of which there
-// are thousands for each number of an image; not counted is what happens once to each number:
-// biases, ReLUs, maxima, the gates of an LSTM. That time is in the measurement, and lowers the
-// rate.
+// Counted are the multiply-adds of the formulas at the head of each layer's file, of which there are
+// thousands for each number of an image; not counted is what happens once to each number: biases, ReLUs,
+// maxima, the gates of an LSTM. That time is in the measurement, and lowers the rate.
 //
-// A pooling hands a gradient to one pixel of its window and zero to the others. Multiply-adds with
-// these zeros are not counted; those with the zeros of a ReLU are, for their number depends on the
-// data. A kernel that leaves them out, too, can seem to be faster than the machine.
+// A pooling hands a gradient to one pixel of its window and zero to the others. Where one piece of code
+// computes the convolution and the pooling, multiply-adds with these zeros are not counted; those with the
+// zeros of a ReLU are, for their number depends on the data. A kernel that leaves them out, too, can seem
+// to be faster than the machine.
 //
 // Bytes are those that cannot be avoided, if the caches keep what is needed again: x and y, their
-// gradients, the parameters and theirs, once each. What a layer keeps for itself between its
-// kernels is not counted either.
+// gradients, the parameters and theirs, once each. What a layer keeps for itself between its kernels is not
+// counted either.
 
 #include "base/error.h"
 #include "tests/bench/bench.h"
@@ -19,58 +19,72 @@ namespace {
 
 constexpr double kBytes = sizeof(float);
 
-// Multiply-adds for one image: of x with a kernel, of those the ones whose gradient is not zero, and
-// of an LSTM's output with its recurrent kernel.
+// Multiply-adds for one image: of x with weights, of those the ones whose gradient is not zero, and of an
+// LSTM's output with its recurrent weights.
 struct Products {
-  double input, with_gradient = input, recurrent = 0;
+  double input, with_gradient, recurrent = 0;
 };
 
-Products products(const LayerInfo& layer) {
-  const Shape in = layer.input, out = layer.output;
-  const std::vector<int64_t>& kernel = layer.parameters.at(0);
-  if (layer.type == "dense")  // [in][out]
-    return {1.0 * kernel[0] * kernel[1]};
-  if (layer.type == "depthwise_conv2d")  // [kh][kw][channels][1]: one channel meets one filter
-    return {1.0 * out.size() * kernel[0] * kernel[1]};
-  if (layer.type == "conv2d") {  // [kh][kw][in][out], at each pixel before pooling
-    const double pixels = 1.0 * (in.height - kernel[0] + 1) * (in.width - kernel[1] + 1);
-    return {pixels * product(kernel), 1.0 * out.height * out.width * product(kernel)};
-  }
-  if (layer.type == "lstm" || layer.type == "bidirectional") {
-    // [in][4u] at each step, and [u][4u] at each but the first, whose h is zero; the same for each
-    // direction, which has a kernel, a recurrent kernel and a bias.
-    const double directions = layer.parameters.size() / 3, steps = in.height;
-    const double input = directions * steps * product(kernel);
-    return {input, input, directions * (steps - 1) * product(layer.parameters.at(1))};
-  }
-  throw Error(
-      text("operations of a layer: expected conv2d, depthwise_conv2d, dense, lstm or "
-           "bidirectional, found ",
-           layer.type));
+Products products_of(const Conv2d& c, Shape x) {
+  const double all = 1.0 * c.output(x).size() * c.window.height * c.window.width * x.channels;
+  return {all, all};
+}
+Products products_of(const DepthwiseConv2d& d, Shape x) {
+  const double all = 1.0 * d.output(x).size() * d.window.height * d.window.width;
+  return {all, all};
+}
+Products products_of(const MaxPool2d&, Shape) { return {0, 0}; }
+Products products_of(const Dense& d, Shape x) { return {1.0 * x.size() * d.units, 1.0 * x.size() * d.units}; }
+// W at each step, and U at each but the first, whose h is zero.
+Products products_of(const Lstm& l, Shape x) {
+  const double input = 1.0 * x.height * Lstm::features(x) * 4 * l.units;
+  return {input, input, (x.height - 1.0) * l.units * 4 * l.units};
+}
+Products products_of(const Bidirectional& b, Shape x) {
+  const Products one = products_of(b.onward, x);
+  return {2 * one.input, 2 * one.with_gradient, 2 * one.recurrent};
 }
 
-double parameter_count(const LayerInfo& layer) {
-  double count = 0;
-  for (const auto& shape : layer.parameters) count += product(shape);
-  return count;
+struct Total {
+  Products products{0, 0};
+  double parameters = 0;
+  Shape output;
+};
+
+Total total(const Piece& piece) {
+  Total all;
+  all.output = piece.input;
+  for (const LayerDescription& layer : piece.layers)
+    std::visit([&](const auto& described) {
+      const Products products = products_of(described, all.output);
+      all.products.input += products.input;
+      all.products.with_gradient += products.with_gradient;
+      all.products.recurrent += products.recurrent;
+      for (const ParameterDescription& p : described.parameters(all.output)) all.parameters += p.size();
+      const Shape before = all.output;
+      all.output = described.output(before);
+      // One number of each pooling window has a gradient.
+      if (piece.layers.size() > 1 && std::is_same_v<decltype(described), const MaxPool2d&>)
+        all.products.with_gradient *= 1.0 * all.output.size() / before.size();
+    }, layer);
+  return all;
 }
 
 }  // namespace
 
-Work forward_work(const LayerInfo& layer, int batch) {
-  const Products p = products(layer);
-  return {2 * batch * (p.input + p.recurrent),
-          kBytes * (batch * (layer.input.size() + layer.output.size()) + parameter_count(layer))};
+Work forward_work(const Piece& piece, int batch) {
+  const Total all = total(piece);
+  return {2 * batch * (all.products.input + all.products.recurrent),
+          kBytes * (batch * (piece.input.size() + all.output.size()) + all.parameters)};
 }
 
-// dkernel takes as many products as y, and dx as many again. Through time the gradient goes back
-// whether dx is wanted or not.
-Work backward_work(const LayerInfo& layer, int batch) {
-  const Products p = products(layer);
-  const double sums = layer.is_first ? 1 : 2;  // dkernel, and dx
-  return {2 * batch * (sums * p.with_gradient + 2 * p.recurrent),
-          kBytes * (batch * (sums * layer.input.size() + 2 * layer.output.size()) +
-                    2 * parameter_count(layer))};
+// dweight takes as many products as y, and dx as many again. Through time the gradient goes back whether dx
+// is wanted or not.
+Work backward_work(const Piece& piece, int batch) {
+  const Total all = total(piece);
+  const double sums = piece.is_first ? 1 : 2;  // dweight, and dx
+  return {2 * batch * (sums * all.products.with_gradient + 2 * all.products.recurrent),
+          kBytes * (batch * (sums * piece.input.size() + 2 * all.output.size()) + 2 * all.parameters)};
 }
 
 }  // namespace plainnet::bench

@@ -40,7 +40,7 @@ def leaf(array):
 
 
 def write(name, description, parameters, tensors):
-    lines = [f"# {description}; made by make_references.py"]
+    lines = [f"# {description}; made by make_references.py with PyTorch {torch.__version__}"]
     lines += [f"parameter {key} {value}" for key, value in parameters.items()]
     for key, array in tensors.items():
         array = np.asarray(array, dtype=np.float64)
@@ -118,8 +118,9 @@ def convolution_loops(inputs, stride, padding, relu, depthwise):
 
 
 def convolution(layer, suffix, batch, height, width, channels, kernel, out, stride, padding, relu):
-    """A case of conv2d, or of depthwise_conv2d if out is None."""
-    depthwise = out is None
+    """A case of conv2d, of depthwise_conv2d if out is None, or of pooled_conv2d: conv2d and then
+    max_pool2d over windows of 2 x 2, side by side."""
+    depthwise, pooled = out is None, layer == "pooled_conv2d"
     name = f"{layer}_{kernel[0]}x{kernel[1]}_{suffix}"
     random = random_of(name)
     shape = (*kernel, channels, 1 if depthwise else out)
@@ -140,13 +141,16 @@ def convolution(layer, suffix, batch, height, width, channels, kernel, out, stri
         groups=channels if depthwise else 1,
     ).permute(0, 2, 3, 1)
     y = F.relu(y) if relu else y
+    if pooled:
+        y = F.max_pool2d(y.permute(0, 3, 1, 2), 2, 2).permute(0, 2, 3, 1)
     dy = uniform(random, *y.shape)
     y.backward(torch.tensor(dy))
     y = y.detach().numpy()
     gradients = {key: value.grad.numpy() for key, value in leaves.items()}
 
     def loops(i):
-        return convolution_loops(i, stride, padding, relu, depthwise)
+        y = convolution_loops(i, stride, padding, relu, depthwise)
+        return max_pool_loops(y, 2, 2) if pooled else y
 
     check(name, loops, inputs, y, gradients, dy)
     return write(
@@ -409,6 +413,13 @@ def make_all():
         ("stride2_valid", 2, 6, 8, 3, (2, 3), None, 2, "valid", False),
     ):
         yield convolution("depthwise_conv2d", *case)
+
+    for case in (
+        ("valid_relu", 2, 8, 7, 1, (3, 3), 5, 1, "valid", True),  # few taps
+        ("same_relu", 2, 5, 6, 5, (3, 3), 4, 1, "same", True),  # many taps, a row and a column left over
+        ("stride2", 1, 9, 11, 4, (3, 4), 3, 2, "valid", False),
+    ):
+        yield convolution("pooled_conv2d", *case)
 
     yield max_pool2d("even", 2, 4, 6, 3, 2, 2)
     yield max_pool2d("odd", 2, 5, 7, 3, 2, 2)

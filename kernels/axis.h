@@ -1,0 +1,44 @@
+#pragma once
+
+// Windows that slide over an image, seen along one axis: convolutions and pooling share them.
+
+#include "base/error.h"
+
+namespace plainnet {
+
+/// Height and width; one number stands for both.
+struct Size {
+  int height, width;
+  Size(int both) : height(both), width(both) {}
+  Size(int height, int width) : height(height), width(width) {}
+};
+
+/// What becomes of windows that reach beyond the image: kValid leaves them out; kSame puts zeros around
+/// the image, so that there are ceil(input / stride) of them. An odd number of zeros has the one more
+/// below and at the right.
+enum Padding { kValid, kSame };
+
+/// Output o reads the inputs o * stride - before + tap, 0 <= tap < window. What lies beyond the input is 0.
+struct Axis {
+  int input, output;  // how many there are
+  int window, stride;
+  int before;  // zeros before the first input
+};
+
+/// The axis of a window over `input` pixels. Throws Error, naming `layer`, if no window fits.
+inline Axis window_axis(const char* layer, int input, int window, int stride, Padding padding) {
+  if (window < 1 || stride < 1)
+    throw Error(text(layer, ": expected a window and a stride of 1 or more, found ", window, " and ",
+                     stride));
+  if (padding == kSame) {
+    const int output = (input + stride - 1) / stride;
+    const int zeros = (output - 1) * stride + window - input;
+    return {input, output, window, stride, zeros > 0 ? zeros / 2 : 0};
+  }
+  if (input < window)
+    throw Error(text(layer, ": expected an input of at least ", window,
+                     " pixels along each axis of the window, found ", input));
+  return {input, (input - window) / stride + 1, window, stride, 0};
+}
+
+}  // namespace plainnet

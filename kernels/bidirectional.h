@@ -1,0 +1,38 @@
+#pragma once
+
+#include "kernels/lstm.h"
+
+namespace plainnet {
+
+/// Two LSTMs, each with weights of its own, over the sequence and over its reverse; their outputs side by
+/// side. bidirectional.cu has the formulas.
+struct Bidirectional {
+  Lstm onward;
+
+  const char* type() const { return "bidirectional"; }
+
+  /// The same in the other direction.
+  Lstm reverse() const {
+    Lstm other = onward;
+    other.go_backwards = !onward.go_backwards;
+    return other;
+  }
+
+  Shape output(Shape x) const {
+    const Shape one = onward.output(x);
+    return {one.height, one.width, 2 * one.channels};
+  }
+
+  // The names are Keras's: "forward.kernel" is W of the LSTM onward, "backward.kernel" that of the reverse.
+  std::vector<ParameterDescription> parameters(Shape x) const {
+    std::vector<ParameterDescription> all;
+    for (const char* prefix : {"forward.", "backward."})
+      for (ParameterDescription parameter : onward.parameters(x)) {
+        parameter.name = prefix + parameter.name;
+        all.push_back(parameter);
+      }
+    return all;
+  }
+};
+
+}  // namespace plainnet

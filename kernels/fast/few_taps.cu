@@ -1,0 +1,187 @@
+// The backward pass of a pooled convolution (pooled_conv2d.cu), for windows of few taps: the first layer's,
+// with one input channel, and 1 x 1 windows of few channels. dz is zero at three pixels of each pooling
+// window, and where the ReLU was zero; `winner` says at which. Such zeros are not worth a list (see
+// many_taps.cu, which has the formulas), for what a number of dz is multiplied by is only two vectors. So
+// these kernels go through all pooling windows without any question that a processor could guess wrong:
+// `winner` chooses one of five patches.
+//
+// A band is what a row of pixels sees of x: column after column, x[b][o s - t + i][w][c] over i and c, and
+// then a 1, whose sum is dbias. A patch is kw columns of a band, from where a pixel's window begins. For a
+// 5 x 5 window of one channel a column is 6 numbers, x over i and the 1, and a patch is 5 columns, 30
+// numbers of the kPatch = 32 that are multiplied; the patch of the next pixel begins one column, s in
+// general, further:
+//
+//   band    x x x x x 1 | x x x x x 1 | x x x x x 1 | x x x x x 1 | x x x x x 1 | x x x x x 1 | ...
+//           \_______________________ patch of pixel p ___________________________/
+//                         \_______________________ patch of pixel p + 1 _______________________/
+//
+// A pooling window has pixels in two rows, so two bands; four patches belong to its pixels, and the fifth,
+// that of kNone, is zeros. Here both dweight and dx accumulate.
+
+#include "kernels/fast/pooled_conv2d.h"
+
+namespace plainnet::TARGET {
+namespace {
+
+constexpr int kPatch = 32;
+constexpr int kPatchVectors = kPatch / kVectorLanes;
+constexpr int kAtOnce = 4;                 // channels, so that one need not wait for the sum before
+constexpr int kRun = 12;                   // neighbouring pooling windows of a row, done together
+constexpr int kBand = 2 * kRun * kPatch;   // as long as its pixels' patches, if they lay side by side
+constexpr int kImages = 4;                 // of a block
+
+// With the 1.
+int column_size(const Geometry& g) { return g.rows.window * g.in + 1; }
+
+// A block sums dweight and dbias over some images. kOneChannel: a constant `in` of 1 makes a plain loop of
+// the copying.
+template <bool kOneChannel>
+__global__ void few_taps_backward_weight(
+    PooledGeometry g,
+    const real* __restrict__ x,  // [batch][padded height][padded width][in]
+    const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
+    const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
+    const unsigned char* __restrict__ winner,  // like dy
+    int batch,
+    real* __restrict__ partial) {  // [tiles of images][out][kPatch]
+  const Geometry& padded = g.padded;
+  const int in = kOneChannel ? 1 : padded.in, out = padded.out, stride = padded.columns.stride;
+  const int column = column_size(padded), x_row = padded.columns.input * in;
+  real bands[2 * kBand + kPatch] = {};  // two bands, and the patch of zeros
+  for (int i = column - 1; i < kBand; i += column) bands[i] = bands[kBand + i] = 1;  // copying leaves them
+  int patch[kRun][kPooled + 1];  // where in `bands` it begins
+  for (int k = 0; k < kRun; ++k) {
+    for (int q = 0; q < kPooled; ++q) patch[k][q] = q / 2 * kBand + (2 * k + q % 2) * stride * column;
+    patch[k][kNone] = 2 * kBand;
+  }
+
+  const int b0 = blockIdx.x * kImages, b1 = min(b0 + kImages, batch);
+  for (int b = b0; b < b1; ++b)
+    for (int k0 = 0, count; k0 < g.y_pixels(); k0 += count) {
+      count = min(g.y_width() - k0 % g.y_width(), kRun);
+      const int width = (2 * count - 1) * stride + padded.columns.window;
+      for (int row = 0; row < 2; ++row)
+        for (int i = 0; i < padded.rows.window; ++i) {
+          const real* from = x + padded.x_at(b, 0, 0, 0) + first_tap[k0 * kPooled + 2 * row].at + i * x_row;
+          real* to = bands + row * kBand + i * in;
+          for (int w = 0; w < width; ++w)
+            for (int c = 0; c < in; ++c) to[w * column + c] = from[w * in + c];
+        }
+
+      const long first = b * g.y_size() + static_cast<long>(k0) * out;
+      for (int n0 = 0; n0 < out; n0 += kAtOnce) {
+        Vector sum[kAtOnce][kPatchVectors];
+#pragma GCC unroll 4
+        for (int n = 0; n < kAtOnce; ++n)
+#pragma GCC unroll 8
+          for (int v = 0; v < kPatchVectors; ++v) sum[n][v] = Vector{};
+        for (int k = 0; k < count; ++k)
+#pragma GCC unroll 4
+          for (int n = 0; n < kAtOnce; ++n) {
+            const long at = first + k * out + min(n0 + n, out - 1);
+            const real* from = bands + patch[k][winner[at]];
+#pragma GCC unroll 8
+            for (int v = 0; v < kPatchVectors; ++v) sum[n][v] += dy[at] * load(from + v * kVectorLanes);
+          }
+        const bool begins = b == b0 && k0 == 0;  // else adds to what is there
+        real* to = partial + (static_cast<long>(blockIdx.x) * out + n0) * kPatch;
+#pragma GCC unroll 4
+        for (int n = 0; n < kAtOnce; ++n)
+#pragma GCC unroll 8
+          for (int v = 0; v < kPatchVectors; ++v) {
+            const int i = n * kPatch + v * kVectorLanes;
+            if (n0 + n < out) store(to + i, begins ? sum[n][v] : load(to + i) + sum[n][v], kVectorLanes);
+          }
+      }
+    }
+}
+
+// From the order of a patch to that of the weights. A block does one tap (i, j, c), the last block dbias.
+__global__ void few_taps_separate(Geometry g,
+                                  const real* __restrict__ sum,  // [out][kPatch]
+                                  real* __restrict__ dweight,    // [kh][kw][in][out]
+                                  real* __restrict__ dbias) {    // [out]
+  const int tap = blockIdx.x, i = tap / g.in / g.columns.window, j = tap / g.in % g.columns.window;
+  const bool is_tap = tap < g.taps();
+  const int in_patch = is_tap ? j * column_size(g) + i * g.in + tap % g.in : column_size(g) - 1;
+  real* to = is_tap ? dweight + static_cast<long>(tap) * g.out : dbias;
+  for (int n = 0; n < g.out; ++n) to[n] = sum[n * kPatch + in_patch];
+}
+
+// A block computes dx of an image, one pooling window after the other: it adds the weights times dz to the
+// patch that was chosen, and then the patches to dx. kNone's patch takes what belongs to no pixel.
+__global__ void few_taps_backward_x(
+    PooledGeometry g,
+    const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
+    const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
+    const unsigned char* __restrict__ winner,  // like dy
+    const real* __restrict__ weight_t,         // [out][kh][kw][in]
+    real* __restrict__ dx) {                   // [batch][height][width][in]
+  const Geometry& z = g.z;
+  real patch[kPooled + 1][kPatch + kVectorLanes];  // [pixel or kNone][kh][kw][in]
+  const int row = z.columns.window * z.in, x_row = z.columns.input * z.in, taps = z.taps();
+  const long b = blockIdx.x;
+  real* dx_image = dx + z.x_at(b, 0, 0, 0);
+  std::fill(dx_image, dx + z.x_at(b + 1, 0, 0, 0), real(0));
+
+  for (int k = 0; k < g.y_pixels(); ++k) {
+    for (int q = 0; q <= kPooled; ++q)
+      for (int v = 0; v < kPatchVectors; ++v) store(patch[q] + v * kVectorLanes, Vector{}, kVectorLanes);
+    const long first = b * g.y_size() + static_cast<long>(k) * z.out;
+    for (int n = 0; n < z.out; ++n) {
+      real* to = patch[winner[first + n]];
+      for (int tap = 0; tap < taps; tap += kVectorLanes)
+        store(to + tap, load(to + tap) + dy[first + n] * load(weight_t + n * taps + tap), kVectorLanes);
+    }
+    for (int q = 0; q < kPooled; ++q) {
+      const FirstTap first = first_tap[k * kPooled + q];
+      const int begin = max(-first.w, 0) * z.in, end = min(row, (z.columns.input - first.w) * z.in);
+      for (int i = max(-first.h, 0); i < z.rows.window && first.h + i < z.rows.input; ++i)
+        for (int tap = begin; tap < end; tap += kVectorLanes) {
+          real* to = dx_image + (first.h + i) * x_row + first.w * z.in + tap;
+          store(to, load(to) + load(patch[q] + i * row + tap), end - tap);
+        }
+    }
+  }
+}
+
+class FewTapsGradient : public PooledGradient {
+ public:
+  FewTapsGradient(const PooledGeometry& g, int max_batch)
+      : g_(g),
+        partial_(size_t{1} * tiles(max_batch, kImages) * g.z.out * kPatch),
+        sum_(size_t{1} * g.z.out * kPatch),
+        weight_t_(size_t{1} * g.z.taps() * g.z.out) {}
+
+  void run(const real* padded_x, const real* dy, const unsigned char* winner, const FirstTap* first_tap,
+           const real* weight, int batch, real* dweight, real* dbias, real* dx) override {
+    const int parts = tiles(batch, kImages), sums = g_.z.out * kPatch;
+    launch(g_.z.in == 1 ? few_taps_backward_weight<true> : few_taps_backward_weight<false>, parts, threads(1),
+           g_, padded_x, first_tap, dy, winner, batch, partial_.data());
+    sum_rows(partial_.data(), parts, sums, sums, sum_.data());
+    launch(few_taps_separate, g_.z.taps() + 1, threads(1), g_.z, sum_.data(), dweight, dbias);
+    if (!dx) return;
+    transpose(weight, 1, g_.z.taps(), g_.z.out, weight_t_.data());
+    launch(few_taps_backward_x, batch, threads(1), g_, first_tap, dy, winner, weight_t_.data(), dx);
+  }
+
+ private:
+  PooledGeometry g_;
+  Buffer<real> partial_;   // [tiles of images][out][kPatch]
+  Buffer<real> sum_;       // [out][kPatch]
+  Buffer<real> weight_t_;  // [out][kh][kw][in]
+};
+
+}  // namespace
+
+// The columns of a window, each with its 1, must fit into a patch; and windows must leave no gap, so that a
+// band is no longer than its patches.
+bool has_few_taps(const Geometry& g) {
+  return g.columns.window * column_size(g) <= kPatch && g.columns.stride <= g.columns.window;
+}
+
+std::unique_ptr<PooledGradient> few_taps_gradient(const PooledGeometry& g, int max_batch) {
+  return std::make_unique<FewTapsGradient>(g, max_batch);
+}
+
+}  // namespace plainnet::TARGET

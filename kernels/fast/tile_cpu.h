@@ -1,0 +1,101 @@
+#pragma once
+
+// The tile of the cpu target: see tile.h, which includes it. It belongs to one thread, 8 rows of up to 3
+// vectors: 24 of the 32 vector registers of AVX-512 (4 rows, 12 of 16 registers, with AVX2 and less). A row
+// of b is loaded as vectors, a number of a is broadcast to all lanes. Both are read straight from memory:
+// the caches do what shared memory does on a GPU.
+
+namespace plainnet::TARGET {
+
+constexpr int kColumnStep = kVectorLanes;
+constexpr int kTileRows = kVectorBytes == 64 ? 8 : 4;
+static_assert(3 * kVectorBytes <= kReadableBeyond, "a tile may read that far beyond a row");
+
+template <int V, Neighbours kNeighbours = kInRow>
+class Tile {
+ public:
+  static constexpr int kRows = kTileRows;
+  static constexpr int kColumns = V * kColumnStep;
+  static constexpr Dim3 kThreads = threads(1);
+
+  // Vector after vector, so that the compiler keeps the zeros in registers, too.
+  __forceinline__ Tile() {
+#pragma GCC unroll 8
+    for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) sum_[m][v] = Vector{};
+  }
+
+  /// sum[m][n] += Σ_{k < depth} a[m][k] b[k * b_stride + n]
+  __forceinline__ void add_product(Strided a, const real* b, int b_stride, int columns, int depth) {
+    add_product([=](int m) { return a.begin(m); }, [=](int k) { return k * a.column; }, b, b_stride, columns,
+                depth);
+  }
+
+  /// sum[m][n] += Σ_{k < depth} row(m)[at(k)] b[k * b_stride + n]
+  template <class Row, class At>
+  __forceinline__ void add_product(Row row, At at, const real* b, int b_stride, int /*columns*/, int depth) {
+    const real* a[kRows];
+    Vector sum[kRows][V];  // a copy, which the compiler keeps in registers throughout the loop
+#pragma GCC unroll 8
+    for (int m = 0; m < kRows; ++m) {
+      a[m] = row(m);
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) sum[m][v] = sum_[m][v];
+    }
+    const real* ahead = b + 8L * b_stride;
+    for (int k = 0; k < depth; ++k) {
+      Vector b_row[V];
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) {
+        b_row[v] = load(b + v * kColumnStep);
+        if (v % 2 == 0) __builtin_prefetch(ahead + v * kColumnStep);  // lines come in pairs
+      }
+      ahead += b_stride;
+      const long column = at(k);
+      if (kNeighbours == kInColumn) __builtin_prefetch(a[0] + at(k + 8));
+#pragma GCC unroll 8
+      for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) sum[m][v] += a[m][column] * b_row[v];
+      b += b_stride;
+    }
+#pragma GCC unroll 8
+    for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) sum_[m][v] = sum[m][v];
+  }
+
+  /// Calls f(m, n, sums, count) for all m < rows, n < columns, on the thread that has them: `sums` is a
+  /// Vector of sum[m][n ... n + count - 1]. Not inlined: what f needs in registers must not push sums out
+  /// of them.
+  template <class F>
+  __attribute__((noinline)) void store(int rows, int columns, const F& f) const {
+    for (int m = 0; m < min(rows, kRows); ++m)
+      for (int v = 0; v < V && v * kColumnStep < columns; ++v)
+        f(m, v * kColumnStep, sum_[m][v], min(columns - v * kColumnStep, kColumnStep));
+  }
+
+  /// The same for the largest of each four rows, 4 m to 4 m + 3, or the last that is not a number, for all
+  /// m < fours: calls f(m, n, largest, row, count), where row says which of the four it was, 0 to 3.
+  template <class F>
+  __attribute__((noinline)) void store_largest_of_4(int fours, int columns, const F& f) const {
+    for (int m = 0; m < min(fours, kRows / 4); ++m)
+      for (int v = 0; v < V && v * kColumnStep < columns; ++v) {
+        Vector largest = sum_[4 * m][v], row{};
+#pragma GCC unroll 3
+        for (int i = 1; i < 4; ++i) {
+          const Vector sum = sum_[4 * m + i][v];
+          const auto wins = (sum > largest) | (sum != sum);
+          largest = wins ? sum : largest;
+          row = wins ? broadcast(i) : row;
+        }
+        f(m, v * kColumnStep, largest, row, min(columns - v * kColumnStep, kColumnStep));
+      }
+  }
+
+ private:
+  Vector sum_[kRows][V];
+};
+
+}  // namespace plainnet::TARGET

@@ -1,0 +1,108 @@
+// The fast code against the plain one, at shapes drawn at random. Both compute the same sums in another
+// order, so they agree to a few rounding errors: in double precision within 1e-12 of the largest number of
+// a tensor, while a number that is left out, or taken from the wrong place, shows in the first digits.
+
+#include "tests/layer_cases.h"
+#include "tests/layer_run.h"
+
+namespace plainnet::TARGET {
+namespace {
+
+constexpr int kShapes = kTargetName == "emulated_double" ? 30 : 300;
+
+// Draws layers, and a shape of x that suits them. On the emulated target everything is small.
+class Draw {
+ public:
+  explicit Draw(uint64_t number) : random_(7, number) {}
+
+  LayerCase layer_case(int type) {
+    LayerCase drawn{{}, {}, 0, 0, true};
+    switch (type) {
+      case 0:
+        drawn.layers = {conv2d()};
+        drawn.input = image(drawn.layers, 1, many(7));
+        break;
+      case 1:
+      case 2:
+        drawn.layers = {conv2d(), MaxPool2d{.window = 2, .stride = 2}};
+        drawn.input = image(drawn.layers, 2, type == 1 ? 1 : many(9));
+        break;
+      case 3:
+        drawn.layers = {DepthwiseConv2d{.window = size(), .stride = from(1, 3), .padding = padding(), .relu = coin()}};
+        drawn.input = image(drawn.layers, 1, many(40));
+        break;
+      case 4:
+        drawn.layers = {Dense{.units = many(70), .relu = coin()}};
+        drawn.input = {1, 1, many(50)};
+        break;
+      default: {
+        const Lstm lstm{.units = many(40), .return_sequences = coin(), .go_backwards = coin()};
+        drawn.layers = {type == 5 ? LayerDescription(lstm) : LayerDescription(Bidirectional{lstm})};
+        drawn.input = {from(1, kEmulated ? 3 : 6), 1, many(30)};
+      }
+    }
+    drawn.batch = many(20);
+    drawn.max_batch = drawn.batch + (coin() ? 0 : many(20));
+    return drawn;
+  }
+
+  Values values(size_t count) { return test::random_values(count, random_); }
+
+ private:
+  static constexpr bool kEmulated = kTargetName == "emulated_double";
+
+  int from(int low, int high) { return low + static_cast<int>(random_.below(high - low + 1)); }
+  bool coin() { return random_.below(2) == 1; }
+  int many(int most) { return from(1, kEmulated ? std::min(most, 3) : most); }
+  Size size() { return {from(1, kEmulated ? 2 : 5), from(1, kEmulated ? 2 : 5)}; }
+  Padding padding() { return coin() ? kSame : kValid; }
+  Conv2d conv2d() {
+    return {.filters = many(60), .window = size(), .stride = from(1, 3), .padding = padding(), .relu = coin()};
+  }
+
+  // An image whose first output has at least `least` pixels each way.
+  Shape image(const std::vector<LayerDescription>& layers, int least, int channels) {
+    for (;;) {
+      const Shape input{from(1, kEmulated ? 4 : 14), from(1, kEmulated ? 4 : 14), channels};
+      try {
+        const Shape z = std::visit([&](const auto& layer) { return layer.output(input); }, layers[0]);
+        if (z.height >= least && z.width >= least) return input;
+      } catch (const Error&) {  // the window does not fit
+      }
+    }
+  }
+
+  Random random_;
+};
+
+void compare(const LayerCase& layer_case, Draw draw) {
+  LayerRun plain(layer_case.layers, layer_case.input, layer_case.batch, layer_case.max_batch, kPlain);
+  LayerRun fast(layer_case.layers, layer_case.input, layer_case.batch, layer_case.max_batch, kFast);
+  for (size_t i = 0; i < plain.parameters().size(); ++i) {
+    const Values values = draw.values(plain.parameters()[i].size());
+    plain.set_parameter(i, values);
+    fast.set_parameter(i, values);
+  }
+  const Values x = draw.values(plain.x_size()), dy = draw.values(plain.y_size());
+  const std::string what = layer_case.name() + ": ";
+  test::check_close(what + "y", fast.forward(x), plain.forward(x), 1e-12);
+  const std::vector<NamedValues> got = fast.backward(dy), expected = plain.backward(dy);
+  for (size_t t = 0; t < got.size(); ++t)
+    test::check_close(what + got[t].name, got[t].values, expected[t].values, 1e-12);
+}
+
+struct Registrations {
+  Registrations() {
+    if constexpr (sizeof(real) == sizeof(double))
+      TargetRegistration(text("fast agrees with plain at ", kShapes, " random shapes"), [] {
+        for (int i = 0; i < kShapes; ++i) {
+          Draw draw(i);
+          const LayerCase layer_case = draw.layer_case(i % 7);
+          compare(layer_case, draw);
+        }
+      });
+  }
+} const registrations;
+
+}  // namespace
+}  // namespace plainnet::TARGET
