@@ -18,7 +18,7 @@ inline Values product_of(const Rung& rung, const Values& a, const Values& b, int
 }
 
 /// Fails unless the rung is right for a [rows][depth] and b [depth][columns]: exactly that for numbers
-/// whose sums have no rounding error, and within the rounding errors for others.
+/// whose sums have no rounding error, and for others what the first rung has, within their rounding errors.
 inline void check_rung(const Rung& rung, int rows, int depth, int columns) {
   const std::string what = text(rung.file, ", ", rows, " x ", depth, " x ", columns);
   Random random(1, 0);
@@ -38,10 +38,10 @@ inline void check_rung(const Rung& rung, int rows, int depth, int columns) {
   // Σ |a b|, and a little (Higham, "Accuracy and Stability of Numerical Algorithms", 3.1), here and in the
   // first rung: together (depth + 1) epsilon Σ |a b|.
   //
-  // TF32 rounds a factor by at most 2^-11 of it, so a product by 2^-10 + 2^-22 of it. A tensor core cuts off
-  // instead of rounding to the nearest (Fasi, Higham, Mikaitis, Pranesh, "Numerical behavior of NVIDIA tensor
-  // cores", 2021): of the 9 numbers that it adds up at 8 steps of k each loses at most epsilon of the largest,
-  // that makes 9/8 depth epsilon Σ |a b| where the first rung may have a half: below 2 depth epsilon.
+  // TF32 rounds a factor by at most 2^-11 of it, so a product by 2^-10 + 2^-22 of it. And a tensor core cuts
+  // off instead of rounding to the nearest (Fasi, Higham, Mikaitis, Pranesh, "Numerical behavior of NVIDIA
+  // tensor cores", 2021): of the 9 numbers that it adds up for 8 steps of k each may lose epsilon of the
+  // largest. That is 9/8 depth epsilon Σ |a b|, and half a depth epsilon in the first rung: below 2.
   const bool tf32 = rung.rounds_to_tf32 && kTargetName != "emulated_double";
   const double epsilon = tf32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<real>::epsilon();
   const double error = tf32 ? 0x1p-10 + 0x1p-22 + 2 * depth * epsilon : (depth + 1) * epsilon;

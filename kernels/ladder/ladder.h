@@ -42,7 +42,7 @@ inline std::vector<Rung> rungs() {
 }
 
 /// x[row][column] of a matrix [rows][columns]; what lies outside of it is 0. So a tile may reach beyond
-/// the edge: what it adds there is nothing.
+/// the edge: products with 0 add nothing, and what lies outside of c is not stored.
 __device__ __forceinline__ real number_at(const real* x, int rows, int columns, int row, int column) {
   return row < rows && column < columns ? x[static_cast<long>(row) * columns + column] : real(0);
 }

@@ -26,7 +26,7 @@ __device__ inline unsigned as_tf32(real x) {  // the bits
 __device__ inline void mma_m16n8k8(real* sum, const real* a, const real* b) {
 #if __CUDA_ARCH__ >= 800  // before compute capability 8.0 there are no such instructions
   float d[4] = {float(sum[0]), float(sum[1]), float(sum[2]), float(sum[3])};
-  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(as_tf32(a[0])), "r"(as_tf32(a[1])), "r"(as_tf32(a[2])), "r"(as_tf32(a[3])),

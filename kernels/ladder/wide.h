@@ -13,7 +13,8 @@ constexpr int kLanes = kVectorLanes;
 inline Wide load_wide(const real* p) { return load(p); }
 inline void store_wide(real* p, Wide w) { store(p, w, kLanes); }
 #else
-// 4 floats are the 128 bits that a GPU's thread loads at most. It computes with one number at a time.
+// 4 floats are the 128 bits that a GPU's thread loads at most; in double precision they take two loads. It
+// computes with one number at a time.
 constexpr int kLanes = 4;
 struct alignas(16) Wide {
   real number[kLanes];

@@ -76,7 +76,7 @@ std::vector<double> times(size_t i, const bench::Sizes& sizes) {
   return all;
 }
 
-double ceiling() { return Scratch().measure(0.5).operations; }
+double ceiling() { return Scratch().measure(0.1).operations; }
 
 }  // namespace
 }  // namespace plainnet::TARGET::ladder
