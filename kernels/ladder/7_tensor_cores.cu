@@ -14,10 +14,8 @@
 namespace plainnet::TARGET::ladder {
 
 #if defined TARGET_CPU
-
 bool has_tensor_cores() { return false; }
 void launch_tensor_cores(const real*, const real*, real*, int, int, int) {}
-
 #else
 
 __global__ void product_tensor_cores(const real* __restrict__ a,  // [rows][depth]
