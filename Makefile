@@ -2,6 +2,7 @@
 # make test     builds and runs all tests; make test NAME=conv2d those whose name contains it
 # make bench    times each layer, against what the machine can do at best, a step and an epoch;
 #               make bench BENCH="--model cnn --csv times.csv" with options: BENCH=--help
+# make ladder   checks and times the steps from a plain matrix product to a fast one (kernels/ladder)
 # make count    counts the lines of code of each folder, and fails beyond the budget
 # make mnist    downloads MNIST into data/mnist; MNIST_MIRROR=URL is tried first
 # make clean    removes what was built
@@ -52,7 +53,8 @@ ONCE := $(filter-out $(PER_TARGET) $(MAINS),$(wildcard src/*/*.cpp kernels/targe
 # precision, and checks it against double precision on the cpu target.
 TESTS_PER_TARGET := $(wildcard tests/target_*.cpp tests/*.cu)
 TESTS_ONCE := $(filter-out $(TESTS_PER_TARGET),$(wildcard tests/*.cpp)) tests/bench/work.cpp
-BENCH_PER_TARGET := $(wildcard tests/bench/*.cu)
+# The ladder is no part of ./train.
+LADDER := $(wildcard kernels/ladder/*.cu)
 
 # The objects of some sources: $(call once,sources), $(call per_target,targets_types,sources).
 once = $(addprefix $(BUILD)/once/,$(addsuffix .o,$(basename $(1))))
@@ -65,7 +67,7 @@ PROGRAM := $(call once,$(ONCE)) $(call per_target,$(FLOATS),$(PER_TARGET))
 # A line instead of the command: "  CXX   cpu_float/kernels/conv2d.o". $(1): what is done; $(2): to what.
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 
-.PHONY: all test bench count mnist clean FORCE
+.PHONY: all test bench ladder count mnist clean FORCE
 all: $(BUILD)/train $(BUILD)/predict
 	@ln -sf $^ .
 	@echo "Built ./train and ./predict$(if $(NVCC),, without the gpu target: no nvcc found)."
@@ -73,6 +75,8 @@ test: all $(BUILD)/run_tests
 	@$(BUILD)/run_tests $(NAME)
 bench: $(BUILD)/bench
 	@$(BUILD)/bench $(BENCH)
+ladder: $(BUILD)/ladder
+	@$(BUILD)/ladder
 count:
 	@sh tests/count.sh
 mnist:
@@ -82,12 +86,15 @@ clean:
 
 $(BUILD)/train $(BUILD)/predict: $(BUILD)/%: $(BUILD)/once/src/%.o $(PROGRAM)
 $(BUILD)/run_tests: $(PROGRAM) $(call per_target,$(DOUBLES),$(PER_TARGET)) $(call once,$(TESTS_ONCE)) \
-                    $(call per_target,$(FLOATS) $(DOUBLES),$(TESTS_PER_TARGET))
+                    $(call per_target,$(FLOATS) $(DOUBLES),$(TESTS_PER_TARGET) $(LADDER))
 $(BUILD)/bench: $(PROGRAM) $(call per_target,cpu_double,$(PER_TARGET)) \
-                $(call once,$(wildcard tests/bench/*.cpp)) \
-                $(call per_target,$(FLOATS) cpu_double,$(BENCH_PER_TARGET))
+                $(call once,tests/bench/bench.cpp tests/bench/work.cpp) \
+                $(call per_target,$(FLOATS) cpu_double,tests/bench/target_bench.cu)
+$(BUILD)/ladder: $(call once,tests/bench/ladder.cpp $(wildcard src/base/*.cpp kernels/targets/*.cpp)) \
+                 $(call per_target,$(FLOATS) cpu_double emulated_double, \
+                                   $(LADDER) tests/bench/target_ladder.cu kernels/fast/common.cu)
 # The CUDA runtime is linked in statically, so that the program starts where there is no CUDA.
-$(BUILD)/train $(BUILD)/predict $(BUILD)/run_tests $(BUILD)/bench:
+$(BUILD)/train $(BUILD)/predict $(BUILD)/run_tests $(BUILD)/bench $(BUILD)/ladder:
 	$(call say,LINK,$@)$(CXX) $(CXXFLAGS) $^ -o $@ \
 	  $(if $(NVCC),-L$(dir $(NVCC))../lib64 -lcudart_static -ldl -lrt)
 

@@ -12,6 +12,7 @@
 // system, the minimum is a lucky run that training never sees.
 
 #include "tests/bench/bench.h"
+#include "tests/bench/median.h"
 
 #include <algorithm>
 #include <array>
@@ -75,12 +76,6 @@ Probe probe(const std::string& device) {
 double now() {  // in seconds
   const auto since = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration<double>(since).count();
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + values.size() / 2;
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 // Cells of the table; of what was not measured, empty ones.
