@@ -92,7 +92,7 @@ $(BUILD)/bench: $(PROGRAM) $(call per_target,cpu_double,$(PER_TARGET)) \
                 $(call per_target,$(FLOATS) cpu_double,tests/bench/target_bench.cu)
 $(BUILD)/ladder: $(call once,tests/bench/ladder.cpp $(wildcard src/base/*.cpp kernels/targets/*.cpp)) \
                  $(call per_target,$(FLOATS) cpu_double emulated_double, \
-                                   $(LADDER) tests/bench/target_ladder.cu kernels/fast/common.cu)
+                                   $(LADDER) tests/bench/target_ladder.cu kernels/fast/product.cu kernels/targets/gpu.cu)
 # The CUDA runtime is linked in statically, so that the program starts where there is no CUDA.
 $(BUILD)/train $(BUILD)/predict $(BUILD)/run_tests $(BUILD)/bench $(BUILD)/ladder:
 	$(call say,LINK,$@)$(CXX) $(CXXFLAGS) $^ -o $@ \

@@ -45,29 +45,6 @@ T __shfl_down_sync(unsigned, T value, int delta) {
   return value;
 }
 
-/// x with the 10 bits of fraction that tensor cores multiply, ties away from zero. In double
-/// precision, where gradients are checked, x itself.
-inline real to_tf32(real x) {
-  if (sizeof(real) > sizeof(float) || x != x) return x;
-  uint32_t bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  bits = (bits + 0x1000) & ~0x1FFFu;
-  std::memcpy(&x, &bits, sizeof bits);
-  return x;
-}
-// As target_gpu.h has it. Lane 4 g + t passes a[0 ... 3], then b[0 ... 1].
-inline void mma_m16n8k8(real* upper, real* lower, const real* a, const real* b) {
-  emulator::exchange({a[0], a[1], a[2], a[3], b[0], b[1]}, [&](int lane, const emulator::Warp& warp) {
-    for (int half = 0; half < 2; ++half)
-      for (int i = 0; i < 2; ++i)
-        for (int k = 0; k < 8; ++k) {
-          const double from_a = warp.passed[lane / 4 * 4 + k % 4][half + k / 4 * 2];
-          const double from_b = warp.passed[(lane % 4 * 2 + i) * 4 + k % 4][4 + k / 4];
-          (half == 0 ? upper : lower)[i] += static_cast<real>(from_a * from_b);
-        }
-  });
-}
-
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), Grid grid, Dim3 block, Arguments... arguments) {
   emulator::run(grid, block, [&] { kernel(static_cast<Parameters>(arguments)...); });

@@ -51,34 +51,6 @@ inline dim3 to_dim3(Dim3 d) { return dim3(d.x, d.y, d.z); }
 
 #ifdef __CUDACC__  // g++ compiles the files without kernels, and does not know <<<>>>
 
-/// x with the 10 bits of fraction that tensor cores multiply, ties away from zero. This and the next
-/// are for code that tf32_problem() has nothing against.
-__device__ inline real to_tf32(real x) {
-#if __CUDA_ARCH__ >= 800
-  unsigned rounded;
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(static_cast<float>(x)));
-  x = __uint_as_float(rounded);
-#endif
-  return x;
-}
-
-/// d += a b for a [16][8], b [8][8] and d [16][8], which lie spread over the lanes of a warp: lane
-/// 4 g + t has a[g][t], a[g+8][t], a[g][t+4], a[g+8][t+4]; b[t][g], b[t+4][g]; and of d upper[i] =
-/// d[g][2t+i], lower[i] = d[g+8][2t+i], i = 0, 1. All lanes must call it, with numbers from
-/// to_tf32(). See "mma.m16n8k8" in the PTX ISA; tensor cores have it from compute capability 8.0 on.
-__device__ inline void mma_m16n8k8(real* upper, real* lower, const real* a, const real* b) {
-#if __CUDA_ARCH__ >= 800
-  float d[4] = {float(upper[0]), float(upper[1]), float(lower[0]), float(lower[1])};
-  const auto bits = [](real x) { return __float_as_uint(static_cast<float>(x)); };
-  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
-      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(bits(a[0])), "r"(bits(a[1])), "r"(bits(a[2])), "r"(bits(a[3])), "r"(bits(b[0])),
-        "r"(bits(b[1])));
-  upper[0] = d[0], upper[1] = d[1], lower[0] = d[2], lower[1] = d[3];
-#endif
-}
-
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), Grid grid, Dim3 block, Arguments... arguments) {
   kernel<<<to_dim3(grid.size), to_dim3(block), 0, stream()>>>(

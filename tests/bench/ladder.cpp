@@ -34,16 +34,22 @@ const std::vector<NamedLadder> kLadders = {{"cpu", "float", cpu_float::ladder_pr
 #endif
 };
 
-// The name of a file without its folders.
-std::string name(const std::string& file) { return file.substr(file.rfind('/') + 1); }
+// The name of the first of some files, without its folders.
+std::string name(const std::string& files) {
+  const std::string first = files.substr(0, files.find(' '));
+  return first.substr(first.rfind('/') + 1);
+}
 
-// The lines of code of a file, as tests/count.sh counts them: neither blank nor a comment only.
-int lines_of_code(const std::string& file) {
-  std::istringstream lines(read_file(file));
+// The lines of code of some files, as tests/count.sh counts them: neither blank nor a comment only.
+int lines_of_code(const std::string& files) {
+  std::istringstream paths(files);
   int count = 0;
-  for (std::string line; std::getline(lines, line);) {
-    const size_t begin = line.find_first_not_of(" \t");
-    if (begin != std::string::npos && line.compare(begin, 2, "//") != 0) ++count;
+  for (std::string path; paths >> path;) {
+    std::istringstream lines(read_file(path));
+    for (std::string line; std::getline(lines, line);) {
+      const size_t begin = line.find_first_not_of(" \t");
+      if (begin != std::string::npos && line.compare(begin, 2, "//") != 0) ++count;
+    }
   }
   return count;
 }

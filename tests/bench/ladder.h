@@ -17,7 +17,7 @@ struct Ladder {
   /// Why there is no such device, empty if there is one; and what it is.
   std::string (*problem)();
   std::string (*device)();
-  /// The files of the rungs that it can run, and last the product of kernels/fast.
+  /// The files of the rungs that it can run, and last those of the product of kernels/fast, with blanks between.
   std::vector<std::string> (*files)();
   /// Throws test::Failure if the i-th of them is wrong.
   void (*check)(size_t i, const Sizes& sizes);

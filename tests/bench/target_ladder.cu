@@ -3,43 +3,24 @@
 
 #include "tests/bench/ladder.h"
 
-#include "kernels/fast/tile.h"
+#include "kernels/fast/product.h"
 #include "tests/bench/ceilings.h"
 #include "tests/check_rung.h"
 
 namespace plainnet::TARGET::ladder {
 namespace {
 
-// The product as kernels/fast/dense.cu has it, without bias and ReLU.
-template <int V>
-__global__ void __launch_bounds__(Tile<V>::kThreadCount, 2) product_tile(
-    const real* __restrict__ a,  // [rows][depth]
-    const real* __restrict__ b,  // [depth][columns]
-    real* __restrict__ c,        // [rows][columns]
-    int rows, int depth, int columns) {
-  const int m0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.y * Tile<V>::kColumns;
-  const int height = min(rows - m0, Tile<V>::kRows), width = min(columns - n0, Tile<V>::kColumns);
-  Tile<V> tile(false);
-  const real* a_rows = a + static_cast<long>(m0) * depth;
-  tile.add_product([&](int m) { return a_rows + static_cast<long>(min(m, height - 1)) * depth; },
-                   [](int k) { return k; }, b + n0, columns, width, depth);
-  real* c_rows = c + static_cast<long>(m0) * columns + n0;
-  tile.store(height, width, [&](int m, int n, Vector sum, int count) {
-    store(c_rows + static_cast<long>(m) * columns + n, sum, count);
-  });
-}
-
 void launch_tile(const real* a, const real* b, real* c, int rows, int depth, int columns) {
-  with_width(columns, [&](auto width) {
-    constexpr int V = width();
-    launch(product_tile<V>, {tiles(rows, kTileRows), tiles(columns, Tile<V>::kColumns)},
-           Tile<V>::kThreads, a, b, c, rows, depth, columns);
-  });
+  product({a, depth, 1, rows}, b, columns, depth, c, columns, columns);
 }
 
 std::vector<Rung> rungs_and_tile() {
   std::vector<Rung> all = rungs();
-  all.push_back({"kernels/fast/tile.h", launch_tile});
+#if defined TARGET_CPU
+  all.push_back({"kernels/fast/product.cu kernels/fast/tile.h kernels/fast/tile_cpu.h", launch_tile});
+#else
+  all.push_back({"kernels/fast/product.cu kernels/fast/tile.h kernels/fast/tile_gpu.h", launch_tile});
+#endif
   return all;
 }
 
