@@ -12,8 +12,4 @@ namespace plainnet {
 /// finite are left out. Any number of epochs, in rising order.
 std::string curves_svg(const std::string& title, const std::vector<EpochRecord>& epochs);
 
-/// An SVG picture of the counts as a table: a row per label, a column per guess, the colour of a
-/// cell by its share of the row, the share that is right beside each row.
-std::string confusion_svg(const std::string& title, const Confusion& counts);
-
 }  // namespace plainnet

@@ -8,8 +8,6 @@
 #include "base/files.h"
 #include "base/numbers.h"
 #include "files/pictures.h"
-#include "images/png.h"
-#include "files/curves.h"
 
 namespace plainnet {
 
@@ -66,10 +64,9 @@ void write_pictures(const Options& options, const Dataset& dataset, Trainer& tra
     ++confusion[test.labels[i]][guesses[i]];
   }
   write_file_atomically(options.out + "/confusion.svg", confusion_svg(options.model, confusion));
-  write_file_atomically(options.out + "/mistakes.png", encode_png(mistakes_picture(test, guesses)));
+  write_file_atomically(options.out + "/mistakes.svg", mistakes_svg(test, guesses));
   if (trainer.summary()[0].type == "conv2d")
-    write_file_atomically(options.out + "/filters.png",
-                          encode_png(filters_picture(trainer.weights()[0])));
+    write_file_atomically(options.out + "/filters.svg", filters_svg(trainer.weights()[0]));
 }
 
 void print_closing(const Options& options, const Checkpoint& checkpoint) {
@@ -91,8 +88,8 @@ void print_closing(const Options& options, const Checkpoint& checkpoint) {
   file("log.csv", "loss, accuracy and seconds of each epoch");
   file("curves.svg", "the same as a picture");
   file("confusion.svg", "which digits of the test set were taken for which");
-  file("mistakes.png", "the test images that were taken for another digit");
-  file("filters.png", "what the first layer looks for");
+  file("mistakes.svg", "the test images that were taken for another digit");
+  file("filters.svg", "what the first layer looks for");
   std::printf(
       "\nNext: ./predict %s/weights.safetensors IMAGE reads a digit of yours,\n"
       "      ./train --resume %s --epochs N goes on.\n",

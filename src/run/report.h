@@ -22,7 +22,7 @@ std::string epoch_label(int epoch, int epochs);
 void print_epoch_heading();
 void print_epoch(const EpochRecord& record, int epochs, int images);
 
-/// confusion.svg, mistakes.png and, if the first layer is a convolution, filters.png, of the
+/// confusion.svg, mistakes.svg and, if the first layer is a convolution, filters.svg, of the
 /// trainer's weights. Throws Error where a file cannot be written.
 void write_pictures(const Options& options, const Dataset& dataset, Trainer& trainer);
 
