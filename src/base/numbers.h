@@ -1,6 +1,6 @@
 #pragma once
 
-// Numbers as text and as bytes.
+// Numbers as text and as bytes, and the time.
 
 #include <charconv>
 #include <cstdint>
@@ -29,6 +29,9 @@ std::string grouped(long number);
 
 /// 75.3 as "1:15"; 4000 as "1:06:40".
 std::string clock_text(double seconds);
+
+/// Seconds since some moment, whatever the clock on the wall does.
+double now();
 
 /// printf into a string.
 [[gnu::format(printf, 1, 2)]] std::string format(const char* format, ...);

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/error.h"
 #include "base/files.h"
 #include "base/numbers.h"
 #include "files/pictures.h"
@@ -36,8 +37,9 @@ void print_summary(const Options& options, const std::vector<LayerSummary>& laye
   std::printf("Output    %s\n\n", options.out.c_str());
 }
 
-std::string epoch_label(int epoch, int epochs) {
-  return format("%*d/%d", static_cast<int>(std::to_string(epochs).size()), epoch, epochs);
+// " 3/30"
+static std::string epoch_label(int epoch, int epochs) {
+  return format("%*d/%d", static_cast<int>(text(epochs).size()), epoch, epochs);
 }
 
 void print_epoch_heading() {
@@ -50,6 +52,18 @@ void print_epoch(const EpochRecord& record, int epochs, int images) {
               epoch_label(record.epoch, epochs).c_str(), record.train_loss,
               100 * record.train_accuracy, record.test_loss, 100 * record.test_accuracy,
               record.seconds, grouped(std::lround(images / record.seconds)).c_str());
+  std::fflush(stdout);
+}
+
+void print_progress(const Options& options, int epoch, const std::vector<StepScore>& scores, int images,
+                    double seconds) {
+  const int done = static_cast<int>(scores.size()), steps = (images + options.batch - 1) / options.batch;
+  const Score score = mean_score(scores, options.batch, images);
+  const std::string line =
+      format("%s  %d of %d batches, %s left, loss %.4f, accuracy %.2f%%",
+             epoch_label(epoch, options.epochs).c_str(), done, steps,
+             clock_text(seconds / done * (steps - done)).c_str(), score.loss, 100 * score.accuracy);
+  std::printf("\r%s\x1b[K", done < steps ? line.c_str() : "");
   std::fflush(stdout);
 }
 
@@ -78,18 +92,17 @@ void print_closing(const Options& options, const Checkpoint& checkpoint) {
   std::printf("Total time: %s, of which %s training.\n\nIn %s:\n",
               clock_text(checkpoint.total_seconds).c_str(), clock_text(training).c_str(),
               options.out.c_str());
-  const auto file = [&](const char* name, const std::string& content) {
-    if (std::filesystem::exists(options.out + "/" + name))
-      std::printf("  %-24s%s\n", name, content.c_str());
-  };
-  file("weights.safetensors", format("the weights after epoch %zu", checkpoint.epochs.size()));
-  file("best.safetensors", format("the weights after epoch %d", best.epoch));
-  file("checkpoint.safetensors", "all that --resume needs");
-  file("log.csv", "loss, accuracy and seconds of each epoch");
-  file("curves.svg", "the same as a picture");
-  file("confusion.svg", "which digits of the test set were taken for which");
-  file("mistakes.svg", "the test images that were taken for another digit");
-  file("filters.svg", "what the first layer looks for");
+  const std::pair<const char*, std::string> files[] = {
+      {"weights.safetensors", format("the weights after epoch %zu", checkpoint.epochs.size())},
+      {"best.safetensors", format("the weights after epoch %d", best.epoch)},
+      {"checkpoint.safetensors", "all that --resume needs"},
+      {"log.csv", "loss, accuracy and seconds of each epoch"},
+      {"curves.svg", "the same as a picture"},
+      {"confusion.svg", "which digits of the test set were taken for which"},
+      {"mistakes.svg", "the test images that were taken for another digit"},
+      {"filters.svg", "what the first layer looks for"}};
+  for (const auto& [name, content] : files)
+    if (std::filesystem::exists(options.out + "/" + name)) std::printf("  %-24s%s\n", name, content.c_str());
   std::printf(
       "\nNext: ./predict %s/weights.safetensors IMAGE reads a digit of yours,\n"
       "      ./train --resume %s --epochs N goes on.\n",

@@ -2,22 +2,21 @@
 
 #include <unistd.h>
 
-#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <numeric>
+#include <optional>
 
-#include "base/random.h"
-#include "base/threads.h"
-#include "files/checkpoint.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/numbers.h"
-#include "run/progress.h"
-#include "run/report.h"
+#include "base/random.h"
+#include "base/threads.h"
+#include "files/checkpoint.h"
 #include "files/curves.h"
+#include "run/report.h"
 #include "training/targets.h"
 
 namespace plainnet {
@@ -28,11 +27,6 @@ namespace {
 
 // The streams of random numbers: the initial weights take 0, 1, 2, ..., one for each tensor.
 constexpr uint64_t kShuffleStream = uint64_t{1} << 40;
-
-double now() {  // in seconds
-  const auto since = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(since).count();
-}
 
 // Keeps the first `limit` images, all if it is 0, as `option` says.
 void keep_first(Images& images, int limit, const char* option, const std::string& source) {
@@ -49,8 +43,7 @@ void prepare_folder(const std::string& folder) {
   const fs::path path = fs::path(folder + "/").parent_path();  // without slashes at its end
   try {
     if (fs::exists(path / "checkpoint.safetensors")) {
-      FolderLock lock;
-      lock.take(folder);
+      const FolderLock lock(folder);
       int number = 1;
       while (fs::exists(text(path.string(), ".", number))) ++number;
       const std::string other = text(path.string(), ".", number);
@@ -80,13 +73,22 @@ void stop_on_signals(const std::string& folder) {
   if (std::signal(SIGHUP, stop) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup means it
 }
 
+// The log of the first `steps` steps, as far as the file has it: a run that was killed may have written
+// more.
+std::string step_log_of(const std::string& path, long steps) {
+  if (steps == 0 || !fs::is_regular_file(path)) return "step,loss\n";
+  const std::string log = read_file(path);
+  size_t end = 0;
+  for (long line = 0; line <= steps && log.find('\n', end) != log.npos; ++line) end = log.find('\n', end) + 1;
+  return log.substr(0, end);
+}
+
 class Run {
  public:
   explicit Run(const Options& options);
   int train();
 
  private:
-  void take_over_run();
   void go_on_from(const std::map<std::string, std::string>& notes);
   void start_files();
   void train_epoch();
@@ -96,18 +98,25 @@ class Run {
   int done() const { return static_cast<int>(run_.epochs.size()); }
 
   double counted_ = now();  // up to then run_.total_seconds counts
-  Checkpoint run_;        // so far, but for weights and state
+  Checkpoint run_;          // so far, but for weights and state
   Options options_;
   ChosenTarget target_;
   Dataset dataset_;
   std::unique_ptr<Trainer> trainer_;
   int steps_ = 0;  // of an epoch
-  FolderLock lock_;
+  std::optional<FolderLock> lock_;
   CsvFile log_, step_log_;
 };
 
 Run::Run(const Options& options) : options_(options) {
-  if (!options_.resume.empty()) take_over_run();
+  if (!options_.resume.empty()) {
+    run_ = read_checkpoint(options_.resume + "/checkpoint.safetensors");
+    take_over(options_, run_.options);
+    // It goes on on its own device, if there is no say in it.
+    const std::string device = run_.notes["device"];
+    if (!options_.given.count("--device") && (device == "cpu" || device == "emulated"))
+      options_.device = device;
+  }
   if (options_.epochs < done())
     throw UsageError(text("--epochs: expected at least ", done(),
                           ", which are done already, found ", options_.epochs));
@@ -140,15 +149,6 @@ Run::Run(const Options& options) : options_(options) {
   run_.notes = notes;
 }
 
-// Options and checkpoint of the run to resume, on its own device if there is no say in it.
-void Run::take_over_run() {
-  run_ = read_checkpoint(options_.resume + "/checkpoint.safetensors");
-  take_over(options_, run_.options);
-  const std::string device = run_.notes["device"];
-  if (!options_.given.count("--device") && (device == "cpu" || device == "emulated"))
-    options_.device = device;
-}
-
 void Run::go_on_from(const std::map<std::string, std::string>& notes) {
   const std::string& folder = options_.resume;
   if (run_.notes["data"] != notes.at("data"))
@@ -178,12 +178,11 @@ void Run::save_checkpoint() {
 
 void Run::start_files() {
   if (options_.resume.empty()) prepare_folder(options_.out);
-  lock_.take(options_.out);
+  lock_.emplace(options_.out);
   if (!options_.save.empty() && !fs::is_directory(fs::absolute(options_.save).parent_path()))
     throw Error(text("--save ", options_.save, ": expected a path in a folder that there is"));
-  log_.open(options_.log, kLogHeader);
-  for (const EpochRecord& record : run_.epochs) log_.line(log_line(record));
-  step_log_.open(options_.step_log, "step,loss", !options_.resume.empty());
+  log_.open(options_.log, log_text(run_.epochs));
+  step_log_.open(options_.step_log, step_log_of(options_.step_log, 1L * done() * steps_));
   stop_on_signals(options_.out);
   save_checkpoint();  // a folder that cannot be written is known before the work
 }
@@ -191,12 +190,14 @@ void Run::start_files() {
 // Trains one epoch, and evaluates.
 void Run::train_epoch() {
   const int epoch = done() + 1, images = dataset_.train.count;
-  ProgressBar bar(epoch_label(epoch, options_.epochs), options_.batch, images);
+  const bool visible = isatty(STDOUT_FILENO);
   const double start = now();
   const std::vector<StepScore> scores =
       trainer_->train(epoch_order(images, options_.shuffle, options_.seed, epoch),
                       learning_rates(options_.rate_schedule(), epoch, steps_),
-                      [&](const std::vector<StepScore>& so_far) { bar.show(so_far); });
+                      [&](const std::vector<StepScore>& so_far) {
+                        if (visible) print_progress(options_, epoch, so_far, images, now() - start);
+                      });
   const double seconds = now() - start;
   for (size_t i = 0; i < scores.size(); ++i)
     step_log_.line(text((epoch - 1) * steps_ + i + 1, ",", exact_text(scores[i].loss)));

@@ -50,15 +50,17 @@ std::vector<EpochRecord> parse_log(const std::string& log, const std::string& na
   return records;
 }
 
-void CsvFile::open(const std::string& path, const std::string& header, bool go_on) {
+void CsvFile::open(const std::string& path, const std::string& beginning) {
   path_ = path;
-  if (!path.empty()) file_.open(path, go_on ? std::ios::app | std::ios::ate : std::ios::out);
-  if (!go_on || file_.tellp() <= 0) line(header);
+  if (!path.empty()) file_.open(path);
+  write(beginning);
 }
 
-void CsvFile::line(const std::string& line) {
+void CsvFile::line(const std::string& line) { write(line + "\n"); }
+
+void CsvFile::write(const std::string& lines) {
   if (path_.empty()) return;
-  file_ << line << std::endl;
+  file_ << lines << std::flush;
   if (!file_) throw Error(text(path_, ": cannot be written: ", std::strerror(errno)));
 }
 

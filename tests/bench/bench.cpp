@@ -15,7 +15,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -72,11 +71,6 @@ Probe probe(const std::string& device) {
   if (device == "gpu") return gpu_float::probe();
 #endif
   return device == "cpu" ? cpu_float::probe() : emulated_float::probe();
-}
-
-double now() {  // in seconds
-  const auto since = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(since).count();
 }
 
 double median(std::vector<double> values) {
@@ -161,7 +155,7 @@ class Bench {
         models_.push_back(model);
     if (models_.empty())
       throw UsageError(text("--layer: expected a layer of ", o_.model, ", found ", o_.layer));
-    csv_.open(o_.csv, "device,model,batch,layer,pass,us,us_cold,gflop_per_s,gb_per_s,percent,of");
+    csv_.open(o_.csv, "device,model,batch,layer,pass,us,us_cold,gflop_per_s,gb_per_s,percent,of\n");
   }
 
   void run() {
