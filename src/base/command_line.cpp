@@ -1,7 +1,6 @@
 #include "base/command_line.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <cstdio>
 #include <new>
 
@@ -14,17 +13,6 @@ namespace {
 [[noreturn]] void refuse(const std::string& name, const std::string& expected,
                          const std::string& found) {
   throw UsageError(text(name, ": expected ", expected, ", found ", found.empty() ? "''" : found));
-}
-
-template <class T>
-Value in_range(T* variable, T low, T high, const char* kind) {
-  const auto set = [=](const std::string& name, const std::string& value) {
-    T number{};
-    if (!read_number(value, &number) || !(number >= low && number <= high))
-      refuse(name, text(kind, " from ", low, " to ", high), value);
-    *variable = number;
-  };
-  return {set, [=] { return exact_text(*variable); }};
 }
 
 std::string join(const std::vector<std::string>& words) {
@@ -66,17 +54,19 @@ const Option& find_option(const std::vector<OptionGroup>& groups, const std::str
 
 }  // namespace
 
-Value whole_number(int* variable, int low, int high) {
-  return in_range(variable, low, high, "a whole number");
+template <class T>
+Value number(T* variable, std::type_identity_t<T> low, std::type_identity_t<T> high) {
+  const auto set = [=](const std::string& name, const std::string& value) {
+    T number{};
+    if (!read_number(value, &number) || !(number >= low && number <= high))
+      refuse(name, text(std::is_integral_v<T> ? "a whole" : "a", " number from ", low, " to ", high), value);
+    *variable = number;
+  };
+  return {set, [=] { return exact_text(*variable); }};
 }
-
-Value whole_number(uint64_t* variable, uint64_t low, uint64_t high) {
-  return in_range(variable, low, high, "a whole number");
-}
-
-Value number(double* variable, double low, double high) {
-  return in_range(variable, low, high, "a number");
-}
+template Value number(int*, int, int);
+template Value number(uint64_t*, uint64_t, uint64_t);
+template Value number(double*, double, double);
 
 Value on_off(bool* variable) {
   const auto set = [=](const std::string& name, const std::string& value) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace plainnet {
@@ -14,9 +15,9 @@ struct Value {
   std::function<std::string()> get;  // a text that set() takes
 };
 
-Value whole_number(int* variable, int low, int high);
-Value whole_number(uint64_t* variable, uint64_t low, uint64_t high);
-Value number(double* variable, double low, double high);
+/// A number from `low` to `high`, a whole one unless it is a double. T: int, uint64_t or double.
+template <class T>
+Value number(T* variable, std::type_identity_t<T> low, std::type_identity_t<T> high);
 Value on_off(bool* variable);
 Value choice(std::string* variable, const std::vector<std::string>& allowed);
 Value path(std::string* variable);

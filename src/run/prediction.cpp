@@ -32,14 +32,14 @@ std::vector<OptionGroup> groups(PredictOptions& o) {
   return {{"Options",
            {{"--data", "DIR", "four IDX files, or digits: built-in ones (data/mnist)",
              path(&o.data)},
-            {"--index", "N", "of the image, from 0", whole_number(&o.index, 0, 1000000000)},
+            {"--index", "N", "of the image, from 0", number(&o.index, 0, 1000000000)},
             {"--evaluate", "", "loss and accuracy on the test set", on_off(&o.evaluate)},
             {"--model", "NAME", "cnn, separable or bilstm (as the file says)",
              choice(&o.model, {"cnn", "separable", "bilstm"})},
             {"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
              choice(&o.device, {"gpu", "cpu", "emulated", "auto"})},
             {"--threads", "N", "of the cpu target (one a processor)",
-             whole_number(&o.threads, 1, 1024)},
+             number(&o.threads, 1, 1024)},
             {"--help", "", "print this", on_off(&o.help)}}}};
 }
 
