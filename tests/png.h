@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "base/numbers.h"
 #include "images/image.h"
+#include "tests/big_endian.h"
 
 namespace plainnet::test {
 

@@ -8,10 +8,10 @@
 
 #include "base/random.h"
 #include "base/files.h"
-#include "base/numbers.h"
 #include "run/options.h"
 #include "run/prediction.h"
 #include "run/run.h"
+#include "tests/big_endian.h"
 
 namespace plainnet::test {
 

@@ -117,7 +117,7 @@ TEST("png: repetitions of every length and distance") {
     }
   code(0, 7);
   put(0, 7);  // fills the last byte
-  compressed += big_endian_text(test::adler32(pixels));
+  compressed += test::big_endian_text(test::adler32(pixels));
   const GreyImage image = decode_png(png_of(static_cast<int>(pixels.size()) - 1, 1, {8, 0}, compressed), "x");
   CHECK(std::string(image.pixels.begin(), image.pixels.end()) == pixels.substr(1));
 }

@@ -47,10 +47,4 @@ inline uint32_t big_endian(std::string_view bytes, size_t at) {
   return value;
 }
 
-inline std::string big_endian_text(uint32_t value) {
-  std::string bytes;
-  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift);
-  return bytes;
-}
-
 }  // namespace plainnet
