@@ -12,8 +12,7 @@ const std::string kState = "state.", kScores = "scores.";
 }  // namespace
 
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
-  TensorFile file{checkpoint.weights, checkpoint.options};
-  file.metadata.insert(checkpoint.notes.begin(), checkpoint.notes.end());
+  TensorFile file{checkpoint.weights, checkpoint.metadata};
   file.metadata["log"] = log_text(checkpoint.epochs);
   file.metadata["total_seconds"] = exact_text(checkpoint.total_seconds);
   for (Tensor tensor : checkpoint.state) {
@@ -31,15 +30,10 @@ Checkpoint read_checkpoint(const std::string& path) {
       throw Error(text(path, ": expected a checkpoint, found no metadata ", key));
     return found->second;
   };
-  Checkpoint checkpoint;
+  Checkpoint checkpoint{file.metadata, {}, 0, {}, {}};
   checkpoint.epochs = parse_log(metadata("log"), path);
   if (!read_number(metadata("total_seconds"), &checkpoint.total_seconds))
     throw Error(text(path, ": metadata total_seconds: expected a number, found ", metadata("total_seconds")));
-  for (const auto& [key, value] : file.metadata)
-    if (key != "log" && !key.ends_with("_seconds"))
-      (key.starts_with("--") || key == "model" ? checkpoint.options : checkpoint.notes)[key] =
-          value;
-
   const Tensor* scores = file.find(kScores + "loss");
   if (scores && scores->size() > 0)
     throw Error(text(path, ": expected a checkpoint after a whole epoch, found one after ", scores->size(),

@@ -89,8 +89,7 @@ class Run {
   int train();
 
  private:
-  void go_on_from(const std::map<std::string, std::string>& notes);
-  void start_files();
+  void go_on();
   void train_epoch();
   void save_epoch();
   void save_checkpoint();
@@ -103,17 +102,19 @@ class Run {
   ChosenTarget target_;
   Dataset dataset_;
   std::unique_ptr<Trainer> trainer_;
-  int steps_ = 0;  // of an epoch
+  std::map<std::string, std::string> notes_;  // what the metadata of weights say
+  int steps_ = 0;                             // of an epoch
   std::optional<FolderLock> lock_;
   CsvFile log_, step_log_;
 };
 
 Run::Run(const Options& options) : options_(options) {
-  if (!options_.resume.empty()) {
+  const bool resumed = !options_.resume.empty();
+  if (resumed) {
     run_ = read_checkpoint(options_.resume + "/checkpoint.safetensors");
-    take_over(options_, run_.options);
+    take_over(options_, run_.metadata);
     // It goes on on its own device, if there is no say in it.
-    const std::string device = run_.notes["device"];
+    const std::string device = run_.metadata["device"];
     if (!options_.given.count("--device") && (device == "cpu" || device == "emulated"))
       options_.device = device;
   }
@@ -123,7 +124,7 @@ Run::Run(const Options& options) : options_(options) {
   target_ = choose_target(options_.device);
   if (options_.threads > 0) set_thread_count(options_.threads);
   if (!target_.note.empty()) std::printf("%s\n", target_.note.c_str());
-  const bool data_required = options_.given.count("--data") || !options_.resume.empty();
+  const bool data_required = options_.given.count("--data") || resumed;
   dataset_ = load_dataset(&options_.data, data_required, kDrawnTrain, kDrawnTest, options_.seed);
   keep_first(dataset_.train, options_.limit, "--limit", dataset_.source);
   keep_first(dataset_.test, options_.test_limit, "--test-limit", dataset_.source);
@@ -136,34 +137,32 @@ Run::Run(const Options& options) : options_(options) {
                                    .rule = options_.rule(),
                                    .seed = options_.seed},
                                   dataset_);
-  const std::map<std::string, std::string> notes = {{"data", fingerprint(dataset_)},
-                                                    {"device", target_.name},
-                                                    {"seed", text(options_.seed)},
-                                                    {"height", text(dataset_.train.height)},
-                                                    {"width", text(dataset_.train.width)}};
-  if (!options_.resume.empty())
-    go_on_from(notes);
-  else if (!options_.init.empty())
-    trainer_->set_weights(read_weights(options_.init).tensors, options_.init);
-  run_.options = shaping_options(options_);
-  run_.notes = notes;
+  notes_ = {{"model", options_.model},
+            {"data", fingerprint(dataset_)},
+            {"device", target_.name},
+            {"seed", text(options_.seed)},
+            {"height", text(dataset_.train.height)},
+            {"width", text(dataset_.train.width)}};
+  if (resumed) go_on();
+  if (!options_.init.empty()) trainer_->set_weights(read_weights(options_.init).tensors, options_.init);
+  run_.metadata = shaping_options(options_);
+  run_.metadata.insert(notes_.begin(), notes_.end());
 }
 
-void Run::go_on_from(const std::map<std::string, std::string>& notes) {
-  const std::string& folder = options_.resume;
-  if (run_.notes["data"] != notes.at("data"))
-    throw Error(text("--data ", options_.data, ": expected the data of ", folder, ", ",
-                     run_.notes["data"], ", found ", notes.at("data")));
-  if (run_.notes["device"] != notes.at("device"))
+void Run::go_on() {
+  const std::string &folder = options_.resume, &data = run_.metadata["data"];
+  if (data != notes_["data"])
+    throw Error(text("--data ", options_.data, ": expected the data of ", folder, ", ", data, ", found ",
+                     notes_["data"]));
+  if (run_.metadata["device"] != target_.name)
     std::printf("The run was on the %s: on the %s it goes on, but not to the same bits.\n",
-                run_.notes["device"].c_str(), notes.at("device").c_str());
+                run_.metadata["device"].c_str(), target_.name.c_str());
   trainer_->set_weights(run_.weights, folder);
   trainer_->set_state(run_.state, static_cast<long>(done()) * steps_, folder);
 }
 
 void Run::save_weights(const std::string& path) {
-  std::map<std::string, std::string> metadata = run_.notes;
-  metadata["model"] = options_.model;
+  std::map<std::string, std::string> metadata = notes_;
   metadata["epochs"] = text(done());
   write_safetensors(path, {trainer_->weights(), metadata});
 }
@@ -174,17 +173,6 @@ void Run::save_checkpoint() {
   run_.total_seconds += now() - counted_;
   counted_ = now();
   write_checkpoint(options_.out + "/checkpoint.safetensors", run_);
-}
-
-void Run::start_files() {
-  if (options_.resume.empty()) prepare_folder(options_.out);
-  lock_.emplace(options_.out);
-  if (!options_.save.empty() && !fs::is_directory(fs::absolute(options_.save).parent_path()))
-    throw Error(text("--save ", options_.save, ": expected a path in a folder that there is"));
-  log_.open(options_.log, log_text(run_.epochs));
-  step_log_.open(options_.step_log, step_log_of(options_.step_log, 1L * done() * steps_));
-  stop_on_signals(options_.out);
-  save_checkpoint();  // a folder that cannot be written is known before the work
 }
 
 // Trains one epoch, and evaluates.
@@ -217,13 +205,21 @@ void Run::save_epoch() {
 
 int Run::train() {
   print_summary(options_, trainer_->summary(), dataset_, target_.device());
-  if (!options_.resume.empty())
+  if (options_.resume.empty())
+    prepare_folder(options_.out);
+  else
     std::printf("Going on after epoch %d of %d.\n\n", done(), options_.epochs);
-  start_files();
-  const int before = done();
+  lock_.emplace(options_.out);
+  if (!options_.save.empty() && !fs::is_directory(fs::absolute(options_.save).parent_path()))
+    throw Error(text("--save ", options_.save, ": expected a path in a folder that there is"));
+  log_.open(options_.log, log_text(run_.epochs));
+  step_log_.open(options_.step_log, step_log_of(options_.step_log, 1L * done() * steps_));
+  stop_on_signals(options_.out);
+  save_checkpoint();  // a folder that cannot be written is known before the work
+
+  if (done() < options_.epochs) print_epoch_heading();
   while (done() < options_.epochs) {
     train_epoch();
-    if (done() == before + 1) print_epoch_heading();
     print_epoch(run_.epochs.back(), options_.epochs, dataset_.train.count);
     if (!std::isfinite(run_.epochs.back().train_loss))
       std::printf("The loss is no number any more: try a smaller --learning-rate.\n");
