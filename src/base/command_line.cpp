@@ -12,7 +12,7 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& name, const std::string& expected,
                          const std::string& found) {
-  throw UsageError(text(name, ": expected ", expected, ", found ", found.empty() ? "''" : found));
+  throw UsageError(name, ": expected ", expected, ", found ", found.empty() ? "''" : found);
 }
 
 std::string join(const std::vector<std::string>& words) {
@@ -47,9 +47,8 @@ const Option& find_option(const std::vector<OptionGroup>& groups, const std::str
         nearest = &option;
     }
   const bool near = distance(name, nearest->name) < name.size() / 2;
-  throw UsageError(text("unknown option ", name,
-                        near ? ": did you mean " + nearest->name + "?" : "",
-                        " (--help lists them all)"));
+  throw UsageError("unknown option ", name, near ? ": did you mean " + nearest->name + "?" : "",
+                   " (--help lists them all)");
 }
 
 }  // namespace
@@ -111,7 +110,7 @@ std::set<std::string> parse_command_line(int argc, const char* const* argv,
       value = name.substr(equals + 1);
       if (option.value_name.empty()) refuse(option.name, "no value", value);
     } else if (!option.value_name.empty()) {
-      if (++i == argc) throw UsageError(text(option.name, ": expected a value, found none"));
+      if (++i == argc) throw UsageError(option.name, ": expected a value, found none");
       value = argv[i];
       if (value.starts_with("--")) refuse(option.name, "a value", value);
     }

@@ -15,13 +15,13 @@ namespace plainnet {
 
 std::string read_file(const std::string& path) {
   std::FILE* file = std::fopen(path.c_str(), "rb");
-  if (!file) throw Error(text(path, ": cannot be opened: ", std::strerror(errno)));
+  if (!file) throw Error(path, ": cannot be opened: ", std::strerror(errno));
   std::string bytes;
   char chunk[1 << 16];
   while (const size_t count = std::fread(chunk, 1, sizeof chunk, file)) bytes.append(chunk, count);
   const int problem = std::ferror(file) ? errno : 0;
   std::fclose(file);
-  if (problem) throw Error(text(path, ": cannot be read: ", std::strerror(problem)));
+  if (problem) throw Error(path, ": cannot be read: ", std::strerror(problem));
   return bytes;
 }
 
@@ -29,7 +29,7 @@ void write_file_atomically(const std::string& path, std::string_view bytes) {
   namespace fs = std::filesystem;
   std::error_code ignored;
   if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored))
-    throw Error(text(path, ": expected a plain file to replace, found a folder or a device"));
+    throw Error(path, ": expected a plain file to replace, found a folder or a device");
   // A name of its own, so that two runs that write the same path cannot mix their bytes.
   const std::string aside = text(path, ".", getpid());
   std::FILE* const file = std::fopen(aside.c_str(), "wb");
@@ -43,7 +43,7 @@ void write_file_atomically(const std::string& path, std::string_view bytes) {
   if (!problem && std::rename(aside.c_str(), path.c_str()) != 0) problem = errno;
   if (problem) {
     unlink(aside.c_str());
-    throw Error(text(path, ": cannot be written: ", std::strerror(problem)));
+    throw Error(path, ": cannot be written: ", std::strerror(problem));
   }
   // The new name is on the disk only when the folder is; where it cannot be synced, the file is whole
   // all the same.
@@ -59,7 +59,7 @@ FolderLock::FolderLock(const std::string& folder)
     : folder_(open(folder.c_str(), O_RDONLY | O_DIRECTORY)) {
   if (flock(folder_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
   close(folder_);
-  throw Error(text(folder, ": expected a folder that no other run is writing, found one that is"));
+  throw Error(folder, ": expected a folder that no other run is writing, found one that is");
 }
 
 FolderLock::~FolderLock() { close(folder_); }

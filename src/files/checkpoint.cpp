@@ -26,19 +26,18 @@ Checkpoint read_checkpoint(const std::string& path) {
   const TensorFile file = read_safetensors(path);
   const auto metadata = [&](const std::string& key) {
     const auto found = file.metadata.find(key);
-    if (found == file.metadata.end())
-      throw Error(text(path, ": expected a checkpoint, found no metadata ", key));
+    if (found == file.metadata.end()) throw Error(path, ": expected a checkpoint, found no metadata ", key);
     return found->second;
   };
   Checkpoint checkpoint{file.metadata, {}, 0, {}, {}};
   checkpoint.epochs = parse_log(metadata("log"), path);
   if (!read_number(metadata("total_seconds"), &checkpoint.total_seconds))
-    throw Error(text(path, ": metadata total_seconds: expected a number, found ", metadata("total_seconds")));
+    throw Error(path, ": metadata total_seconds: expected a number, found ", metadata("total_seconds"));
   const Tensor* scores = file.find(kScores + "loss");
   if (scores && scores->size() > 0)
-    throw Error(text(path, ": expected a checkpoint after a whole epoch, found one after ", scores->size(),
-                     " steps of epoch ", checkpoint.epochs.size() + 1,
-                     ": finish that epoch with the version that wrote it, or train anew"));
+    throw Error(path, ": expected a checkpoint after a whole epoch, found one after ", scores->size(),
+                " steps of epoch ", checkpoint.epochs.size() + 1,
+                ": finish that epoch with the version that wrote it, or train anew");
   for (const Tensor& tensor : file.tensors)
     if (tensor.name.starts_with(kState))
       checkpoint.state.push_back({tensor.name.substr(kState.size()), tensor.shape, tensor.values});

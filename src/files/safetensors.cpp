@@ -65,8 +65,10 @@ class HeaderReader {
 
   [[noreturn]] void fail(const std::string& expected) const {
     const int c = here();
-    throw Error(text(path_, ": broken header at byte ", 8 + at_, ": expected ", expected, ", found ",
-                     c < 0 ? "the end" : std::isprint(c) ? format("'%c'", c) : text("byte ", c)));
+    throw Error(path_, ": broken header at byte ", 8 + at_, ": expected ", expected, ", found ",
+                c < 0             ? "the end"
+                : std::isprint(c) ? format("'%c'", c)
+                                  : text("byte ", c));
   }
 
   /// Skips `c`, if it comes next.
@@ -90,7 +92,7 @@ class HeaderReader {
     do {
       const std::string key = string();
       if (!keys.insert(key).second)
-        throw Error(text(path_, ": expected each name once in the header, found \"", key, "\" twice"));
+        throw Error(path_, ": expected each name once in the header, found \"", key, "\" twice");
       expect(':');
       value(key);
     } while (accept(','));
@@ -159,10 +161,10 @@ class HeaderReader {
       else if (key == "data_offsets")
         offsets = numbers();
       else
-        throw Error(text(expected, "\"", key, "\""));
+        throw Error(expected, "\"", key, "\"");
     });
-    if (keys != 3) throw Error(text(expected, keys, " of these"));
-    if (offsets.size() != 2) throw Error(text(expected, offsets.size(), " data_offsets"));
+    if (keys != 3) throw Error(expected, keys, " of these");
+    if (offsets.size() != 2) throw Error(expected, offsets.size(), " data_offsets");
     entry.begin = offsets[0];
     entry.end = offsets[1];
     return entry;
@@ -178,12 +180,12 @@ Tensor tensor_of(const std::string& path, const Entry& entry, std::string_view d
   Tensor tensor{entry.name, entry.shape, {}};
   const std::string name = text(path, ": tensor \"", entry.name, "\"");
   if (entry.type != "F32")
-    throw Error(text(name, ": expected type F32, found ", entry.type,
-                     ": save it as float32 (x.astype(\"float32\") in NumPy, x.float() in PyTorch)"));
+    throw Error(name, ": expected type F32, found ", entry.type,
+                ": save it as float32 (x.astype(\"float32\") in NumPy, x.float() in PyTorch)");
   const int64_t size = tensor.size(), bytes = entry.end - entry.begin;
   if (size < 0 || bytes % 4 || bytes / 4 != size)
-    throw Error(text(name, ": expected 4 bytes for each element of ", tensor.shape_text(), ", found ",
-                     bytes, " bytes"));
+    throw Error(name, ": expected 4 bytes for each element of ", tensor.shape_text(), ", found ", bytes,
+                " bytes");
   tensor.values.resize(size);
   if (size > 0) std::memcpy(tensor.values.data(), data.data() + entry.begin, bytes);
   return tensor;
@@ -205,15 +207,15 @@ TensorFile read_safetensors(const std::string& path) {
   const std::string bytes = read_file(path);
   uint64_t length = 0;
   if (bytes.size() < sizeof length)
-    throw Error(text(path, ": expected a header length of 8 bytes, found ", bytes.size(),
-                     " bytes in the whole file"));
+    throw Error(path, ": expected a header length of 8 bytes, found ", bytes.size(),
+                " bytes in the whole file");
   std::memcpy(&length, bytes.data(), sizeof length);
   if (length > 100'000'000)  // the format's own limit
-    throw Error(text(path, ": expected a header of at most 100000000 bytes, found a length of ",
-                     length, "; not a safetensors file?"));
+    throw Error(path, ": expected a header of at most 100000000 bytes, found a length of ", length,
+                "; not a safetensors file?");
   const std::string_view rest = std::string_view(bytes).substr(sizeof length);
   if (length > rest.size())
-    throw Error(text(path, ": cut short: expected a header of ", length, " bytes, found ", rest.size()));
+    throw Error(path, ": cut short: expected a header of ", length, " bytes, found ", rest.size());
 
   TensorFile file;
   std::vector<Entry> entries = HeaderReader(path, rest.substr(0, length)).read(&file.metadata);
@@ -226,13 +228,13 @@ TensorFile read_safetensors(const std::string& path) {
   int64_t end = 0;
   for (const Entry& entry : entries) {
     if (entry.begin != end || entry.end < end)
-      throw Error(text(path, ": tensor \"", entry.name, "\": expected its bytes to begin at ", end,
-                       ", where the tensor before ends, found data_offsets ", entry.begin, ", ", entry.end));
+      throw Error(path, ": tensor \"", entry.name, "\": expected its bytes to begin at ", end,
+                  ", where the tensor before ends, found data_offsets ", entry.begin, ", ", entry.end);
     end = entry.end;
   }
   if (const auto found = static_cast<int64_t>(data.size()); end != found)
-    throw Error(text(path, found < end ? ": cut short" : ": too long", ": expected ", end,
-                     " bytes of tensors, found ", found));
+    throw Error(path, found < end ? ": cut short" : ": too long", ": expected ", end,
+                " bytes of tensors, found ", found);
   for (const Entry& entry : entries) file.tensors.push_back(tensor_of(path, entry, data));
   return file;
 }

@@ -28,12 +28,12 @@ bool is_there(const std::string& path) {
 std::vector<uint8_t> read_idx(const std::string& path, std::vector<uint32_t>& extents) {
   const std::string packed = path + ".gz";
   if (!is_there(path) && is_there(packed))
-    throw Error(text(path, ": expected an IDX file, found only its packed form: run gunzip ", packed));
+    throw Error(path, ": expected an IDX file, found only its packed form: run gunzip ", packed);
   const std::string bytes = read_file(path);
   const size_t dimensions = extents.size(), header_size = 4 + 4 * dimensions;
   if (bytes.size() < header_size)
-    throw Error(text(path, ": expected an IDX header of ", header_size, " bytes, found a file of ",
-                     bytes.size(), " bytes"));
+    throw Error(path, ": expected an IDX header of ", header_size, " bytes, found a file of ", bytes.size(),
+                " bytes");
   const uint32_t magic = big_endian(bytes, 0), expected_magic = 0x00000800 | dimensions;
   if (magic != expected_magic)
     throw Error(path + format(": expected the magic number 0x%08x (unsigned bytes, %zu dimension%s), "
@@ -45,13 +45,13 @@ std::vector<uint8_t> read_idx(const std::string& path, std::vector<uint32_t>& ex
     const uint32_t limit = d == 0 ? INT_MAX : 4096;
     extents[d] = big_endian(bytes, 4 + 4 * d);
     if (extents[d] < 1 || extents[d] > limit)
-      throw Error(text(path, ": expected dimension ", d + 1, " of ", dimensions, " to be 1 to ", limit,
-                       ", found ", extents[d]));
+      throw Error(path, ": expected dimension ", d + 1, " of ", dimensions, " to be 1 to ", limit, ", found ",
+                  extents[d]);
     size *= extents[d];
   }
   if (bytes.size() != header_size + size)
-    throw Error(text(path, ": expected ", header_size + size, " bytes, as its header says, found ",
-                     bytes.size(), " bytes"));
+    throw Error(path, ": expected ", header_size + size, " bytes, as its header says, found ", bytes.size(),
+                " bytes");
   return {bytes.begin() + header_size, bytes.end()};
 }
 
@@ -61,11 +61,11 @@ Images read_images(const std::string& image_path, const std::string& label_path)
   images.pixels = read_idx(image_path, extents);
   images.labels = read_idx(label_path, count);
   if (count[0] != extents[0])
-    throw Error(text(label_path, ": expected ", extents[0], " labels, one for each of ", image_path,
-                     ", found ", count[0]));
+    throw Error(label_path, ": expected ", extents[0], " labels, one for each of ", image_path, ", found ",
+                count[0]);
   for (size_t i = 0; i < images.labels.size(); ++i)
     if (images.labels[i] >= 10)
-      throw Error(text(label_path, ": expected labels below 10, found ", images.labels[i], " at index ", i));
+      throw Error(label_path, ": expected labels below 10, found ", images.labels[i], " at index ", i);
   images.count = static_cast<int>(extents[0]);
   images.height = static_cast<int>(extents[1]);
   images.width = static_cast<int>(extents[2]);
@@ -86,9 +86,8 @@ Dataset read_idx_directory(const std::string& directory) {
   dataset.test = read_images(folder / kFileNames[2], folder / kFileNames[3]);
   const Images &train = dataset.train, &test = dataset.test;
   if (test.height != train.height || test.width != train.width)
-    throw Error(text((folder / kFileNames[2]).string(), ": expected images of ", train.height, "x",
-                     train.width, " like the training images, found ", test.height, "x",
-                     test.width));
+    throw Error((folder / kFileNames[2]).string(), ": expected images of ", train.height, "x", train.width,
+                " like the training images, found ", test.height, "x", test.width);
   return dataset;
 }
 

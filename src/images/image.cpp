@@ -21,8 +21,8 @@ static GreyImage read_netpbm(std::string_view bytes, const std::string& path) {
     long value = -1;
     for (; is(std::isdigit) && value <= most; ++at) value = 10 * std::max(value, 0L) + (bytes[at] - '0');
     if (value < 1 || value > most)
-      throw Error(text(path, ": expected ", what, " from 1 to ", most, " at byte ", at, ", found ",
-                       value < 0 ? "no number" : text(value)));
+      throw Error(path, ": expected ", what, " from 1 to ", most, " at byte ", at, ", found ",
+                  value < 0 ? "no number" : text(value));
     return static_cast<int>(value);
   };
   GreyImage image{number("a width", 1 << 24), number("a height", 1 << 24), {}};
@@ -32,13 +32,12 @@ static GreyImage read_netpbm(std::string_view bytes, const std::string& path) {
   const size_t expected = pixels * channels * (largest > 255 ? 2 : 1);
   const size_t found = bytes.size() - std::min(at, bytes.size());
   if (found < expected)
-    throw Error(text(path, ": cut short: expected at least ", expected, " bytes of pixels for ",
-                     image.width, "x", image.height, ", found ", found));
+    throw Error(path, ": cut short: expected at least ", expected, " bytes of pixels for ", image.width, "x",
+                image.height, ", found ", found);
   const auto sample = [&] {
     int value = byte_at(bytes, at++);
     if (largest > 255) value = 256 * value + byte_at(bytes, at++);
-    if (value > largest)
-      throw Error(text(path, ": expected pixels of at most ", largest, ", found ", value));
+    if (value > largest) throw Error(path, ": expected pixels of at most ", largest, ", found ", value);
     return (255 * value + largest / 2) / largest;
   };
   while (image.pixels.size() < pixels) {
@@ -53,10 +52,10 @@ GreyImage read_image(const std::string& path) {
   if (is_png(bytes)) return decode_png(bytes, path);
   if (bytes.starts_with("P5") || bytes.starts_with("P6")) return read_netpbm(bytes, path);
   const bool as_text = bytes.starts_with("P2") || bytes.starts_with("P3");
-  throw Error(text(path, ": expected a PNG image, or a binary PGM or PPM, found ",
-                   bytes.empty() ? "an empty file"
-                   : as_text     ? "one as text: save it as a PNG"
-                                 : "another kind of file"));
+  throw Error(path, ": expected a PNG image, or a binary PGM or PPM, found ",
+              bytes.empty() ? "an empty file"
+              : as_text     ? "one as text: save it as a PNG"
+                            : "another kind of file");
 }
 
 }  // namespace plainnet

@@ -50,7 +50,7 @@ class Inflater {
 
  private:
   [[noreturn]] void fail(const std::string& problem) const {
-    throw Error(text(name_, ": broken compressed data: ", problem));
+    throw Error(name_, ": broken compressed data: ", problem);
   }
 
   /// The next bits as a number, the lowest first.

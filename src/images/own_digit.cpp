@@ -92,7 +92,7 @@ PreparedDigit prepare_digit(const GreyImage& image, int height, int width, const
   const double background = mean_of(light, true);
   const double lightest = *std::max_element(light.pixels.begin(), light.pixels.end());
   if (!(lightest - background >= 32))
-    throw Error(text(name, ": expected a digit, found nothing that stands out from the background"));
+    throw Error(name, ": expected a digit, found nothing that stands out from the background");
   result.pixels = light.pixels;
   if (image.height == height && image.width == width) return result;
 

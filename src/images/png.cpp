@@ -33,16 +33,15 @@ Chunks read_chunks(std::string_view bytes, const std::string& name) {
     const size_t left = bytes.size() - at;
     const size_t length = left < 12 ? 0 : big_endian(bytes, at);
     if (left < 12 + length)
-      throw Error(text(name, ": cut short: expected a chunk of ", 12 + length, " bytes at byte ", at,
-                       ", found ", left));
+      throw Error(name, ": cut short: expected a chunk of ", 12 + length, " bytes at byte ", at, ", found ",
+                  left);
     const std::string_view data = bytes.substr(at + 8, length);
     if (crc32(bytes.substr(at + 4, 4 + length)) != big_endian(bytes, at + 8 + length))
-      throw Error(text(name, ": broken: the chunk at byte ", at, " does not match its checksum"));
+      throw Error(name, ": broken: the chunk at byte ", at, " does not match its checksum");
     type = bytes.substr(at + 4, 4);
     at += 12 + length;
     if (chunks.header.empty() != (type == "IHDR") || (type == "IHDR" && length != 13))
-      throw Error(text(name, ": expected one header of 13 bytes at the beginning, found ", type, " of ",
-                       length));
+      throw Error(name, ": expected one header of 13 bytes at the beginning, found ", type, " of ", length);
     if (type == "IHDR") chunks.header = data;
     if (type == "PLTE") chunks.palette = data;
     if (type == "tRNS") chunks.transparency = data;
@@ -58,7 +57,7 @@ void unfilter(std::string& rows, size_t row_size, size_t pixel_size, const std::
     const size_t row = i / (row_size + 1), column = i % (row_size + 1);
     if (column == 0) {
       filter = byte_at(rows, i);
-      if (filter > 4) throw Error(text(name, ": expected a filter from 0 to 4, found ", filter));
+      if (filter > 4) throw Error(name, ": expected a filter from 0 to 4, found ", filter);
       continue;
     }
     const bool first = column <= pixel_size;
@@ -83,23 +82,23 @@ void unfilter(std::string& rows, size_t row_size, size_t pixel_size, const std::
 bool is_png(std::string_view bytes) { return bytes.substr(0, 8) == kSignature; }
 
 GreyImage decode_png(std::string_view bytes, const std::string& name) {
-  if (!is_png(bytes)) throw Error(text(name, ": expected a PNG file, found another kind of file"));
+  if (!is_png(bytes)) throw Error(name, ": expected a PNG file, found another kind of file");
   const Chunks chunks = read_chunks(bytes, name);
   const std::string_view header = chunks.header, palette = chunks.palette;
   const uint32_t width = big_endian(header, 0), height = big_endian(header, 4);
   if (width == 0 || height == 0 || uint64_t{width} * height > 1 << 24)
-    throw Error(text(name, ": expected 1 to 2^24 pixels, found ", width, "x", height));
+    throw Error(name, ": expected 1 to 2^24 pixels, found ", width, "x", height);
   constexpr size_t kChannels[] = {1, 0, 3, 1, 2, 0, 4};  // of each type of colour; 0: there is none
   const size_t depth = byte_at(header, 8), type = byte_at(header, 9);
   const size_t channels = type < std::size(kChannels) ? kChannels[type] : 0;
   const bool has_palette = type == 3, interlaced = byte_at(header, 12);
   if (depth != 8 || channels == 0 || interlaced)
-    throw Error(text(name, ": expected PNG's colour type 0, 2, 3, 4 or 6 of 8 bits, found type ", type,
-                     " of ", depth, " bits", interlaced ? ", interlaced" : "",
-                     ": save it with 8 bits a channel, without interlacing"));
+    throw Error(name, ": expected PNG's colour type 0, 2, 3, 4 or 6 of 8 bits, found type ", type, " of ",
+                depth, " bits", interlaced ? ", interlaced" : "",
+                ": save it with 8 bits a channel, without interlacing");
   if (!has_palette && !chunks.transparency.empty())
-    throw Error(text(name, ": expected transparency as a channel, found a transparent colour: ",
-                     "save it with an alpha channel"));
+    throw Error(name, ": expected transparency as a channel, found a transparent colour: ",
+                "save it with an alpha channel");
 
   const size_t row_size = width * channels;
   std::string rows = inflate(chunks.compressed, height * (row_size + 1), name);
@@ -114,8 +113,8 @@ GreyImage decode_png(std::string_view bytes, const std::string& name) {
       int brightness = static_cast<int>(first), alpha = 255;
       if (has_palette) {
         if (3 * first + 3 > palette.size())
-          throw Error(text(name, ": expected one of the ", palette.size() / 3,
-                           " colours of the palette, found number ", first));
+          throw Error(name, ": expected one of the ", palette.size() / 3,
+                      " colours of the palette, found number ", first);
         brightness = luma_at(palette, 3 * first);
         if (first < chunks.transparency.size()) alpha = byte_at(chunks.transparency, first);
       } else {

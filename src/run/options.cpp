@@ -65,17 +65,15 @@ void complete(Options& o) {
   if (o.model.empty())
     throw UsageError("expected a model: ./train cnn, separable or bilstm (--help says more)");
   const auto needs = [&](const char* name, bool fits, const char* other) {
-    if (o.given.count(name) && !fits)
-      throw UsageError(text(name, ": has a meaning only with ", other));
+    if (o.given.count(name) && !fits) throw UsageError(name, ": has a meaning only with ", other);
   };
   needs("--momentum", o.optimizer == "sgd", "--optimizer sgd");
   needs("--nesterov", o.optimizer == "sgd", "--optimizer sgd");
   needs("--step-epochs", o.schedule == "step", "--schedule step");
   if (o.schedule == "cosine" && !(o.warm_up < o.epochs))
-    throw UsageError(text("--warm-up: expected less than the ", o.epochs,
-                          " epochs, after which --schedule cosine ends, found ", o.warm_up));
-  if (o.learning_rate < 0)
-    o.learning_rate = o.optimizer != "sgd" ? 0.001 : o.model == "bilstm" ? 0.5 : 0.05;
+    throw UsageError("--warm-up: expected less than the ", o.epochs,
+                     " epochs, after which --schedule cosine ends, found ", o.warm_up);
+  if (o.learning_rate < 0) o.learning_rate = o.optimizer != "sgd" ? 0.001 : o.model == "bilstm" ? 0.5 : 0.05;
   if (o.weight_decay < 0) o.weight_decay = o.optimizer == "adamw" ? 0.01 : 0;
   if (o.out.empty()) o.out = "runs/" + o.model;
 }
@@ -99,7 +97,7 @@ Options parse_options(int argc, const char* const* argv) {
   std::vector<std::string> arguments;
   options.given = parse_command_line(argc, argv, groups(options), &arguments);
   if (arguments.size() > 1)
-    throw UsageError(text("expected one model, found ", arguments[0], " and ", arguments[1]));
+    throw UsageError("expected one model, found ", arguments[0], " and ", arguments[1]);
   if (!arguments.empty()) {
     model_value(options).set("model", arguments[0]);
     options.given.insert("model");
@@ -123,21 +121,20 @@ void take_over(Options& options, const std::map<std::string, std::string>& saved
   if (options.given.count("--init"))
     throw UsageError("--init: a run that is resumed has its weights already");
   if (options.given.count("--out") && options.out != folder)
-    throw UsageError(
-        text("--out: --resume ", folder, " goes on in its own folder, found ", options.out));
+    throw UsageError("--out: --resume ", folder, " goes on in its own folder, found ", options.out);
   options.out = folder;
   for (const OptionGroup& group : every)
     for (const Option& option : group.options) {
       const auto value = saved.find(option.name);
       if (value == saved.end())
-        throw Error(text(folder, ": expected ", option.name, " in its checkpoint, found none"));
+        throw Error(folder, ": expected ", option.name, " in its checkpoint, found none");
       const std::string given = option.value.get();
       if (!options.given.count(option.name))
         option.value.set(option.name, value->second);
       else if (given != value->second && option.name != "--data" &&
                (option.name != "--epochs" || saved.at("--schedule") == "cosine"))
-        throw UsageError(text(option.name, ": the run in ", folder, " has ", value->second,
-                              ", which cannot change on the way, found ", given));
+        throw UsageError(option.name, ": the run in ", folder, " has ", value->second,
+                         ", which cannot change on the way, found ", given);
     }
 }
 

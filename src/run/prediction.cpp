@@ -54,8 +54,8 @@ struct Weights {
     uint64_t number = otherwise;
     if (found != file.metadata.end() &&
         (!read_number(found->second, &number) || number < low || number > high))
-      throw Error(text(path, ": metadata ", key, ": expected a whole number from ", low, " to ", high,
-                       ", found ", found->second));
+      throw Error(path, ": metadata ", key, ": expected a whole number from ", low, " to ", high, ", found ",
+                  found->second);
     return number;
   }
   int height(int otherwise) const { return static_cast<int>(number("height", otherwise, 1, 4096)); }
@@ -67,7 +67,7 @@ std::unique_ptr<Trainer> make_trainer(const Weights& weights, const PredictOptio
                                       const Images& images) {
   const auto model = weights.file.metadata.find("model");
   if (options.model.empty() && model == weights.file.metadata.end())
-    throw Error(text(weights.path, ": expected metadata that names its model, found none: add --model"));
+    throw Error(weights.path, ": expected metadata that names its model, found none: add --model");
   const ChosenTarget target = choose_target(options.device);
   if (options.threads > 0) set_thread_count(options.threads);
   Dataset dataset;
@@ -134,8 +134,8 @@ int run_prediction(int argc, const char* const* argv) {
                      "runs/cnn/weights.safetensors IMAGE (--help says more)");
   const size_t inputs = arguments.size() - 1 + given.count("--index") + options.evaluate;
   if (inputs != 1)
-    throw UsageError(text("expected one of IMAGE, --index N and --evaluate beside ", arguments[0],
-                          ", found ", inputs));
+    throw UsageError("expected one of IMAGE, --index N and --evaluate beside ", arguments[0], ", found ",
+                     inputs);
 
   const Weights weights{arguments[0], read_weights(arguments[0])};
   Images one{1, weights.height(28), weights.width(28), {}, {0}};
@@ -150,15 +150,15 @@ int run_prediction(int argc, const char* const* argv) {
                                          weights.number("seed", 1, 0, UINT64_MAX));
     const Images& test = dataset.test;
     if (test.height != weights.height(test.height) || test.width != weights.width(test.width))
-      throw Error(text(options.data, ": expected images of ", one.height, "x", one.width, ", which ",
-                       arguments[0], " was trained on, found ", test.height, "x", test.width));
+      throw Error(options.data, ": expected images of ", one.height, "x", one.width, ", which ", arguments[0],
+                  " was trained on, found ", test.height, "x", test.width);
     if (options.evaluate) {
       print_evaluation(*make_trainer(weights, options, test), dataset);
       return 0;
     }
     if (options.index >= test.count)
-      throw UsageError(text("--index: expected a whole number from 0 to ", test.count - 1,
-                            ", the test images of ", dataset.source, ", found ", options.index));
+      throw UsageError("--index: expected a whole number from 0 to ", test.count - 1, ", the test images of ",
+                       dataset.source, ", found ", options.index);
     std::printf("Test image %d of %s (%s), its label: %d\n\n", options.index, dataset.name.c_str(),
                 dataset.source.c_str(), test.labels[options.index]);
     one.height = test.height;

@@ -31,8 +31,7 @@ constexpr uint64_t kShuffleStream = uint64_t{1} << 40;
 // Keeps the first `limit` images, all if it is 0, as `option` says.
 void keep_first(Images& images, int limit, const char* option, const std::string& source) {
   if (limit > images.count)
-    throw Error(text(option, ": expected at most the ", images.count, " images of ", source,
-                     ", found ", limit));
+    throw Error(option, ": expected at most the ", images.count, " images of ", source, ", found ", limit);
   if (limit > 0) images.count = limit;
   images.labels.resize(images.count);
   images.pixels.resize(static_cast<size_t>(images.count) * images.height * images.width);
@@ -52,7 +51,7 @@ void prepare_folder(const std::string& folder) {
     }
     fs::create_directories(path);
   } catch (const fs::filesystem_error& error) {
-    throw Error(text("--out ", folder, ": cannot be made: ", error.code().message()));
+    throw Error("--out ", folder, ": cannot be made: ", error.code().message());
   }
 }
 
@@ -119,8 +118,8 @@ Run::Run(const Options& options) : options_(options) {
       options_.device = device;
   }
   if (options_.epochs < done())
-    throw UsageError(text("--epochs: expected at least ", done(),
-                          ", which are done already, found ", options_.epochs));
+    throw UsageError("--epochs: expected at least ", done(), ", which are done already, found ",
+                     options_.epochs);
   target_ = choose_target(options_.device);
   if (options_.threads > 0) set_thread_count(options_.threads);
   if (!target_.note.empty()) std::printf("%s\n", target_.note.c_str());
@@ -152,8 +151,8 @@ Run::Run(const Options& options) : options_(options) {
 void Run::go_on() {
   const std::string &folder = options_.resume, &data = run_.metadata["data"];
   if (data != notes_["data"])
-    throw Error(text("--data ", options_.data, ": expected the data of ", folder, ", ", data, ", found ",
-                     notes_["data"]));
+    throw Error("--data ", options_.data, ": expected the data of ", folder, ", ", data, ", found ",
+                notes_["data"]);
   if (run_.metadata["device"] != target_.name)
     std::printf("The run was on the %s: on the %s it goes on, but not to the same bits.\n",
                 run_.metadata["device"].c_str(), target_.name.c_str());
@@ -211,7 +210,7 @@ int Run::train() {
     std::printf("Going on after epoch %d of %d.\n\n", done(), options_.epochs);
   lock_.emplace(options_.out);
   if (!options_.save.empty() && !fs::is_directory(fs::absolute(options_.save).parent_path()))
-    throw Error(text("--save ", options_.save, ": expected a path in a folder that there is"));
+    throw Error("--save ", options_.save, ": expected a path in a folder that there is");
   log_.open(options_.log, log_text(run_.epochs));
   step_log_.open(options_.step_log, step_log_of(options_.step_log, 1L * done() * steps_));
   stop_on_signals(options_.out);

@@ -30,7 +30,7 @@ std::vector<EpochRecord> parse_log(const std::string& log, const std::string& na
   std::istringstream lines(log);
   std::string line;
   std::getline(lines, line);
-  if (line != kLogHeader) throw Error(text(name, ": expected ", kLogHeader, ", found ", line));
+  if (line != kLogHeader) throw Error(name, ": expected ", kLogHeader, ", found ", line);
   while (std::getline(lines, line)) {
     EpochRecord r;
     const char *at = line.data(), *const end = at + line.size();
@@ -43,8 +43,7 @@ std::vector<EpochRecord> parse_log(const std::string& log, const std::string& na
     if (!read(&r.epoch) || !read(&r.train_loss) || !read(&r.train_accuracy) ||
         !read(&r.test_loss) || !read(&r.test_accuracy) || !read(&r.seconds) || at != end ||
         r.epoch != static_cast<int>(records.size()) + 1)
-      throw Error(text(name, ": expected a line of six numbers for epoch ", records.size() + 1,
-                       ", found ", line));
+      throw Error(name, ": expected a line of six numbers for epoch ", records.size() + 1, ", found ", line);
     records.push_back(r);
   }
   return records;
@@ -61,7 +60,7 @@ void CsvFile::line(const std::string& line) { write(line + "\n"); }
 void CsvFile::write(const std::string& lines) {
   if (path_.empty()) return;
   file_ << lines << std::flush;
-  if (!file_) throw Error(text(path_, ": cannot be written: ", std::strerror(errno)));
+  if (!file_) throw Error(path_, ": cannot be written: ", std::strerror(errno));
 }
 
 const EpochRecord& best_epoch(const std::vector<EpochRecord>& records) {
