@@ -8,7 +8,6 @@
 
 #include "base/random.h"
 #include "base/files.h"
-#include "run/options.h"
 #include "run/prediction.h"
 #include "run/run.h"
 #include "tests/big_endian.h"
@@ -72,9 +71,7 @@ static Outcome run(const std::vector<std::string>& arguments,
 }
 
 Outcome train(const std::vector<std::string>& arguments) {
-  return run(arguments, [](int argc, const char* const* argv) {
-    return run_training(parse_options(argc, argv));
-  });
+  return run(arguments, run_training);
 }
 
 Outcome predict(const std::vector<std::string>& arguments) {

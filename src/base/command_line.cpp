@@ -38,14 +38,12 @@ size_t distance(const std::string& a, const std::string& b) {
   return row[b.size()];
 }
 
-const Option& find_option(const std::vector<OptionGroup>& groups, const std::string& name) {
-  const Option* nearest = nullptr;
-  for (const OptionGroup& group : groups)
-    for (const Option& option : group.options) {
-      if (option.name == name) return option;
-      if (!nearest || distance(name, option.name) < distance(name, nearest->name))
-        nearest = &option;
-    }
+const Option& find_option(const std::vector<Option>& options, const std::string& name) {
+  const Option* nearest = &options[0];
+  for (const Option& option : options) {
+    if (option.name == name) return option;
+    if (distance(name, option.name) < distance(name, nearest->name)) nearest = &option;
+  }
   const bool near = distance(name, nearest->name) < name.size() / 2;
   throw UsageError("unknown option ", name, near ? ": did you mean " + nearest->name + "?" : "",
                    " (--help lists them all)");
@@ -93,7 +91,7 @@ Value path(std::string* variable) {
 }
 
 std::set<std::string> parse_command_line(int argc, const char* const* argv,
-                                         const std::vector<OptionGroup>& groups,
+                                         const std::vector<Option>& options,
                                          std::vector<std::string>* arguments) {
   std::set<std::string> given;
   for (int i = 1; i < argc; ++i) {
@@ -104,7 +102,7 @@ std::set<std::string> parse_command_line(int argc, const char* const* argv,
       continue;
     }
     const size_t equals = name.find('=');
-    const Option& option = find_option(groups, name.substr(0, equals));
+    const Option& option = find_option(options, name.substr(0, equals));
     std::string value = "on";
     if (equals != std::string::npos) {
       value = name.substr(equals + 1);
@@ -120,15 +118,13 @@ std::set<std::string> parse_command_line(int argc, const char* const* argv,
   return given;
 }
 
-std::string describe(const std::vector<OptionGroup>& groups) {
+std::string describe(const std::vector<Option>& options) {
   std::string all;
-  for (const OptionGroup& group : groups) {
-    all += group.title + "\n";
-    for (const Option& option : group.options) {
-      std::string left = text("  ", option.name, " ", option.value_name);
-      left.resize(std::max<size_t>(left.size() + 1, 24), ' ');
-      all += left + option.help + "\n";
-    }
+  for (const Option& option : options) {
+    if (!option.title.empty()) all += option.title + "\n";
+    std::string left = text("  ", option.name, " ", option.value_name);
+    left.resize(std::max<size_t>(left.size() + 1, 24), ' ');
+    all += left + option.help + "\n";
   }
   return all;
 }

@@ -33,16 +33,15 @@ Checkpoint read_checkpoint(const std::string& path) {
   checkpoint.epochs = parse_log(metadata("log"), path);
   if (!read_number(metadata("total_seconds"), &checkpoint.total_seconds))
     throw Error(path, ": metadata total_seconds: expected a number, found ", metadata("total_seconds"));
-  const Tensor* scores = file.find(kScores + "loss");
-  if (scores && scores->size() > 0)
-    throw Error(path, ": expected a checkpoint after a whole epoch, found one after ", scores->size(),
-                " steps of epoch ", checkpoint.epochs.size() + 1,
-                ": finish that epoch with the version that wrote it, or train anew");
   for (const Tensor& tensor : file.tensors)
     if (tensor.name.starts_with(kState))
       checkpoint.state.push_back({tensor.name.substr(kState.size()), tensor.shape, tensor.values});
     else if (!tensor.name.starts_with(kScores))
       checkpoint.weights.push_back(tensor);
+    else if (tensor.size() > 0)
+      throw Error(path, ": expected a checkpoint after a whole epoch, found one after ", tensor.size(),
+                  " steps of epoch ", checkpoint.epochs.size() + 1,
+                  ": finish that epoch with the version that wrote it, or train anew");
   return checkpoint;
 }
 

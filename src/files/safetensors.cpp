@@ -19,12 +19,6 @@ static_assert(std::endian::native == std::endian::little);
 
 static const char* const kMetadata = "__metadata__";
 
-const Tensor* TensorFile::find(const std::string& name) const {
-  const auto found =
-      std::find_if(tensors.begin(), tensors.end(), [&](const Tensor& tensor) { return tensor.name == name; });
-  return found == tensors.end() ? nullptr : &*found;
-}
-
 namespace {
 
 /// A tensor as the header describes it: its bytes are [begin, end) of what follows the header.
@@ -64,11 +58,9 @@ class HeaderReader {
   }
 
   [[noreturn]] void fail(const std::string& expected) const {
-    const int c = here();
+    const std::string byte = std::isprint(here()) ? format("'%c'", here()) : text("byte ", here());
     throw Error(path_, ": broken header at byte ", 8 + at_, ": expected ", expected, ", found ",
-                c < 0             ? "the end"
-                : std::isprint(c) ? format("'%c'", c)
-                                  : text("byte ", c));
+                here() < 0 ? "the end" : byte);
   }
 
   /// Skips `c`, if it comes next.

@@ -13,9 +13,6 @@ namespace plainnet {
 struct TensorFile {
   std::vector<Tensor> tensors;
   std::map<std::string, std::string> metadata;
-
-  /// The tensor of that name, or null.
-  const Tensor* find(const std::string& name) const;
 };
 
 /// Reads `path`, whose tensors are of type F32. Throws Error, naming the file, what was expected and

@@ -9,54 +9,45 @@ namespace {
 Value model_value(Options& o) { return choice(&o.model, {"cnn", "separable", "bilstm"}); }
 
 // The options that shape a run: a checkpoint keeps them.
-std::vector<OptionGroup> shaping_groups(Options& o) {
+std::vector<Option> shaping_list(Options& o) {
   return {
-      {"Training",
-       {{"--epochs", "N", "how often to see every image (30)", number(&o.epochs, 1, 1000000)},
-        {"--batch", "N", "images per update (128)", number(&o.batch, 1, 65536)},
-        {"--seed", "N", "of initial weights, shuffling, built-in digits (1)",
-         number(&o.seed, 0, UINT64_MAX)}}},
-      {"Optimizer",
-       {{"--optimizer", "NAME", "sgd, rmsprop, adam or adamw (sgd)",
-         choice(&o.optimizer, {"sgd", "rmsprop", "adam", "adamw"})},
-        {"--learning-rate", "X", "0.05, for bilstm 0.5; rmsprop, adam, adamw: 0.001",
-         number(&o.learning_rate, 0, 1000)},
-        {"--momentum", "X", "of sgd: 0 to 0.9999 (0.9)", number(&o.momentum, 0, 0.9999)},
-        {"--nesterov", "on|off", "momentum of sgd in Nesterov's form (on)", on_off(&o.nesterov)},
-        {"--weight-decay", "X", "L2 penalty; of adamw decoupled (0; for adamw 0.01)",
-         number(&o.weight_decay, 0, 1)},
-        {"--schedule", "NAME", "constant, step, or cosine, which ends at 0 (constant)",
-         choice(&o.schedule, {"constant", "cosine", "step"})},
-        {"--step-epochs", "N", "step: a tenth of the rate after each N epochs (10)",
-         number(&o.step_epochs, 1, 1000000)},
-        {"--warm-up", "X", "epochs, also 0.5, in which the rate rises from 0 (0)",
-         number(&o.warm_up, 0, 1000000)}}},
-      {"Data",
-       {{"--data", "DIR", "four IDX files, or digits: built-in ones (data/mnist)", path(&o.data)},
-        {"--limit", "N", "only the first N training images", number(&o.limit, 1, 1000000000)},
-        {"--test-limit", "N", "only the first N test images",
-         number(&o.test_limit, 1, 1000000000)},
-        {"--shuffle", "on|off", "a new order every epoch (on)", on_off(&o.shuffle)}}},
-  };
+      {"model", "", "cnn, separable or bilstm", model_value(o), "Training"},
+      {"--epochs", "N", "how often to see every image (30)", number(&o.epochs, 1, 1000000)},
+      {"--batch", "N", "images per update (128)", number(&o.batch, 1, 65536)},
+      {"--seed", "N", "of initial weights, shuffling, built-in digits (1)", number(&o.seed, 0, UINT64_MAX)},
+      {"--optimizer", "NAME", "sgd, rmsprop, adam or adamw (sgd)",
+       choice(&o.optimizer, {"sgd", "rmsprop", "adam", "adamw"}), "Optimizer"},
+      {"--learning-rate", "X", "0.05, for bilstm 0.5; rmsprop, adam, adamw: 0.001",
+       number(&o.learning_rate, 0, 1000)},
+      {"--momentum", "X", "of sgd: 0 to 0.9999 (0.9)", number(&o.momentum, 0, 0.9999)},
+      {"--nesterov", "on|off", "momentum of sgd in Nesterov's form (on)", on_off(&o.nesterov)},
+      {"--weight-decay", "X", "L2 penalty; of adamw decoupled (0; for adamw 0.01)",
+       number(&o.weight_decay, 0, 1)},
+      {"--schedule", "NAME", "constant, step, or cosine, which ends at 0 (constant)",
+       choice(&o.schedule, {"constant", "cosine", "step"})},
+      {"--step-epochs", "N", "step: a tenth of the rate after each N epochs (10)",
+       number(&o.step_epochs, 1, 1000000)},
+      {"--warm-up", "X", "epochs, also 0.5, in which the rate rises from 0 (0)",
+       number(&o.warm_up, 0, 1000000)},
+      {"--data", "DIR", "four IDX files, or digits: built-in ones (data/mnist)", path(&o.data), "Data"},
+      {"--limit", "N", "only the first N training images", number(&o.limit, 1, 1000000000)},
+      {"--test-limit", "N", "only the first N test images", number(&o.test_limit, 1, 1000000000)},
+      {"--shuffle", "on|off", "a new order every epoch (on)", on_off(&o.shuffle)}};
 }
 
-std::vector<OptionGroup> groups(Options& o) {
-  std::vector<OptionGroup> all = shaping_groups(o);
+std::vector<Option> list(Options& o) {
+  std::vector<Option> all = shaping_list(o);
   all.insert(all.end(), {
-      {"Machine",
-       {{"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
-         choice(&o.device, {"gpu", "cpu", "emulated", "auto"})},
-        {"--threads", "N", "of the cpu target (one a processor)",
-         number(&o.threads, 1, 1024)}}},
-      {"Files",
-       {{"--out", "DIR", "the run folder (runs/MODEL); earlier ones go to DIR.1", path(&o.out)},
-        {"--resume", "DIR", "goes on with the run in DIR", path(&o.resume)},
-        {"--init", "FILE", "start from the weights in a safetensors file", path(&o.init)},
-        {"--save", "FILE", "also write the final weights here", path(&o.save)},
-        {"--log", "FILE", "also write a line of CSV for every epoch here", path(&o.log)},
-        {"--step-log", "FILE", "step,loss for every batch before its update", path(&o.step_log)},
-        {"--help", "", "print this", on_off(&o.help)}}},
-  });
+      {"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
+       choice(&o.device, {"gpu", "cpu", "emulated", "auto"}), "Machine"},
+      {"--threads", "N", "of the cpu target (one a processor)", number(&o.threads, 1, 1024)},
+      {"--out", "DIR", "the run folder (runs/MODEL); earlier ones go to DIR.1", path(&o.out), "Files"},
+      {"--resume", "DIR", "goes on with the run in DIR", path(&o.resume)},
+      {"--init", "FILE", "start from the weights in a safetensors file", path(&o.init)},
+      {"--save", "FILE", "also write the final weights here", path(&o.save)},
+      {"--log", "FILE", "also write a line of CSV for every epoch here", path(&o.log)},
+      {"--step-log", "FILE", "step,loss for every batch before its update", path(&o.step_log)},
+      {"--help", "", "print this", on_off(&o.help)}});
   return all;
 }
 
@@ -95,7 +86,7 @@ Schedule Options::rate_schedule() const {
 Options parse_options(int argc, const char* const* argv) {
   Options options;
   std::vector<std::string> arguments;
-  options.given = parse_command_line(argc, argv, groups(options), &arguments);
+  options.given = parse_command_line(argc, argv, list(options), &arguments);
   if (arguments.size() > 1)
     throw UsageError("expected one model, found ", arguments[0], " and ", arguments[1]);
   if (!arguments.empty()) {
@@ -108,41 +99,35 @@ Options parse_options(int argc, const char* const* argv) {
 
 std::map<std::string, std::string> shaping_options(const Options& options) {
   Options copy = options;
-  std::map<std::string, std::string> all = {{"model", options.model}};
-  for (const OptionGroup& group : shaping_groups(copy))
-    for (const Option& option : group.options) all[option.name] = option.value.get();
+  std::map<std::string, std::string> all;
+  for (const Option& option : shaping_list(copy)) all[option.name] = option.value.get();
   return all;
 }
 
 void take_over(Options& options, const std::map<std::string, std::string>& saved) {
   const std::string folder = options.resume;
-  std::vector<OptionGroup> every = shaping_groups(options);
-  every.push_back({"", {{"model", "", "", model_value(options)}}});
   if (options.given.count("--init"))
     throw UsageError("--init: a run that is resumed has its weights already");
   if (options.given.count("--out") && options.out != folder)
     throw UsageError("--out: --resume ", folder, " goes on in its own folder, found ", options.out);
   options.out = folder;
-  for (const OptionGroup& group : every)
-    for (const Option& option : group.options) {
-      const auto value = saved.find(option.name);
-      if (value == saved.end())
-        throw Error(folder, ": expected ", option.name, " in its checkpoint, found none");
-      const std::string given = option.value.get();
-      if (!options.given.count(option.name))
-        option.value.set(option.name, value->second);
-      else if (given != value->second && option.name != "--data" &&
-               (option.name != "--epochs" || saved.at("--schedule") == "cosine"))
-        throw UsageError(option.name, ": the run in ", folder, " has ", value->second,
-                         ", which cannot change on the way, found ", given);
-    }
+  for (const auto& [name, value_name, help, value, title] : shaping_list(options)) {
+    const auto kept = saved.find(name);
+    if (kept == saved.end()) throw Error(folder, ": expected ", name, " in its checkpoint, found none");
+    if (!options.given.count(name))
+      value.set(name, kept->second);
+    else if (value.get() != kept->second && name != "--data" &&
+             (name != "--epochs" || saved.at("--schedule") == "cosine"))
+      throw UsageError(name, ": the run in ", folder, " has ", kept->second,
+                       ", which cannot change on the way, found ", value.get());
+  }
 }
 
 std::string help_text() {
   Options options;
   return "usage: ./train cnn|separable|bilstm [options]\n       ./train --resume DIR "
          "[options]\n\n" +
-         describe(groups(options));
+         describe(list(options));
 }
 
 }  // namespace plainnet

@@ -28,19 +28,16 @@ const char* const kUsage =
     "WEIGHTS is a safetensors file that ./train wrote. An image of another size is scaled and\n"
     "centred as MNIST was made; dark on light is inverted.\n\n";
 
-std::vector<OptionGroup> groups(PredictOptions& o) {
-  return {{"Options",
-           {{"--data", "DIR", "four IDX files, or digits: built-in ones (data/mnist)",
-             path(&o.data)},
-            {"--index", "N", "of the image, from 0", number(&o.index, 0, 1000000000)},
-            {"--evaluate", "", "loss and accuracy on the test set", on_off(&o.evaluate)},
-            {"--model", "NAME", "cnn, separable or bilstm (as the file says)",
-             choice(&o.model, {"cnn", "separable", "bilstm"})},
-            {"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
-             choice(&o.device, {"gpu", "cpu", "emulated", "auto"})},
-            {"--threads", "N", "of the cpu target (one a processor)",
-             number(&o.threads, 1, 1024)},
-            {"--help", "", "print this", on_off(&o.help)}}}};
+std::vector<Option> list(PredictOptions& o) {
+  return {{"--index", "N", "of the image, from 0", number(&o.index, 0, 1000000000), "Options"},
+          {"--evaluate", "", "loss and accuracy on the test set", on_off(&o.evaluate)},
+          {"--data", "DIR", "four IDX files, or digits: built-in ones (data/mnist)", path(&o.data)},
+          {"--model", "NAME", "cnn, separable or bilstm (as the file says)",
+           choice(&o.model, {"cnn", "separable", "bilstm"})},
+          {"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
+           choice(&o.device, {"gpu", "cpu", "emulated", "auto"})},
+          {"--threads", "N", "of the cpu target (one a processor)", number(&o.threads, 1, 1024)},
+          {"--help", "", "print this", on_off(&o.help)}};
 }
 
 // A file of weights, and what its metadata say of the network and its images.
@@ -124,9 +121,9 @@ void print_evaluation(Trainer& trainer, const Dataset& dataset) {
 int run_prediction(int argc, const char* const* argv) {
   PredictOptions options;
   std::vector<std::string> arguments;
-  const std::set<std::string> given = parse_command_line(argc, argv, groups(options), &arguments);
+  const std::set<std::string> given = parse_command_line(argc, argv, list(options), &arguments);
   if (options.help) {
-    std::printf("%s%s", kUsage, describe(groups(options)).c_str());
+    std::printf("%s%s", kUsage, describe(list(options)).c_str());
     return 0;
   }
   if (arguments.empty())

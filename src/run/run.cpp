@@ -85,7 +85,7 @@ std::string step_log_of(const std::string& path, long steps) {
 class Run {
  public:
   explicit Run(const Options& options);
-  int train();
+  void train();
 
  private:
   void go_on();
@@ -202,7 +202,7 @@ void Run::save_epoch() {
   save_checkpoint();
 }
 
-int Run::train() {
+void Run::train() {
   print_summary(options_, trainer_->summary(), dataset_, target_.device());
   if (options_.resume.empty())
     prepare_folder(options_.out);
@@ -229,7 +229,6 @@ int Run::train() {
   save_checkpoint();
   print_closing(options_, run_);
   if (!options_.save.empty()) save_weights(options_.save);
-  return 0;
 }
 
 }  // namespace
@@ -243,6 +242,13 @@ std::vector<int> epoch_order(int count, bool shuffle, uint64_t seed, int epoch) 
   return order;
 }
 
-int run_training(const Options& options) { return Run(options).train(); }
+int run_training(int argc, const char* const* argv) {
+  const Options options = parse_options(argc, argv);
+  if (options.help)
+    std::fputs(help_text().c_str(), stdout);
+  else
+    Run(options).train();
+  return 0;
+}
 
 }  // namespace plainnet

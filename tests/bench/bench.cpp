@@ -39,31 +39,25 @@ struct Options {
   double seconds = 1;
 };
 
-std::vector<OptionGroup> groups(Options& o) {
+std::vector<Option> list(Options& o) {
   std::vector<std::string> models = kModels, layers;
   models.push_back("all");
   for (const std::string& model : kModels)
     for (const LayerInfo& layer : cpu_float::probe().layers(model))
       if (std::find(layers.begin(), layers.end(), layer.name) == layers.end())
         layers.push_back(layer.name);
-  return {{"What to measure",
-           {{"--model", "NAME", "cnn, separable, bilstm or all (all)", choice(&o.model, models)},
-            {"--layer", "NAME", "only the layer of that name: conv2d_1", choice(&o.layer, layers)},
-            {"--batch", "N", "images per step (128)", number(&o.batch, 1, 65536)},
-            {"--images", "N", "of an epoch; 0 skips it, and the step (60000)",
-             number(&o.images, 0, 1000000)},
-            {"--cold", "on|off", "also time layers with empty caches (on)", on_off(&o.cold)},
-            {"--seconds", "X", "how long to repeat a measurement at least (1)",
-             number(&o.seconds, 0, 1000)}}},
-          {"Machine",
-           {{"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
-             choice(&o.device, {"gpu", "cpu", "emulated", "auto"})},
-            {"--threads", "N", "of the cpu target (one a processor)",
-             number(&o.threads, 1, 1024)},
-            {"--tf32", "", "matrix products of a GPU on tensor cores", on_off(&o.tf32)}}},
-          {"Output",
-           {{"--csv", "FILE", "also write the table there, as CSV", path(&o.csv)},
-            {"--help", "", "print this", on_off(&o.help)}}}};
+  return {{"--model", "NAME", "cnn, separable, bilstm or all (all)", choice(&o.model, models), "What to measure"},
+          {"--layer", "NAME", "only the layer of that name: conv2d_1", choice(&o.layer, layers)},
+          {"--batch", "N", "images per step (128)", number(&o.batch, 1, 65536)},
+          {"--images", "N", "of an epoch; 0 skips it, and the step (60000)", number(&o.images, 0, 1000000)},
+          {"--cold", "on|off", "also time layers with empty caches (on)", on_off(&o.cold)},
+          {"--seconds", "X", "how long to repeat a measurement at least (1)", number(&o.seconds, 0, 1000)},
+          {"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
+           choice(&o.device, {"gpu", "cpu", "emulated", "auto"}), "Machine"},
+          {"--threads", "N", "of the cpu target (one a processor)", number(&o.threads, 1, 1024)},
+          {"--tf32", "", "matrix products of a GPU on tensor cores", on_off(&o.tf32)},
+          {"--csv", "FILE", "also write the table there, as CSV", path(&o.csv), "Output"},
+          {"--help", "", "print this", on_off(&o.help)}};
 }
 
 Probe probe(const std::string& device) {
@@ -283,7 +277,7 @@ class Bench {
 int run(int argc, char** argv) {
   Options options;
   std::vector<std::string> arguments;
-  const std::vector<OptionGroup> all = groups(options);
+  const std::vector<Option> all = list(options);
   parse_command_line(argc, argv, all, &arguments);
   if (!arguments.empty())
     throw UsageError(text("expected options only, found ", arguments[0], " (--help lists them)"));
