@@ -8,7 +8,6 @@
 
 #include "base/random.h"
 #include "base/files.h"
-#include "run/prediction.h"
 #include "run/run.h"
 #include "tests/big_endian.h"
 

@@ -24,15 +24,12 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
 
 Checkpoint read_checkpoint(const std::string& path) {
   const TensorFile file = read_safetensors(path);
-  const auto metadata = [&](const std::string& key) {
-    const auto found = file.metadata.find(key);
-    if (found == file.metadata.end()) throw Error(path, ": expected a checkpoint, found no metadata ", key);
-    return found->second;
-  };
+  const auto log = file.metadata.find("log"), seconds = file.metadata.find("total_seconds");
   Checkpoint checkpoint{file.metadata, {}, 0, {}, {}};
-  checkpoint.epochs = parse_log(metadata("log"), path);
-  if (!read_number(metadata("total_seconds"), &checkpoint.total_seconds))
-    throw Error(path, ": metadata total_seconds: expected a number, found ", metadata("total_seconds"));
+  if (log == file.metadata.end() || seconds == file.metadata.end() ||
+      !read_number(seconds->second, &checkpoint.total_seconds))
+    throw Error(path, ": expected a checkpoint, found no log or no number total_seconds in its metadata");
+  checkpoint.epochs = parse_log(log->second, path);
   for (const Tensor& tensor : file.tensors)
     if (tensor.name.starts_with(kState))
       checkpoint.state.push_back({tensor.name.substr(kState.size()), tensor.shape, tensor.values});

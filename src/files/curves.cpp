@@ -1,10 +1,9 @@
-#include "files/curves.h"
-
 #include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
 #include "base/numbers.h"
+#include "files/pictures.h"
 #include "files/svg.h"
 
 namespace plainnet {

@@ -93,8 +93,7 @@ std::string filters_svg(const Tensor& kernel) {
                 "\": expected a convolution's kernel [height][width][in][out], found ", kernel.shape_text());
   constexpr int kScale = 10, kGap = 8;
   const int height = static_cast<int>(kernel.shape[0]), width = static_cast<int>(kernel.shape[1]);
-  const int in = static_cast<int>(kernel.shape[2]), out = static_cast<int>(kernel.shape[3]);
-  const int count = in * out, columns = in == 1 ? std::min(out, 8) : out;
+  const int count = static_cast<int>(kernel.shape[2] * kernel.shape[3]), columns = std::min(count, 8);
   const int tile_width = kScale * width + kGap, tile_height = kScale * height + kGap;
   const int sheet_width = columns * tile_width + kGap;
   const int sheet_height = (count + columns - 1) / columns * tile_height + kGap;

@@ -6,7 +6,6 @@
 #include <charconv>
 #include <cstring>
 #include <set>
-#include <string_view>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -141,25 +140,23 @@ class HeaderReader {
   }
 
   Entry entry(const std::string& name) {
-    Entry entry{name, "", {}, 0, 0};
-    std::vector<int64_t> offsets;
+    std::string type;
+    std::vector<int64_t> shape, offsets;
     const std::string expected =
         text(path_, ": tensor \"", name, "\": expected dtype, shape and two data_offsets, found ");
     const size_t keys = object([&](const std::string& key) {
       if (key == "dtype")
-        entry.type = string();
+        type = string();
       else if (key == "shape")
-        entry.shape = numbers();
+        shape = numbers();
       else if (key == "data_offsets")
         offsets = numbers();
       else
         throw Error(expected, "\"", key, "\"");
     });
-    if (keys != 3) throw Error(expected, keys, " of these");
-    if (offsets.size() != 2) throw Error(expected, offsets.size(), " data_offsets");
-    entry.begin = offsets[0];
-    entry.end = offsets[1];
-    return entry;
+    if (keys != 3 || offsets.size() != 2)
+      throw Error(expected, keys, " of these and ", offsets.size(), " data_offsets");
+    return {name, type, shape, offsets[0], offsets[1]};
   }
 
   const std::string& path_;

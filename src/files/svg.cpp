@@ -11,15 +11,13 @@ std::string at(double coordinate) { return format("%.1f", coordinate); }
 
 std::string escaped(const std::string& words) {
   std::string result;
-  for (const char c : words)
-    if (c == '&')
-      result += "&amp;";
-    else if (c == '<')
-      result += "&lt;";
-    else if (c == '>')
-      result += "&gt;";
-    else  // most control characters have no place in XML
-      result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  for (const char c : words) {
+    const bool control = static_cast<unsigned char>(c) < 0x20;  // most of these have no place in XML
+    result += c == '&'   ? "&amp;"
+              : c == '<' ? "&lt;"
+              : c == '>' ? "&gt;"
+                         : std::string(1, control ? ' ' : c);
+  }
   return result;
 }
 

@@ -4,6 +4,8 @@
 // the number of dimensions, the dimensions, each a 32-bit integer with the high byte first, and
 // then the elements, the last dimension running fastest.
 
+#include <unistd.h>
+
 #include <climits>
 #include <filesystem>
 
@@ -19,13 +21,11 @@ namespace {
 const char* const kFileNames[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
                                   "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
 
-bool is_there(const std::string& path) {
-  std::error_code ignored;  // a folder that cannot be searched has nothing for us
-  return fs::exists(path, ignored);
-}
+// A folder that cannot be searched has nothing for us.
+bool is_there(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
 /// The elements of the IDX file `path`, and as many extents as it has dimensions.
-std::vector<uint8_t> read_idx(const std::string& path, std::vector<uint32_t>& extents) {
+std::vector<uint8_t> read_idx(const std::string& path, std::vector<int>& extents) {
   const std::string packed = path + ".gz";
   if (!is_there(path) && is_there(packed))
     throw Error(path, ": expected an IDX file, found only its packed form: run gunzip ", packed);
@@ -42,12 +42,12 @@ std::vector<uint8_t> read_idx(const std::string& path, std::vector<uint32_t>& ex
   uint64_t size = 1;
   for (size_t d = 0; d < dimensions; ++d) {
     // These limits keep the product of three dimensions within 64 bits.
-    const uint32_t limit = d == 0 ? INT_MAX : 4096;
-    extents[d] = big_endian(bytes, 4 + 4 * d);
-    if (extents[d] < 1 || extents[d] > limit)
+    const uint32_t limit = d == 0 ? INT_MAX : 4096, extent = big_endian(bytes, 4 + 4 * d);
+    if (extent < 1 || extent > limit)
       throw Error(path, ": expected dimension ", d + 1, " of ", dimensions, " to be 1 to ", limit, ", found ",
-                  extents[d]);
-    size *= extents[d];
+                  extent);
+    extents[d] = static_cast<int>(extent);
+    size *= extent;
   }
   if (bytes.size() != header_size + size)
     throw Error(path, ": expected ", header_size + size, " bytes, as its header says, found ", bytes.size(),
@@ -56,20 +56,15 @@ std::vector<uint8_t> read_idx(const std::string& path, std::vector<uint32_t>& ex
 }
 
 Images read_images(const std::string& image_path, const std::string& label_path) {
-  std::vector<uint32_t> extents(3), count(1);
-  Images images;
-  images.pixels = read_idx(image_path, extents);
-  images.labels = read_idx(label_path, count);
+  std::vector<int> extents(3), count(1);
+  const std::vector<uint8_t> pixels = read_idx(image_path, extents), labels = read_idx(label_path, count);
   if (count[0] != extents[0])
     throw Error(label_path, ": expected ", extents[0], " labels, one for each of ", image_path, ", found ",
                 count[0]);
-  for (size_t i = 0; i < images.labels.size(); ++i)
-    if (images.labels[i] >= 10)
-      throw Error(label_path, ": expected labels below 10, found ", images.labels[i], " at index ", i);
-  images.count = static_cast<int>(extents[0]);
-  images.height = static_cast<int>(extents[1]);
-  images.width = static_cast<int>(extents[2]);
-  return images;
+  for (size_t i = 0; i < labels.size(); ++i)
+    if (labels[i] >= 10)
+      throw Error(label_path, ": expected labels below 10, found ", labels[i], " at index ", i);
+  return {extents[0], extents[1], extents[2], pixels, labels};
 }
 
 }  // namespace

@@ -18,12 +18,8 @@ uint32_t adler32(std::string_view bytes) {
   return b << 16 | a;
 }
 
-/// A canonical Huffman code: of the codes of one length the first symbols have the smallest, and a
-/// longer code follows on from the shorter ones.
-struct Huffman {
-  int count[16] = {};        // [length]: how many codes have it
-  std::vector<int> symbols;  // sorted by length
-};
+/// A Huffman code: at the index whose bits are a 1 and then those of a code, its symbol; -1 elsewhere.
+using Code = std::vector<int16_t>;
 
 class Inflater {
  public:
@@ -72,32 +68,26 @@ class Inflater {
     out_ += c;
   }
 
-  /// `lengths`: that of each symbol's code, 0 for a symbol that does not occur.
-  Huffman huffman(const std::vector<int>& lengths) const {
-    Huffman huffman;
-    for (int length = 1, left = 1; length < 16; ++length) {
-      for (size_t symbol = 0; symbol < lengths.size(); ++symbol)
-        if (lengths[symbol] == length) {
-          huffman.symbols.push_back(static_cast<int>(symbol));
-          ++huffman.count[length];
-        }
-      left = 2 * left - huffman.count[length];  // beginnings of longer codes
-      if (left < 0) fail("more codes than their lengths allow");
-    }
-    return huffman;
+  /// The canonical code: of the codes of one length the first symbols have the smallest, and a longer code
+  /// follows on from the shorter ones. `lengths`: that of each symbol's code, 0 for one that does not occur.
+  Code code_of(const std::vector<int>& lengths) const {
+    Code code(1 << 16, -1);
+    for (int length = 1, next = 2; length < 16; ++length, next *= 2)
+      for (size_t symbol = 0; symbol < lengths.size(); ++symbol) {
+        if (lengths[symbol] != length) continue;
+        if (next == 2 << length) fail("more codes than their lengths allow");
+        code[next++] = static_cast<int16_t>(symbol);
+      }
+    return code;
   }
 
-  int symbol(const Huffman& huffman) {
-    int code = 0, first = 0, index = 0;  // of the codes of this length: the first, and its index
-    for (int length = 1; length < 16; ++length) {
-      code |= bits(1);
-      const int count = huffman.count[length];
-      if (code - first < count) return huffman.symbols[index + code - first];
-      index += count;
-      first = (first + count) * 2;
-      code *= 2;
+  int symbol(const Code& code) {
+    int index = 1;
+    while (code[index] < 0) {
+      if (index >= 1 << 15) fail("expected a symbol, found an unused code");
+      index = 2 * index + bits(1);
     }
-    fail("expected a symbol, found an unused code");
+    return code[index];
   }
 
   void stored_block() {
@@ -110,7 +100,7 @@ class Inflater {
   void fixed_block() {
     std::vector<int> lengths(288, 8);
     for (int i = 144; i < 280; ++i) lengths[i] = i < 256 ? 9 : 7;
-    block(huffman(lengths), huffman(std::vector<int>(30, 5)));
+    block(code_of(lengths), code_of(std::vector<int>(30, 5)));
   }
 
   void dynamic_block() {
@@ -119,7 +109,7 @@ class Inflater {
     constexpr int kOrder[] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
     std::vector<int> lengths(19);
     for (size_t i = 0; i < count; ++i) lengths[kOrder[i]] = bits(3);
-    const Huffman length_code = huffman(lengths);
+    const Code length_code = code_of(lengths);
     lengths.clear();
     while (lengths.size() < all) {
       const int s = symbol(length_code);
@@ -130,8 +120,8 @@ class Inflater {
       if (s == 18) lengths.insert(lengths.end(), 11 + bits(7), 0);
     }
     if (lengths.size() > all) fail("too many code lengths");
-    block(huffman({lengths.begin(), lengths.begin() + literals}),
-          huffman({lengths.begin() + literals, lengths.end()}));
+    block(code_of({lengths.begin(), lengths.begin() + literals}),
+          code_of({lengths.begin() + literals, lengths.end()}));
   }
 
   /// A number that is coded as a symbol and further bits: none for the first 2 `group` symbols, and for
@@ -143,7 +133,7 @@ class Inflater {
   }
 
   /// Bytes as they are, and repetitions: a length, and a distance back to what is repeated.
-  void block(const Huffman& literals, const Huffman& distances) {
+  void block(const Code& literals, const Code& distances) {
     constexpr int kEndOfBlock = 256, kLongest = 285, kFarthest = 29;
     for (int s = symbol(literals); s != kEndOfBlock; s = symbol(literals)) {
       if (s < 256) {

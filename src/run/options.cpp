@@ -1,10 +1,14 @@
 #include "run/options.h"
 
+#include <algorithm>
+
 #include "base/command_line.h"
 #include "base/error.h"
 
 namespace plainnet {
 namespace {
+
+const std::vector<std::string> kOptimizers = {"sgd", "rmsprop", "adam", "adamw"};  // as UpdateRule::Kind
 
 Value model_value(Options& o) { return choice(&o.model, {"cnn", "separable", "bilstm"}); }
 
@@ -16,7 +20,7 @@ std::vector<Option> shaping_list(Options& o) {
       {"--batch", "N", "images per update (128)", number(&o.batch, 1, 65536)},
       {"--seed", "N", "of initial weights, shuffling, built-in digits (1)", number(&o.seed, 0, UINT64_MAX)},
       {"--optimizer", "NAME", "sgd, rmsprop, adam or adamw (sgd)",
-       choice(&o.optimizer, {"sgd", "rmsprop", "adam", "adamw"}), "Optimizer"},
+       choice(&o.optimizer, kOptimizers), "Optimizer"},
       {"--learning-rate", "X", "0.05, for bilstm 0.5; rmsprop, adam, adamw: 0.001",
        number(&o.learning_rate, 0, 1000)},
       {"--momentum", "X", "of sgd: 0 to 0.9999 (0.9)", number(&o.momentum, 0, 0.9999)},
@@ -72,10 +76,8 @@ void complete(Options& o) {
 }  // namespace
 
 UpdateRule Options::rule() const {
-  const auto kind = optimizer == "sgd"       ? UpdateRule::kSgd
-                    : optimizer == "rmsprop" ? UpdateRule::kRmsprop
-                    : optimizer == "adam"    ? UpdateRule::kAdam
-                                             : UpdateRule::kAdamW;
+  const auto found = std::find(kOptimizers.begin(), kOptimizers.end(), optimizer);
+  const auto kind = UpdateRule::Kind(found - kOptimizers.begin());
   return {.kind = kind, .momentum = momentum, .nesterov = nesterov, .weight_decay = weight_decay};
 }
 

@@ -1,5 +1,3 @@
-#include "run/prediction.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -10,6 +8,7 @@
 #include "base/threads.h"
 #include "files/checkpoint.h"
 #include "images/own_digit.h"
+#include "run/run.h"
 #include "training/targets.h"
 
 namespace plainnet {

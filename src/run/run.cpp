@@ -15,7 +15,7 @@
 #include "base/random.h"
 #include "base/threads.h"
 #include "files/checkpoint.h"
-#include "files/curves.h"
+#include "files/pictures.h"
 #include "run/report.h"
 #include "training/targets.h"
 
@@ -43,9 +43,8 @@ void prepare_folder(const std::string& folder) {
   try {
     if (fs::exists(path / "checkpoint.safetensors")) {
       const FolderLock lock(folder);
-      int number = 1;
-      while (fs::exists(text(path.string(), ".", number))) ++number;
-      const std::string other = text(path.string(), ".", number);
+      std::string other;
+      for (int i = 1; other.empty() || fs::exists(other); ++i) other = text(path.string(), ".", i);
       fs::rename(path, other);
       std::printf("%s holds an earlier run, which is now in %s.\n", folder.c_str(), other.c_str());
     }
