@@ -22,29 +22,21 @@ std::string join(const std::vector<std::string>& words) {
   return all;
 }
 
-// The least number of letters to insert, delete or change to make b of a (Levenshtein, 1966).
-size_t distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
+// How many pairs of neighbouring letters of a are in b, too.
+size_t shared_pairs(const std::string& a, const std::string& b) {
+  size_t count = 0;
+  for (size_t i = 0; i + 1 < a.size(); ++i) count += b.find(a.substr(i, 2)) != b.npos;
+  return count;
 }
 
 const Option& find_option(const std::vector<Option>& options, const std::string& name) {
   const Option* nearest = &options[0];
   for (const Option& option : options) {
     if (option.name == name) return option;
-    if (distance(name, option.name) < distance(name, nearest->name)) nearest = &option;
+    if (shared_pairs(name, option.name) > shared_pairs(name, nearest->name)) nearest = &option;
   }
-  const bool near = distance(name, nearest->name) < name.size() / 2;
+  const size_t shared = shared_pairs(name, nearest->name);  // "--" is in all
+  const bool near = shared > 1 && 2 * shared + 1 >= name.size();
   throw UsageError("unknown option ", name, near ? ": did you mean " + nearest->name + "?" : "",
                    " (--help lists them all)");
 }
