@@ -15,13 +15,6 @@ namespace {
   throw UsageError(name, ": expected ", expected, ", found ", found.empty() ? "''" : found);
 }
 
-std::string join(const std::vector<std::string>& words) {
-  std::string all;
-  for (size_t i = 0; i < words.size(); ++i)
-    all += text(i == 0 ? "" : i + 1 < words.size() ? ", " : " or ", words[i]);
-  return all;
-}
-
 // How many pairs of neighbouring letters of a are in b, too.
 size_t shared_pairs(const std::string& a, const std::string& b) {
   size_t count = 0;
@@ -66,9 +59,11 @@ Value on_off(bool* variable) {
 }
 
 Value choice(std::string* variable, const std::vector<std::string>& allowed) {
+  std::string expected = allowed[0];
+  for (size_t i = 1; i < allowed.size(); ++i)
+    expected += text(i + 1 < allowed.size() ? ", " : " or ", allowed[i]);
   const auto set = [=](const std::string& name, const std::string& value) {
-    if (std::find(allowed.begin(), allowed.end(), value) == allowed.end())
-      refuse(name, join(allowed), value);
+    if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) refuse(name, expected, value);
     *variable = value;
   };
   return {set, [=] { return *variable; }};

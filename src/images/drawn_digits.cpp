@@ -191,8 +191,7 @@ void draw_digit(int digit, Random& random, uint8_t* pixels) {
 }
 
 Images draw_images(int count, uint64_t seed, uint64_t first_stream) {
-  Images images{.count = count, .height = kSize, .width = kSize, .pixels = {}, .labels = {}};
-  images.pixels.resize(size_t{kSize} * kSize * count);
+  Images images{count, kSize, kSize, std::vector<uint8_t>(size_t{kSize} * kSize * count), {}};
   images.labels.resize(count);
   parallel_for(count, [&](int begin, int end) {
     for (int i = begin; i < end; ++i) {

@@ -79,10 +79,8 @@ void unfilter(std::string& rows, size_t row_size, size_t pixel_size, const std::
 
 }  // namespace
 
-bool is_png(std::string_view bytes) { return bytes.substr(0, 8) == kSignature; }
-
 GreyImage decode_png(std::string_view bytes, const std::string& name) {
-  if (!is_png(bytes)) throw Error(name, ": expected a PNG file, found another kind of file");
+  if (!bytes.starts_with(kSignature)) throw Error(name, ": expected a PNG file, found another kind of file");
   const Chunks chunks = read_chunks(bytes, name);
   const std::string_view header = chunks.header, palette = chunks.palette;
   const uint32_t width = big_endian(header, 0), height = big_endian(header, 4);

@@ -70,11 +70,8 @@ std::unique_ptr<Trainer> make_trainer(const Weights& weights, const PredictOptio
   dataset.train.height = images.height;
   dataset.train.width = images.width;
   dataset.test = images;
-  auto trainer = target.make_trainer({.model = options.model.empty() ? model->second : options.model,
-                                      .batch = std::min(images.count, 128),
-                                      .rule = {},
-                                      .seed = 0},
-                                     dataset);
+  const std::string name = options.model.empty() ? model->second : options.model;
+  auto trainer = target.make_trainer({name, std::min(images.count, 128), UpdateRule{}}, dataset);
   trainer->set_weights(weights.file.tensors, weights.path);
   return trainer;
 }
