@@ -113,10 +113,9 @@ class Buffer {
   size_t size() const { return size_; }
 
   /// Copies from the host to the first elements, after all launches so far.
-  void upload(const std::vector<T>& values) { upload(values.data(), values.size()); }
-  void upload(const T* values, size_t count) {
-    require(count);
-    copy(data_, values, count * sizeof(T));
+  void upload(const std::vector<T>& values) {
+    require(values.size());
+    copy(data_, values.data(), values.size() * sizeof(T));
   }
 
   /// All elements, or those from `begin` to before `end`, on the host, as all launches so far leave them.

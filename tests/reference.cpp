@@ -12,7 +12,7 @@ namespace plainnet::test {
 const std::string& Reference::word(const std::string& name) const {
   const auto found = parameters.find(name);
   if (found == parameters.end())
-    throw Error(text(path, ": expected a parameter ", name, ", found none"));
+    throw Error(path, ": expected a parameter ", name, ", found none");
   return found->second;
 }
 
@@ -22,7 +22,7 @@ double Reference::real(const std::string& name) const { return std::stod(word(na
 
 const ReferenceTensor& Reference::tensor(const std::string& name) const {
   const auto found = tensors.find(name);
-  if (found == tensors.end()) throw Error(text(path, ": expected a tensor ", name, ", found none"));
+  if (found == tensors.end()) throw Error(path, ": expected a tensor ", name, ", found none");
   return found->second;
 }
 
@@ -31,7 +31,7 @@ Reference read_reference(const std::string& name) {
   reference.path = "tests/references/" + name + ".txt";
   std::ifstream file(reference.path);
   if (!file)
-    throw Error(text(reference.path, ": cannot be opened; run from the repository's root"));
+    throw Error(reference.path, ": cannot be opened; run from the repository's root");
 
   for (std::string line; std::getline(file, line);) {
     std::istringstream words(line);
@@ -46,9 +46,9 @@ Reference read_reference(const std::string& name) {
       tensor.values.resize(count);
       for (double& value : tensor.values) file >> value;  // takes no nan and no inf
       if (!std::getline(file, line) || !line.empty())
-        throw Error(text(reference.path, ": expected ", count, " numbers for tensor ", key));
+        throw Error(reference.path, ": expected ", count, " numbers for tensor ", key);
     } else if (kind != "#") {
-      throw Error(text(reference.path, ": expected a parameter or a tensor, found ", line));
+      throw Error(reference.path, ": expected a parameter or a tensor, found ", line);
     }
   }
   return reference;
@@ -61,7 +61,7 @@ std::vector<std::string> reference_names(const std::string& kind) {
     if (entry.path().extension() == ".txt" && (name == kind || name.starts_with(kind + "_")))
       names.push_back(name);
   }
-  if (names.empty()) throw Error(text("expected tests/references/", kind, "*.txt, found none"));
+  if (names.empty()) throw Error("expected tests/references/", kind, "*.txt, found none");
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -85,12 +85,11 @@ class Threads {
   void run(Grid grid, Dim3 block_size, const std::function<void()>& kernel) {
     const Dim3 g = grid.size;
     if (g.x < 1 || g.y < 1 || g.z < 1 || g.y > 65535 || g.z > 65535)
-      throw Error(text(grid.where.name(), ": launch: expected a grid of 1 or more by 1 to 65535 by 1 ",
-                       "to 65535 blocks, found ", g.x, " x ", g.y, " x ", g.z));
+      throw Error(grid.where.name(), ": launch: expected a grid of 1 or more by 1 to 65535 by 1 ",
+                  "to 65535 blocks, found ", g.x, " x ", g.y, " x ", g.z);
     const int size = block_size.x * block_size.y * block_size.z;
     if (size < 1 || size > 1024)
-      throw Error(text(grid.where.name(), ": launch: expected a block of 1 to 1024 threads, found ",
-                       size));
+      throw Error(grid.where.name(), ": launch: expected a block of 1 to 1024 threads, found ", size);
     Block block(size);
     block_ = &block;
     grid_ = grid.size;
@@ -105,9 +104,8 @@ class Threads {
     announce();
     for (int n; (n = running_.load()) > 0;) running_.wait(n);
     if (!block.problem().empty())
-      throw Error(text(grid.where.name(), ": launch: the threads of a block parted at a barrier: ",
-                       block.problem(),
-                       " (every thread of a block must reach the same __syncthreads())"));
+      throw Error(grid.where.name(), ": launch: the threads of a block parted at a barrier: ",
+                  block.problem(), " (every thread of a block must reach the same __syncthreads())");
   }
 
   Block& block() { return *block_; }

@@ -24,7 +24,7 @@ void run(Grid grid, Dim3 block, const std::function<void()>& kernel);
 /// Waits for all threads of the block; `where` is the place of the call.
 void barrier(Place where);
 
-/// What the lanes of a warp pass to each other: at most what mma_m16n8k8 takes of each.
+/// What the lanes of a warp pass to each other: at most so many numbers each.
 using Passed = std::array<double, 6>;
 struct Warp {
   int lanes;

@@ -33,8 +33,7 @@ inline void check(cudaError_t status, const char* what, Place where = Place::her
     default:
       break;
   }
-  throw Error(text(where.name(), ": ", what, ": ",
-                   cudaGetErrorString(status), hint));
+  throw Error(where.name(), ": ", what, ": ", cudaGetErrorString(status), hint);
 }
 
 /// The one stream that everything runs on, in order.

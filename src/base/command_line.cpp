@@ -10,8 +10,7 @@
 namespace plainnet {
 namespace {
 
-[[noreturn]] void refuse(const std::string& name, const std::string& expected,
-                         const std::string& found) {
+[[noreturn]] void refuse(const std::string& name, const std::string& expected, const std::string& found) {
   throw UsageError(name, ": expected ", expected, ", found ", found.empty() ? "''" : found);
 }
 
@@ -128,8 +127,7 @@ int run_program(const std::string& name, const std::function<int()>& run) {
   };
   try {
     const int status = run();
-    if (std::fflush(stdout) != 0 || std::ferror(stdout))
-      throw Error("standard output cannot be written");
+    if (std::fflush(stdout) != 0 || std::ferror(stdout)) throw Error("standard output cannot be written");
     return status;
   } catch (const UsageError& error) {
     say(error.what());

@@ -55,8 +55,7 @@ void write_file_atomically(const std::string& path, std::string_view bytes) {
   }
 }
 
-FolderLock::FolderLock(const std::string& folder)
-    : folder_(open(folder.c_str(), O_RDONLY | O_DIRECTORY)) {
+FolderLock::FolderLock(const std::string& folder) : folder_(open(folder.c_str(), O_RDONLY | O_DIRECTORY)) {
   if (flock(folder_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
   close(folder_);
   throw Error(folder, ": expected a folder that no other run is writing, found one that is");

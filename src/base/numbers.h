@@ -36,9 +36,7 @@ double now();
 /// printf into a string.
 [[gnu::format(printf, 1, 2)]] std::string format(const char* format, ...);
 
-inline int byte_at(std::string_view bytes, size_t i) {
-  return static_cast<unsigned char>(bytes[i]);
-}
+inline int byte_at(std::string_view bytes, size_t i) { return static_cast<unsigned char>(bytes[i]); }
 
 /// The four bytes from `at` on as a number, the highest first.
 inline uint32_t big_endian(std::string_view bytes, size_t at) {

@@ -7,12 +7,6 @@
 #include <cmath>
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define HOST_DEVICE __host__ __device__
-#else
-#define HOST_DEVICE
-#endif
-
 namespace plainnet {
 
 struct Philox {
@@ -20,7 +14,7 @@ struct Philox {
 };
 
 /// The 128 random bits at `counter` of `stream`: ten rounds of multiply and exchange.
-HOST_DEVICE inline Philox philox(uint64_t seed, uint64_t stream, uint64_t counter) {
+inline Philox philox(uint64_t seed, uint64_t stream, uint64_t counter) {
   uint32_t c0 = static_cast<uint32_t>(counter), c1 = static_cast<uint32_t>(counter >> 32);
   uint32_t c2 = static_cast<uint32_t>(stream), c3 = static_cast<uint32_t>(stream >> 32);
   uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(seed >> 32);

@@ -80,8 +80,7 @@ class Workers {
   void work(int self) {
     flush_denormals();
     for (unsigned seen = 0;;) {
-      for (int i = 0; i < 20000 && job_.load(std::memory_order_acquire) == seen; ++i)
-        pause_briefly();
+      for (int i = 0; i < 20000 && job_.load(std::memory_order_acquire) == seen; ++i) pause_briefly();
       job_.wait(seen, std::memory_order_acquire);
       ++seen;
       if (stop_) return;

@@ -4,12 +4,9 @@
 #include "base/numbers.h"
 
 namespace plainnet {
-namespace {
 
 // The names of the tensors that are no weights begin so; the scores of steps are in older checkpoints.
-const std::string kState = "state.", kScores = "scores.";
-
-}  // namespace
+static const std::string kState = "state.", kScores = "scores.";
 
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
   TensorFile file{checkpoint.weights, checkpoint.metadata};

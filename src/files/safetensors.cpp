@@ -95,22 +95,19 @@ class HeaderReader {
     std::vector<int64_t> all;
     expect('[');
     if (accept(']')) return all;
-    do all.push_back(number());
-    while (accept(','));
+    do {
+      const bool leading_zero = next() == '0';
+      const std::string_view rest = text_.substr(at_);
+      uint64_t value = 0;
+      const auto [end, problem] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
+      // Beyond 2^53 JSON's numbers are not exact.
+      if (problem != std::errc() || (leading_zero && end - rest.data() > 1) || value >> 53)
+        fail("a whole number below 2^53");
+      at_ += end - rest.data();
+      all.push_back(static_cast<int64_t>(value));
+    } while (accept(','));
     expect(']');
     return all;
-  }
-
-  int64_t number() {
-    const bool leading_zero = next() == '0';
-    const std::string_view rest = text_.substr(at_);
-    uint64_t value = 0;
-    const auto [end, problem] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
-    // Beyond 2^53 JSON's numbers are not exact.
-    if (problem != std::errc() || (leading_zero && end - rest.data() > 1) || value >> 53)
-      fail("a whole number below 2^53");
-    at_ += end - rest.data();
-    return static_cast<int64_t>(value);
   }
 
   std::string string() {

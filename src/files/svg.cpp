@@ -9,7 +9,8 @@ namespace plainnet {
 
 std::string at(double coordinate) { return format("%.1f", coordinate); }
 
-std::string escaped(const std::string& words) {
+/// Any words as the content of an element.
+static std::string escaped(const std::string& words) {
   std::string result;
   for (const char c : words) {
     const bool control = static_cast<unsigned char>(c) < 0x20;  // most of these have no place in XML

@@ -11,9 +11,6 @@ inline const std::string kCentred = "text-anchor=\"middle\"", kRightAligned = "t
 /// A coordinate, to a tenth of a pixel.
 std::string at(double coordinate);
 
-/// Any words as the content of an element.
-std::string escaped(const std::string& words);
-
 /// Words that begin at (x, y), or end there, or have their middle there, as the attributes say.
 std::string label(double x, double y, const std::string& attributes, const std::string& words);
 

@@ -15,14 +15,12 @@ std::string fingerprint(const Dataset& dataset) {
                 static_cast<unsigned long long>(hash));
 }
 
-Dataset load_dataset(std::string* data, bool required, int train_count, int test_count,
-                     uint64_t seed) {
+Dataset load_dataset(std::string* data, bool required, int train_count, int test_count, uint64_t seed) {
   if (*data != "digits" && !required && !has_idx_files(*data)) {
     std::printf("No data in %s (make mnist fetches it): taking built-in digits.\n", data->c_str());
     *data = "digits";
   }
-  if (*data == "digits") return draw_digits(train_count, test_count, seed);
-  return read_idx_directory(*data);
+  return *data == "digits" ? draw_digits(train_count, test_count, seed) : read_idx_directory(*data);
 }
 
 }  // namespace plainnet

@@ -39,8 +39,7 @@ constexpr int kDrawnTrain = 60000, kDrawnTest = 10000;
 /// The IDX files in the directory *data or, where *data is "digits", built-in ones, of the sizes and
 /// the seed given. Where there are no files, and they are not `required`, standard output says so and
 /// *data becomes "digits". Throws Error as read_idx_directory() does.
-Dataset load_dataset(std::string* data, bool required, int train_count, int test_count,
-                     uint64_t seed);
+Dataset load_dataset(std::string* data, bool required, int train_count, int test_count, uint64_t seed);
 
 /// Digits drawn by our own code from strokes, with varied slant, width, scale, position, elastic
 /// bend and noise; 28x28. A training set and a test set of the given sizes, 0 or more. The same for

@@ -73,8 +73,7 @@ Shape parse(const std::string& line) {
     if (word == "|")
       shape.emplace_back();
     else
-      shape.back().push_back(
-          {std::stoi(word) / 100.0, std::stoi(word.substr(word.find(',') + 1)) / 100.0});
+      shape.back().push_back({std::stoi(word) / 100.0, std::stoi(word.substr(word.find(',') + 1)) / 100.0});
   }
   return shape;
 }
@@ -151,8 +150,7 @@ void draw_line(Point a, Point b, double radius, double softness, Ink& ink) {
 // point before it to the point after it.
 Point spline(Point before, Point from, Point to, Point after, double t) {
   const auto along = [t](double p0, double p1, double p2, double p3) {
-    return p1 + 0.5 * t *
-                    (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0)));
+    return p1 + 0.5 * t * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0)));
   };
   return {along(before.x, from.x, to.x, after.x), along(before.y, from.y, to.y, after.y)};
 }
@@ -191,8 +189,7 @@ void draw_digit(int digit, Random& random, uint8_t* pixels) {
 }
 
 Images draw_images(int count, uint64_t seed, uint64_t first_stream) {
-  Images images{.count = count, .height = kSize, .width = kSize, .pixels = {}, .labels = {}};
-  images.pixels.resize(size_t{kSize} * kSize * count);
+  Images images{count, kSize, kSize, std::vector<uint8_t>(size_t{kSize} * kSize * count), {}};
   images.labels.resize(count);
   parallel_for(count, [&](int begin, int end) {
     for (int i = begin; i < end; ++i) {

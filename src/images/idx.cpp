@@ -32,8 +32,8 @@ std::vector<uint8_t> read_idx(const std::string& path, std::vector<int>& extents
   const std::string bytes = read_file(path);
   const size_t dimensions = extents.size(), header_size = 4 + 4 * dimensions;
   if (bytes.size() < header_size)
-    throw Error(path, ": expected an IDX header of ", header_size, " bytes, found a file of ", bytes.size(),
-                " bytes");
+    throw Error(path, ": expected an IDX header of ", header_size, " bytes, found a file of ",
+                bytes.size(), " bytes");
   const uint32_t magic = big_endian(bytes, 0), expected_magic = 0x00000800 | dimensions;
   if (magic != expected_magic)
     throw Error(path + format(": expected the magic number 0x%08x (unsigned bytes, %zu dimension%s), "
@@ -44,14 +44,14 @@ std::vector<uint8_t> read_idx(const std::string& path, std::vector<int>& extents
     // These limits keep the product of three dimensions within 64 bits.
     const uint32_t limit = d == 0 ? INT_MAX : 4096, extent = big_endian(bytes, 4 + 4 * d);
     if (extent < 1 || extent > limit)
-      throw Error(path, ": expected dimension ", d + 1, " of ", dimensions, " to be 1 to ", limit, ", found ",
-                  extent);
+      throw Error(path, ": expected dimension ", d + 1, " of ", dimensions, " to be 1 to ", limit,
+                  ", found ", extent);
     extents[d] = static_cast<int>(extent);
     size *= extent;
   }
   if (bytes.size() != header_size + size)
-    throw Error(path, ": expected ", header_size + size, " bytes, as its header says, found ", bytes.size(),
-                " bytes");
+    throw Error(path, ": expected ", header_size + size, " bytes, as its header says, found ",
+                bytes.size(), " bytes");
   return {bytes.begin() + header_size, bytes.end()};
 }
 
@@ -59,8 +59,8 @@ Images read_images(const std::string& image_path, const std::string& label_path)
   std::vector<int> extents(3), count(1);
   const std::vector<uint8_t> pixels = read_idx(image_path, extents), labels = read_idx(label_path, count);
   if (count[0] != extents[0])
-    throw Error(label_path, ": expected ", extents[0], " labels, one for each of ", image_path, ", found ",
-                count[0]);
+    throw Error(label_path, ": expected ", extents[0], " labels, one for each of ", image_path,
+                ", found ", count[0]);
   for (size_t i = 0; i < labels.size(); ++i)
     if (labels[i] >= 10)
       throw Error(label_path, ": expected labels below 10, found ", labels[i], " at index ", i);
@@ -81,8 +81,8 @@ Dataset read_idx_directory(const std::string& directory) {
   dataset.test = read_images(folder / kFileNames[2], folder / kFileNames[3]);
   const Images &train = dataset.train, &test = dataset.test;
   if (test.height != train.height || test.width != train.width)
-    throw Error((folder / kFileNames[2]).string(), ": expected images of ", train.height, "x", train.width,
-                " like the training images, found ", test.height, "x", test.width);
+    throw Error((folder / kFileNames[2]).string(), ": expected images of ", train.height, "x",
+                train.width, " like the training images, found ", test.height, "x", test.width);
   return dataset;
 }
 

@@ -32,8 +32,8 @@ static GreyImage read_netpbm(std::string_view bytes, const std::string& path) {
   const size_t expected = pixels * channels * (largest > 255 ? 2 : 1);
   const size_t found = bytes.size() - std::min(at, bytes.size());
   if (found < expected)
-    throw Error(path, ": cut short: expected at least ", expected, " bytes of pixels for ", image.width, "x",
-                image.height, ", found ", found);
+    throw Error(path, ": cut short: expected at least ", expected, " bytes of pixels for ", image.width,
+                "x", image.height, ", found ", found);
   const auto sample = [&] {
     int value = byte_at(bytes, at++);
     if (largest > 255) value = 256 * value + byte_at(bytes, at++);
@@ -49,7 +49,7 @@ static GreyImage read_netpbm(std::string_view bytes, const std::string& path) {
 
 GreyImage read_image(const std::string& path) {
   const std::string bytes = read_file(path);
-  if (is_png(bytes)) return decode_png(bytes, path);
+  if (bytes.starts_with("\x89PNG")) return decode_png(bytes, path);
   if (bytes.starts_with("P5") || bytes.starts_with("P6")) return read_netpbm(bytes, path);
   const bool as_text = bytes.starts_with("P2") || bytes.starts_with("P3");
   throw Error(path, ": expected a PNG image, or a binary PGM or PPM, found ",

@@ -17,9 +17,6 @@ struct GreyImage {
 /// what was found.
 GreyImage read_image(const std::string& path);
 
-/// Whether `bytes` begin as every PNG file does.
-bool is_png(std::string_view bytes);
-
 /// The image in the PNG file `bytes` (https://www.w3.org/TR/png/): grey, colour or palette, with or
 /// without an alpha channel, of 8 bits a channel, not interlaced, of at most 2^24 pixels. Throws Error,
 /// which begins with `name`, where the file is broken, cut short or of another kind.

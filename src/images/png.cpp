@@ -33,8 +33,8 @@ Chunks read_chunks(std::string_view bytes, const std::string& name) {
     const size_t left = bytes.size() - at;
     const size_t length = left < 12 ? 0 : big_endian(bytes, at);
     if (left < 12 + length)
-      throw Error(name, ": cut short: expected a chunk of ", 12 + length, " bytes at byte ", at, ", found ",
-                  left);
+      throw Error(name, ": cut short: expected a chunk of ", 12 + length, " bytes at byte ", at,
+                  ", found ", left);
     const std::string_view data = bytes.substr(at + 8, length);
     if (crc32(bytes.substr(at + 4, 4 + length)) != big_endian(bytes, at + 8 + length))
       throw Error(name, ": broken: the chunk at byte ", at, " does not match its checksum");
@@ -79,10 +79,8 @@ void unfilter(std::string& rows, size_t row_size, size_t pixel_size, const std::
 
 }  // namespace
 
-bool is_png(std::string_view bytes) { return bytes.substr(0, 8) == kSignature; }
-
 GreyImage decode_png(std::string_view bytes, const std::string& name) {
-  if (!is_png(bytes)) throw Error(name, ": expected a PNG file, found another kind of file");
+  if (!bytes.starts_with(kSignature)) throw Error(name, ": expected a PNG file, found another kind of file");
   const Chunks chunks = read_chunks(bytes, name);
   const std::string_view header = chunks.header, palette = chunks.palette;
   const uint32_t width = big_endian(header, 0), height = big_endian(header, 4);

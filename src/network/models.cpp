@@ -57,7 +57,7 @@ std::vector<std::string> model_names() {
 const Model& find_model(const std::string& name) {
   for (const Model& model : models())
     if (model.name == name) return model;
-  throw Error(text("model: expected ", listed(model_names()), ", found ", name));
+  throw Error("model: expected ", listed(model_names()), ", found ", name);
 }
 
 std::vector<NamedLayer> name_layers(const std::vector<LayerDescription>& layers, Shape input) {
@@ -75,7 +75,7 @@ std::vector<NamedLayer> name_layers(const std::vector<LayerDescription>& layers,
   try {
     for (const LayerDescription& layer : layers) std::visit(add, layer);
   } catch (const Error& error) {
-    throw Error(text("images of ", input.height, "x", input.width, ": ", error.what()));
+    throw Error("images of ", input.height, "x", input.width, ": ", error.what());
   }
   return all;
 }

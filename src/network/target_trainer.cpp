@@ -125,14 +125,13 @@ class TargetTrainer : public Trainer {
   void test_step(int batch) {
     gather(test_, batch);
     network_.forward(batch);
-    softmax_cross_entropy(network_.output(), labels_.data(), batch, kClasses, nullptr,
-                          step_.data(), test_.scores.data());
+    softmax_cross_entropy(network_.output(), labels_.data(), batch, kClasses, nullptr, step_.data(),
+                          test_.scores.data());
     advance(step_.data());
   }
 
   // Runs the steps of a part. The host waits for the device every kAhead steps, for their scores.
-  std::vector<StepScore> run(const Part& part, const Recordings& recordings,
-                             const Progress& progress) {
+  std::vector<StepScore> run(const Part& part, const Recordings& recordings, const Progress& progress) {
     constexpr int kAhead = 32;
     const int steps = tiles(part.count, options_.batch);
     step_.upload({0});
@@ -147,11 +146,8 @@ class TargetTrainer : public Trainer {
     return scores;
   }
 
-  // A buffer with a value for each weight, and what its tensors' names begin with.
-  struct Named {
-    std::string prefix;
-    Buffer<real>* buffer;
-  };
+  // What its tensors' names begin with, and a buffer with a value for each weight.
+  using Named = std::pair<std::string, Buffer<real>*>;
 
   std::vector<Named> state_buffers() {
     std::vector<Named> buffers;
@@ -172,8 +168,7 @@ class TargetTrainer : public Trainer {
   }
 
   // Sets all the buffers or, if anything does not fit, none.
-  void set(const std::vector<Named>& buffers, const std::vector<Tensor>& tensors,
-           const std::string& source) {
+  void set(const std::vector<Named>& buffers, const std::vector<Tensor>& tensors, const std::string& source) {
     std::vector<std::vector<real>> values;
     std::set<std::string> names;
     std::string problems;
@@ -185,8 +180,7 @@ class TargetTrainer : public Trainer {
                                          [&](const Tensor& t) { return t.name == expected.name; });
         names.insert(expected.name);
         if (tensor != tensors.end() && tensor->shape == expected.shape)
-          std::copy(tensor->values.begin(), tensor->values.end(),
-                    values.back().begin() + slot.offset);
+          std::copy(tensor->values.begin(), tensor->values.end(), values.back().begin() + slot.offset);
         else
           problems += text("; ", expected.name, ": expected ", expected.shape_text(), ", found ",
                            tensor == tensors.end() ? "none" : tensor->shape_text());
@@ -196,8 +190,8 @@ class TargetTrainer : public Trainer {
       if (!names.count(tensor.name))
         problems += text("; ", tensor.name, ": expected none, found ", tensor.shape_text());
     if (!problems.empty())
-      throw Error(text(source, ": its tensors are not those of ", options_.model, problems));
-    for (size_t i = 0; i < buffers.size(); ++i) buffers[i].buffer->upload(values[i]);
+      throw Error(source, ": its tensors are not those of ", options_.model, problems);
+    for (size_t i = 0; i < buffers.size(); ++i) buffers[i].second->upload(values[i]);
   }
 
   TrainerOptions options_;

@@ -52,8 +52,8 @@ struct Weights {
     uint64_t number = otherwise;
     if (found != file.metadata.end() &&
         (!read_number(found->second, &number) || number < low || number > high))
-      throw Error(path, ": metadata ", key, ": expected a whole number from ", low, " to ", high, ", found ",
-                  found->second);
+      throw Error(path, ": metadata ", key, ": expected a whole number from ", low, " to ", high,
+                  ", found ", found->second);
     return number;
   }
   int height(int otherwise) const { return static_cast<int>(number("height", otherwise, 1, 4096)); }
@@ -72,12 +72,9 @@ std::unique_ptr<Trainer> make_trainer(const Weights& weights, const PredictOptio
   dataset.train.height = images.height;
   dataset.train.width = images.width;
   dataset.test = images;
-  auto trainer = target.make_trainer({.model = options.model.empty() ? model->second : options.model,
-                                      .batch = std::min(images.count, 128),
-                                      .rule = {},
-                                      .seed = 0,
-                                       .kernels = options.kernels == "plain" ? kPlain : kFast},
-                                     dataset);
+  const std::string name = options.model.empty() ? model->second : options.model;
+  const Kernels kernels = options.kernels == "plain" ? kPlain : kFast;
+  auto trainer = target.make_trainer({name, std::min(images.count, 128), UpdateRule{}, 0, kernels}, dataset);
   trainer->set_weights(weights.file.tensors, weights.path);
   return trainer;
 }
@@ -149,15 +146,15 @@ int run_prediction(int argc, const char* const* argv) {
                                          weights.number("seed", 1, 0, UINT64_MAX));
     const Images& test = dataset.test;
     if (test.height != weights.height(test.height) || test.width != weights.width(test.width))
-      throw Error(options.data, ": expected images of ", one.height, "x", one.width, ", which ", arguments[0],
-                  " was trained on, found ", test.height, "x", test.width);
+      throw Error(options.data, ": expected images of ", one.height, "x", one.width, ", which ",
+                  arguments[0], " was trained on, found ", test.height, "x", test.width);
     if (options.evaluate) {
       print_evaluation(*make_trainer(weights, options, test), dataset);
       return 0;
     }
     if (options.index >= test.count)
-      throw UsageError("--index: expected a whole number from 0 to ", test.count - 1, ", the test images of ",
-                       dataset.source, ", found ", options.index);
+      throw UsageError("--index: expected a whole number from 0 to ", test.count - 1,
+                       ", the test images of ", dataset.source, ", found ", options.index);
     std::printf("Test image %d of %s (%s), its label: %d\n\n", options.index, dataset.name.c_str(),
                 dataset.source.c_str(), test.labels[options.index]);
     one.height = test.height;

@@ -59,7 +59,6 @@ void print_epoch(const EpochRecord& record, int epochs, int images) {
               epoch_label(record.epoch, epochs).c_str(), record.train_loss,
               100 * record.train_accuracy, record.test_loss, 100 * record.test_accuracy,
               record.seconds, grouped(std::lround(images / record.seconds)).c_str());
-  std::fflush(stdout);
 }
 
 void print_progress(const Options& options, int epoch, const std::vector<StepScore>& scores, int images,

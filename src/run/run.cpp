@@ -62,8 +62,7 @@ std::string& stop_message = *new std::string;
 void stop_on_signals(const std::string& folder) {
   stop_message = text("\nStopped. To go on: ./train --resume ", folder, "\n");
   const auto stop = [](int) {
-    [[maybe_unused]] const ssize_t written =
-        write(STDOUT_FILENO, stop_message.data(), stop_message.size());
+    [[maybe_unused]] const auto written = write(STDOUT_FILENO, stop_message.data(), stop_message.size());
     _exit(130);
   };
   std::signal(SIGINT, stop);
@@ -89,7 +88,6 @@ class Run {
  private:
   void go_on();
   void train_epoch();
-  void save_epoch();
   void save_checkpoint();
   void save_weights(const std::string& path);
   int done() const { return static_cast<int>(run_.epochs.size()); }
@@ -130,12 +128,9 @@ Run::Run(const Options& options) : options_(options) {
   options_.limit = dataset_.train.count;
   options_.test_limit = dataset_.test.count;
   steps_ = (options_.limit + options_.batch - 1) / options_.batch;
-  trainer_ = target_.make_trainer({.model = options_.model,
-                                   .batch = options_.batch,
-                                   .rule = options_.rule(),
-                                   .seed = options_.seed,
-                                   .kernels = options_.kernels == "plain" ? kPlain : kFast},
-                                  dataset_);
+  const Kernels kernels = options_.kernels == "plain" ? kPlain : kFast;
+  trainer_ = target_.make_trainer(
+      {options_.model, options_.batch, options_.rule(), options_.seed, kernels}, dataset_);
   notes_ = {{"model", options_.model},
             {"data", fingerprint(dataset_)},
             {"device", target_.name},
@@ -174,16 +169,17 @@ void Run::save_checkpoint() {
   write_checkpoint(options_.out + "/checkpoint.safetensors", run_);
 }
 
-// Trains one epoch, and evaluates.
+// Trains one epoch, evaluates, and writes the files that follow it, the checkpoint last: where it is, the
+// others are.
 void Run::train_epoch() {
   const int epoch = done() + 1, images = dataset_.train.count;
-  const bool visible = isatty(STDOUT_FILENO);
   const double start = now();
   const std::vector<StepScore> scores =
       trainer_->train(epoch_order(images, options_.shuffle, options_.seed, epoch),
                       learning_rates(options_.rate_schedule(), epoch, steps_),
                       [&](const std::vector<StepScore>& so_far) {
-                        if (visible) print_progress(options_, epoch, so_far, images, now() - start);
+                        if (isatty(STDOUT_FILENO))
+                          print_progress(options_, epoch, so_far, images, now() - start);
                       });
   const double seconds = now() - start;
   for (size_t i = 0; i < scores.size(); ++i)
@@ -191,10 +187,9 @@ void Run::train_epoch() {
   const Score train = mean_score(scores, options_.batch, images), test = trainer_->evaluate();
   run_.epochs.push_back({epoch, train.loss, train.accuracy, test.loss, test.accuracy, seconds});
   log_.line(log_line(run_.epochs.back()));
-}
-
-// The files that follow every epoch, the checkpoint last: where it is, the others are.
-void Run::save_epoch() {
+  print_epoch(run_.epochs.back(), options_.epochs, images);
+  if (!std::isfinite(train.loss))
+    std::printf("The loss is no number any more: try a smaller --learning-rate.\n");
   const std::string folder = options_.out + "/";
   write_file_atomically(folder + "log.csv", log_text(run_.epochs));
   write_file_atomically(folder + "curves.svg", curves_svg(options_.model, run_.epochs));
@@ -217,13 +212,7 @@ void Run::train() {
   save_checkpoint();  // a folder that cannot be written is known before the work
 
   if (done() < options_.epochs) print_epoch_heading();
-  while (done() < options_.epochs) {
-    train_epoch();
-    print_epoch(run_.epochs.back(), options_.epochs, dataset_.train.count);
-    if (!std::isfinite(run_.epochs.back().train_loss))
-      std::printf("The loss is no number any more: try a smaller --learning-rate.\n");
-    save_epoch();
-  }
+  while (done() < options_.epochs) train_epoch();
   save_weights(options_.out + "/weights.safetensors");
   write_pictures(options_, dataset_, *trainer_);
   save_checkpoint();

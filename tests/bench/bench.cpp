@@ -142,7 +142,7 @@ class Bench {
       if ((o_.model == "all" || o_.model == model) && chosen(model).size() > 0)
         models_.push_back(model);
     if (models_.empty())
-      throw UsageError(text("--layer: expected a layer of ", o_.model, ", found ", o_.layer));
+      throw UsageError("--layer: expected a layer of ", o_.model, ", found ", o_.layer);
     csv_.open(o_.csv, "device,model,batch,layer,pass,us,us_cold,gflop_per_s,gb_per_s,percent,of\n");
   }
 
@@ -274,7 +274,7 @@ int run(int argc, char** argv) {
   const std::vector<Option> all = list(options);
   parse_command_line(argc, argv, all, &arguments);
   if (!arguments.empty())
-    throw UsageError(text("expected options only, found ", arguments[0], " (--help lists them)"));
+    throw UsageError("expected options only, found ", arguments[0], " (--help lists them)");
   if (options.help)
     std::printf("usage: make bench BENCH=\"[options]\"\n\n%s", describe(all).c_str());
   else

@@ -93,7 +93,7 @@ void time(const NamedLadder& named) {
 }
 
 int run(int argc, char** argv) {
-  if (argc > 1) throw UsageError(text("expected no arguments, found ", argv[1]));
+  if (argc > 1) throw UsageError("expected no arguments, found ", argv[1]);
   bool right = true;
   std::vector<NamedLadder> timed;
   for (const NamedLadder& named : kLadders) {
