@@ -8,13 +8,13 @@ namespace plainnet::TARGET {
 namespace {
 
 // A block copies one image.
-__global__ void gather_kernel(const uint8_t* __restrict__ pixels,  // [count][size]
-                              const uint8_t* __restrict__ labels,  // [count]
+__global__ void gather_kernel(const uint8_t* pixels,  // [count][size]
+                              const uint8_t* labels,  // [count]
                               int size,
-                              const int* __restrict__ order,  // [count]
-                              const int* __restrict__ step, int stride,
-                              real* __restrict__ x,           // [batch][size]
-                              uint8_t* __restrict__ label) {  // [batch]
+                              const int* order,  // [count]
+                              const int* step, int stride,
+                              real* x,           // [batch][size]
+                              uint8_t* label) {  // [batch]
   const int b = blockIdx.x;
   const long image = order[static_cast<long>(*step) * stride + b];
   for (int i = threadIdx.x; i < size; i += blockDim.x)
@@ -22,7 +22,7 @@ __global__ void gather_kernel(const uint8_t* __restrict__ pixels,  // [count][si
   if (threadIdx.x == 0) label[b] = labels[image];
 }
 
-__global__ void advance_kernel(int* step) { *step += 1; }
+__global__ void advance_step(int* step) { *step += 1; }
 
 }  // namespace
 
@@ -32,6 +32,6 @@ void gather_batch(const DeviceImages& images, int pixels, const int* order, cons
          order, step, stride, x, label);
 }
 
-void advance(int* step) { launch(advance_kernel, 1, threads(1), step); }
+void advance(int* step) { launch(advance_step, 1, threads(1), step); }
 
 }  // namespace plainnet::TARGET

@@ -11,6 +11,7 @@
 
 #include <cmath>
 
+#include "kernels/common.h"
 #include "kernels/reduce.h"
 
 namespace plainnet::TARGET {
@@ -18,17 +19,17 @@ namespace {
 
 constexpr Dim3 kThreads = threads(128);
 
-// One block; each thread takes some images, whole.
-__global__ void loss_kernel(const real* __restrict__ z,         // [batch][classes]
-                            const uint8_t* __restrict__ label,  // [batch]
-                            int batch, int classes,
-                            real* __restrict__ dz,  // [batch][classes], or null
-                            const int* __restrict__ step,
-                            BatchScore* __restrict__ scores) {  // [steps]
+// One block does the batch, each thread some images, whole. Then the threads add up what they have.
+__global__ void loss_of_batch(const real* z,         // [batch][classes]
+                              const uint8_t* label,  // [batch]
+                              int batch, int classes,
+                              real* dz,  // [batch][classes], or null
+                              const int* step,
+                              BatchScore* scores) {  // [steps]
   real loss = 0;
   int correct = 0;
   for (int b = threadIdx.x; b < batch; b += blockDim.x) {
-    const real* row = z + static_cast<long>(b) * classes;
+    const real* row = z + at(b, 0, classes);
     int best = 0;
     for (int n = 1; n < classes; ++n)
       if (row[n] > row[best]) best = n;
@@ -38,26 +39,24 @@ __global__ void loss_kernel(const real* __restrict__ z,         // [batch][class
     correct += best == label[b];
     if (dz)
       for (int n = 0; n < classes; ++n)
-        dz[static_cast<long>(b) * classes + n] =
-            (std::exp(row[n] - row[best]) / sum - (n == label[b])) / batch;
+        dz[at(b, n, classes)] = (std::exp(row[n] - row[best]) / sum - (n == label[b])) / batch;
   }
   loss = block_sum<kThreads.x>(loss);
   correct = block_sum<kThreads.x>(correct);
   if (threadIdx.x == 0) scores[*step] = {loss / batch, correct};
 }
 
-// One thread an image.
-__global__ void softmax_kernel(const real* __restrict__ z,  // [batch][classes]
-                               int batch, int classes,
-                               real* __restrict__ p) {  // [batch][classes]
-  for (int b = blockIdx.x * blockDim.x + threadIdx.x; b < batch; b += gridDim.x * blockDim.x) {
-    const real* row = z + static_cast<long>(b) * classes;
+// One block does the batch, each thread some images, whole.
+__global__ void softmax_of_batch(const real* z,  // [batch][classes]
+                                 int batch, int classes,
+                                 real* p) {  // [batch][classes]
+  for (int b = threadIdx.x; b < batch; b += blockDim.x) {
+    const real* row = z + at(b, 0, classes);
     real largest = row[0];
     for (int n = 1; n < classes; ++n) largest = max(largest, row[n]);
     real sum = 0;
     for (int n = 0; n < classes; ++n) sum += std::exp(row[n] - largest);
-    for (int n = 0; n < classes; ++n)
-      p[static_cast<long>(b) * classes + n] = std::exp(row[n] - largest) / sum;
+    for (int n = 0; n < classes; ++n) p[at(b, n, classes)] = std::exp(row[n] - largest) / sum;
   }
 }
 
@@ -65,11 +64,11 @@ __global__ void softmax_kernel(const real* __restrict__ z,  // [batch][classes]
 
 void softmax_cross_entropy(const real* z, const uint8_t* label, int batch, int classes, real* dz,
                            const int* step, BatchScore* scores) {
-  launch(loss_kernel, 1, kThreads, z, label, batch, classes, dz, step, scores);
+  launch(loss_of_batch, 1, kThreads, z, label, batch, classes, dz, step, scores);
 }
 
 void softmax(const real* z, int batch, int classes, real* p) {
-  launch(softmax_kernel, tiles(batch, kThreads.x), kThreads, z, batch, classes, p);
+  launch(softmax_of_batch, 1, kThreads, z, batch, classes, p);
 }
 
 }  // namespace plainnet::TARGET

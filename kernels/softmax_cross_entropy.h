@@ -19,7 +19,7 @@ void softmax_cross_entropy(const real* z,         // [batch][classes]: the logit
                            int batch, int classes,
                            real* dz,         // [batch][classes], or null
                            const int* step,  // on the device
-                           BatchScore* scores);   // on the device, [steps]
+                           BatchScore* scores);  // on the device, [steps]
 
 /// p = the probabilities that the logits z stand for.
 void softmax(const real* z,  // [batch][classes]

@@ -30,45 +30,67 @@
 namespace plainnet::TARGET {
 namespace {
 
+// A block updates the weights from number blockIdx.x * kPerBlock on, a thread one at a time.
 constexpr int kPerBlock = 2048;
 
-template <UpdateRule::Kind kKind>
-__global__ void update_kernel(UpdateRule rule,
-                              real* __restrict__ weights,          // [count]
-                              const real* __restrict__ gradients,  // [count]
-                              real* __restrict__ momenta,          // [count], or null
-                              real* __restrict__ squares,          // [count], or null
-                              long count,
-                              const UpdateStep* __restrict__ steps,  // [steps]
-                              const int* __restrict__ step) {
-  const UpdateStep now = steps[*step];
-  const real momentum = rule.momentum, decay = rule.weight_decay, epsilon = rule.epsilon;
-  const real alpha = rule.alpha, not_alpha = 1 - rule.alpha;
-  const real beta1 = rule.beta1, not_beta1 = 1 - rule.beta1;
-  const real beta2 = rule.beta2, not_beta2 = 1 - rule.beta2;
+__global__ void update_sgd(UpdateRule rule,
+                           real* weights,          // [count]
+                           const real* gradients,  // [count]
+                           real* momenta,          // [count]
+                           long count,
+                           const UpdateStep* steps,  // [steps]
+                           const int* step) {
+  const real lr = steps[*step].rate, momentum = rule.momentum, decay = rule.weight_decay;
   const bool nesterov = rule.nesterov;
-  const long begin = static_cast<long>(blockIdx.x) * kPerBlock;
-  const long end = min(begin + kPerBlock, count);
+  const long begin = static_cast<long>(blockIdx.x) * kPerBlock, end = min(begin + kPerBlock, count);
   for (long i = begin + threadIdx.x; i < end; i += blockDim.x) {
-    const real w = weights[i];
-    const real g = gradients[i] + (kKind == UpdateRule::kAdamW ? 0 : decay * w);
-    if constexpr (kKind == UpdateRule::kSgd) {
-      const real m = momentum * momenta[i] - now.rate * g;
-      momenta[i] = m;
-      weights[i] = w + (nesterov ? momentum * m - now.rate * g : m);
-    } else if constexpr (kKind == UpdateRule::kRmsprop) {
-      const real v = alpha * squares[i] + not_alpha * g * g;
-      squares[i] = v;
-      weights[i] = w - now.rate * g / (std::sqrt(v) + epsilon);
-    } else {
-      const real m = beta1 * momenta[i] + not_beta1 * g;
-      const real v = beta2 * squares[i] + not_beta2 * g * g;
-      momenta[i] = m;
-      squares[i] = v;
-      weights[i] = w - (kKind == UpdateRule::kAdamW ? now.rate * decay * w : 0) -
-                   now.rate * (now.momentum_scale * m) /
-                       (std::sqrt(now.square_scale * v) + epsilon);
-    }
+    const real w = weights[i], g = gradients[i] + decay * w;
+    const real m = momentum * momenta[i] - lr * g;
+    momenta[i] = m;
+    weights[i] = w + (nesterov ? momentum * m - lr * g : m);
+  }
+}
+
+__global__ void update_rmsprop(UpdateRule rule,
+                               real* weights,          // [count]
+                               const real* gradients,  // [count]
+                               real* squares,          // [count]: v
+                               long count,
+                               const UpdateStep* steps,  // [steps]
+                               const int* step) {
+  const real lr = steps[*step].rate, decay = rule.weight_decay, epsilon = rule.epsilon;
+  const real alpha = rule.alpha, not_alpha = 1 - rule.alpha;
+  const long begin = static_cast<long>(blockIdx.x) * kPerBlock, end = min(begin + kPerBlock, count);
+  for (long i = begin + threadIdx.x; i < end; i += blockDim.x) {
+    const real w = weights[i], g = gradients[i] + decay * w;
+    const real v = alpha * squares[i] + not_alpha * g * g;
+    squares[i] = v;
+    weights[i] = w - lr * g / (std::sqrt(v) + epsilon);
+  }
+}
+
+// Adam, and AdamW, whose decay is `decoupled`.
+__global__ void update_adam(UpdateRule rule, bool decoupled,
+                            real* weights,          // [count]
+                            const real* gradients,  // [count]
+                            real* momenta,          // [count]: m
+                            real* squares,          // [count]: v
+                            long count,
+                            const UpdateStep* steps,  // [steps]
+                            const int* step) {
+  const UpdateStep now = steps[*step];
+  const real beta1 = rule.beta1, not_beta1 = 1 - rule.beta1, beta2 = rule.beta2, not_beta2 = 1 - rule.beta2;
+  const real epsilon = rule.epsilon, decay_of_g = decoupled ? 0 : rule.weight_decay;
+  const real decay_of_w = decoupled ? now.rate * rule.weight_decay : 0;
+  const long begin = static_cast<long>(blockIdx.x) * kPerBlock, end = min(begin + kPerBlock, count);
+  for (long i = begin + threadIdx.x; i < end; i += blockDim.x) {
+    const real w = weights[i], g = gradients[i] + decay_of_g * w;
+    const real m = beta1 * momenta[i] + not_beta1 * g;
+    const real v = beta2 * squares[i] + not_beta2 * g * g;
+    momenta[i] = m;
+    squares[i] = v;
+    weights[i] = w - decay_of_w * w -
+                 now.rate * (now.momentum_scale * m) / (std::sqrt(now.square_scale * v) + epsilon);
   }
 }
 
@@ -88,11 +110,15 @@ std::vector<UpdateStep> update_steps(const UpdateRule& rule,
 
 void update(const UpdateRule& rule, real* weights, const real* gradients, real* momenta,
             real* squares, long count, const UpdateStep* steps, const int* step) {
-  constexpr decltype(&update_kernel<UpdateRule::kSgd>) kKernels[] = {
-      update_kernel<UpdateRule::kSgd>, update_kernel<UpdateRule::kRmsprop>,
-      update_kernel<UpdateRule::kAdam>, update_kernel<UpdateRule::kAdamW>};
-  launch(kKernels[rule.kind], tiles(count, kPerBlock), threads(256), rule, weights, gradients,
-         momenta, squares, count, steps, step);
+  const Grid grid = tiles(count, kPerBlock);
+  const Dim3 block = threads(256);
+  if (rule.kind == UpdateRule::kSgd)
+    launch(update_sgd, grid, block, rule, weights, gradients, momenta, count, steps, step);
+  else if (rule.kind == UpdateRule::kRmsprop)
+    launch(update_rmsprop, grid, block, rule, weights, gradients, squares, count, steps, step);
+  else
+    launch(update_adam, grid, block, rule, rule.kind == UpdateRule::kAdamW, weights, gradients, momenta,
+           squares, count, steps, step);
 }
 
 }  // namespace plainnet::TARGET

@@ -2,7 +2,7 @@
 // command line.
 
 #include "base/command_line.h"
-#include "run/prediction.h"
+#include "run/run.h"
 
 int main(int argc, char** argv) {
   return plainnet::run_program("predict", [&] { return plainnet::run_prediction(argc, argv); });

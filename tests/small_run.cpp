@@ -8,11 +8,8 @@
 
 #include "base/random.h"
 #include "base/files.h"
-#include "base/numbers.h"
-#include "run/options.h"
-#include "images/png.h"
-#include "run/prediction.h"
 #include "run/run.h"
+#include "tests/big_endian.h"
 
 namespace plainnet::test {
 
@@ -33,12 +30,6 @@ static void write_part(const std::string& prefix, int count, Random& random) {
 size_t files_in(const std::string& folder) {
   const std::filesystem::directory_iterator files(folder);
   return static_cast<size_t>(std::distance(begin(files), end(files)));
-}
-
-std::string grey_png(const GreyImage& image) {
-  RgbImage rgb{image.width, image.height, {}};
-  for (const uint8_t pixel : image.pixels) rgb.pixels.insert(rgb.pixels.end(), 3, pixel);
-  return encode_png(rgb);
 }
 
 std::string small_data() {
@@ -79,9 +70,7 @@ static Outcome run(const std::vector<std::string>& arguments,
 }
 
 Outcome train(const std::vector<std::string>& arguments) {
-  return run(arguments, [](int argc, const char* const* argv) {
-    return run_training(parse_options(argc, argv));
-  });
+  return run(arguments, run_training);
 }
 
 Outcome predict(const std::vector<std::string>& arguments) {

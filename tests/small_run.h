@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "images/image.h"
 #include "tests/test.h"
 
 namespace plainnet::test {
@@ -14,9 +13,6 @@ constexpr int kSmallSize = 18, kSmallTrain = 100, kSmallTest = 40;
 
 /// How many files lie in a folder.
 size_t files_in(const std::string& folder);
-
-/// The bytes of a PNG file, in RGB, that shows this image.
-std::string grey_png(const GreyImage& image);
 
 /// The folder of a data set of random images of kSmallSize x kSmallSize, in scratch_folder().
 std::string small_data();

@@ -11,7 +11,7 @@
 
 #include "images/dataset.h"
 #include "base/files.h"
-#include "base/numbers.h"
+#include "tests/big_endian.h"
 #include "tests/test.h"
 
 namespace plainnet {
@@ -32,7 +32,7 @@ void write_file(const fs::path& path, const std::string& bytes) {
 // Header words, high byte first, then `elements`.
 std::string idx(const std::vector<uint32_t>& header, const std::string& elements) {
   std::string bytes;
-  for (const uint32_t word : header) bytes += big_endian_text(word);
+  for (const uint32_t word : header) bytes += test::big_endian_text(word);
   return bytes + elements;
 }
 

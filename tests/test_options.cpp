@@ -105,6 +105,11 @@ TEST("options: an unknown option is refused, with the nearest one") {
   check_refused("cnn --lerning-rate=1", {"unknown option --lerning-rate:", "--learning-rate"});
   check_refused("cnn --stepp-log x", {"--stepp-log", "--step-log"});
   check_refused("cnn -epochs 3", {"unknown option -epochs", "--epochs"});
+  for (const auto& [typed, meant] : {std::pair("--sead", "--seed?"), std::pair("--bacth", "--batch?"),
+                                     std::pair("--iint", "--init?"), std::pair("--rate", "--learning-rate?")})
+    check_refused(text("cnn ", typed, " 1"), {typed, meant});
+  check_refused("cnn --xyz", {"unknown option --xyz (--help lists them all)"});
+  check_refused("cnn -", {"unknown option - (--help lists them all)"});
 }
 
 TEST("options: a missing or superfluous value") {

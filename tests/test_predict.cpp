@@ -6,6 +6,7 @@
 #include "images/image.h"
 #include "training/record.h"
 #include "files/safetensors.h"
+#include "tests/png.h"
 #include "tests/small_run.h"
 
 namespace plainnet {

@@ -2,7 +2,6 @@
 #include <limits>
 
 #include "files/pictures.h"
-#include "files/curves.h"
 #include "tests/test.h"
 
 namespace plainnet {
@@ -125,7 +124,7 @@ TEST("curves: the loss is logarithmic beyond a factor of 20") {
   CHECK(test::contains(curves(0.1, 2.1), ">0.5<"));
   const std::string wide = curves(1e-12, 1e30);
   CHECK(test::contains(wide, "logarithmic") && !test::contains(wide, ">5e"));
-  CHECK(count(wide, "<line") < 40);
+  CHECK(count(wide, "<rect") < 40);
   CHECK(!test::contains(curves(0, 5), "logarithmic"));
   CHECK(test::contains(curves(1e-99, 1e99), "logarithmic"));
   checked_curves({{1, 2, 0, 2, 0, 1}});
@@ -170,12 +169,7 @@ TEST("confusion: counts, colours, recall and accuracy") {
   CHECK(!test::contains(empty, "nan"));
 }
 
-static std::array<int, 3> pixel(const RgbImage& image, int x, int y) {
-  const uint8_t* p = &image.pixels.at(3 * static_cast<size_t>(y * image.width + x));
-  return {p[0], p[1], p[2]};
-}
-
-TEST("mistakes: the misread images, enlarged, with label and guess") {
+TEST("mistakes: the misread images, with label and guess") {
   Images images;
   images.count = 250;
   images.height = images.width = 4;
@@ -183,31 +177,29 @@ TEST("mistakes: the misread images, enlarged, with label and guess") {
     images.pixels.insert(images.pixels.end(), 16, static_cast<uint8_t>(i));
     images.labels.push_back(static_cast<uint8_t>(i % 10));
   }
+  images.pixels[16 * 3 + 6] = 255;
   std::vector<int> guesses(images.labels.begin(), images.labels.end());
-  const RgbImage none = mistakes_picture(images, guesses);
-  CHECK_EQUAL(none.height, 38);
-  CHECK_EQUAL(none.pixels.size(), size_t{3} * 38 * static_cast<size_t>(none.width));
-  CHECK(std::count(none.pixels.begin(), none.pixels.end(), 255) <
-            static_cast<int64_t>(none.pixels.size()),
-        "expected a line of text");
+  const std::string none = mistakes_svg(images, guesses);
+  check_well_formed(none);
+  CHECK(test::contains(none, ">none of 250 misread<"));
+  CHECK_EQUAL(count(none, "<path"), 0);
 
   guesses[3] = 5;
   guesses[140] = 1;
-  const RgbImage two = mistakes_picture(images, guesses);
-  CHECK_EQUAL(two.height, 38 + 12 + 14 + 24);
-  CHECK((pixel(two, 12, 38) == std::array<int, 3>{3, 3, 3}));
-  CHECK((pixel(two, 12 + 11, 38 + 11) == std::array<int, 3>{3, 3, 3}));
-  CHECK((pixel(two, 12 + 12, 38) == std::array<int, 3>{255, 255, 255}));
-  CHECK((pixel(two, 12 + 24, 38) == std::array<int, 3>{140, 140, 140}));
-  // "3>5" is 36 wide, centred beneath 12 pixels of image: the top left of the 3, which is inked,
-  // and that of the 5.
-  CHECK((pixel(two, 0, 38 + 18) == std::array<int, 3>{0, 130, 70}));
-  CHECK((pixel(two, 24, 38 + 18) == std::array<int, 3>{200, 30, 30}));
+  const std::string two = mistakes_svg(images, guesses);
+  check_well_formed(two);
+  CHECK(test::contains(two, ">2 of 250 misread<"));
+  CHECK(test::contains(two, ">3 read as 5<") && test::contains(two, ">0 read as 1<"));
+  // Neighbours of one shade are one stroke.
+  CHECK(test::contains(two, "<path stroke=\"#000\" d=\"M0 0h4M0 1h2M3 1h1M0 2h4M0 3h4\"/>"));
+  CHECK(test::contains(two, "<path stroke=\"#fff\" d=\"M2 1h1\"/>"));
+  CHECK(test::contains(two, "<path stroke=\"#888\" d=\"M0 0h4M0 1h4M0 2h4M0 3h4\"/>"));
 
   for (int& guess : guesses) guess = (guess + 1) % 10;
-  const RgbImage many = mistakes_picture(images, guesses);
-  CHECK_EQUAL(many.height, 38 + 10 * (12 + 14 + 24));
-  CHECK_EQUAL(mistakes_picture(images, guesses, 11).height, 38 + 2 * (12 + 14 + 24));
+  const std::string many = mistakes_svg(images, guesses);
+  CHECK(test::contains(many, ">250 of 250 misread, the first 100<"));
+  CHECK_EQUAL(count(many, " read as "), 100);
+  CHECK_EQUAL(count(mistakes_svg(images, guesses, 11), " read as "), 11);
 }
 
 TEST("filters: a tile each, with a scale of its own about 0") {
@@ -220,27 +212,28 @@ TEST("filters: a tile each, with a scale of its own about 0") {
   weight(0, 1) = 1e-6f;
   weight(0, 9) = std::nanf("");
   weight(1, 9) = 3;
-  const RgbImage image = filters_picture(kernel);
-  CHECK_EQUAL(image.width, 8 * 28 + 8);  // eight tiles of 20 and gaps of 8
-  CHECK_EQUAL(image.height, 2 * 18 + 8);
-  const auto tile = [&](int x, int out) {
-    return pixel(image, 8 + out % 8 * 28 + 10 * x + 5, 8 + out / 8 * 18 + 5);
+  const std::string svg = filters_svg(kernel);
+  check_well_formed(svg);
+  CHECK_EQUAL(count(svg, "<rect"), 2 + 20);
+  CHECK(test::contains(svg, text("width=\"", 8 * 28 + 8, "\" height=\"", 2 * 18 + 8, "\"")));
+  const auto check_tile = [&](int x, int out, const std::string& colour) {
+    const std::string expected =
+        text("<rect x=\"", 8 + out % 8 * 28 + 10 * x, ".0\" y=\"", 8 + out / 8 * 18,
+             ".0\" width=\"10.0\" height=\"10.0\" fill=\"", colour, "\">");
+    CHECK(test::contains(svg, expected), expected, " in ", svg);
   };
-  using Colour = std::array<int, 3>;
-  CHECK((tile(0, 0) == Colour{0, 90, 180}));
-  CHECK((tile(1, 0) == Colour{223, 148, 138}));
-  CHECK((tile(0, 1) == Colour{190, 40, 20}));
-  CHECK((tile(1, 1) == Colour{255, 255, 255}));
-  CHECK((tile(0, 5) == Colour{255, 255, 255}));
-  CHECK((tile(0, 9) == Colour{0, 0, 0}));
-  CHECK((tile(1, 9) == Colour{190, 40, 20}));
-  CHECK((pixel(image, 0, 0) == Colour{200, 200, 200}));
+  check_tile(0, 0, "rgb(0,90,180)");
+  check_tile(1, 0, "rgb(223,148,138)");
+  check_tile(0, 1, "rgb(190,40,20)");
+  check_tile(1, 1, "rgb(255,255,255)");
+  check_tile(0, 5, "rgb(255,255,255)");
+  check_tile(0, 9, "black");
+  check_tile(1, 9, "rgb(190,40,20)");
 
   kernel.shape = {1, 1, 2, 10};
-  CHECK_EQUAL(filters_picture(kernel).width, 10 * 18 + 8);
-  CHECK_EQUAL(filters_picture(kernel).height, 2 * 18 + 8);
+  CHECK(test::contains(filters_svg(kernel), text("width=\"", 8 * 18 + 8, "\" height=\"", 3 * 18 + 8, "\"")));
   kernel.shape = {2, 10};
-  CHECK_ERROR(filters_picture(kernel), "\"conv2d_1.kernel\"", "found [2][10]");
+  CHECK_ERROR(filters_svg(kernel), "\"conv2d_1.kernel\"", "found [2][10]");
 }
 
 }  // namespace plainnet

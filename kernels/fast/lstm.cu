@@ -222,12 +222,21 @@ class FastLstm : public Layer {
     const real* dz = z_.data() + sizes_.row(d, 0) * sizes_.z_stride;
     const real* h = h_.data() + sizes_.row(d, 0) * sizes_.h_stride;
     const Parameter *W = &parameters_[3 * d], *U = W + 1, *bias = W + 2;
-    product({x_.data(), 1, features, features}, dz, sizes_.z_stride, steps * batch, W->gradient, 4 * u,
-            4 * u);
+    // dW += a^T b over some times.
+    const auto add_product = [&](const real* a, int a_stride, int size, const real* b, int first, int end,
+                                 real* dweight) {
+      const long row = static_cast<long>(first) * batch;
+      product({a + row * a_stride, 1, a_stride, size}, b + row * sizes_.z_stride, sizes_.z_stride,
+              (end - first) * batch, dweight, 4 * u, 4 * u, {.add = first > 0});
+    };
     // dz of all times but the first step's, beside h of the time before.
     const long one_time = sizes_.goes_on(d) ? batch : 0, other_time = batch - one_time;
-    product({h + other_time * sizes_.h_stride, 1, sizes_.h_stride, u}, dz + one_time * sizes_.z_stride,
-            sizes_.z_stride, (steps - 1) * batch, U->gradient, 4 * u, 4 * u);
+    const real *dz_after = dz + one_time * sizes_.z_stride, *h_before = h + other_time * sizes_.h_stride;
+    const int some = tiles(steps, 4);  // times, so that a strip of dz stays in the cache
+    for (int t = 0; t < steps; t += some) {
+      add_product(x_.data(), features, features, dz, t, min(t + some, steps), W->gradient);
+      add_product(h_before, sizes_.h_stride, u, dz_after, t, min(t + some, steps - 1), U->gradient);
+    }
     sum_rows(dz_sum_.data() + 4L * u * batch * d, batch, 4 * u, 4 * u, bias->gradient);
     if (!want_dx) return;
     transpose(W->value, 1, features, 4 * u, w_t_.data());

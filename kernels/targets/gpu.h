@@ -101,6 +101,8 @@ class Recording {
   cudaGraphExec_t graph_ = nullptr;
 };
 
+std::string device_problem();  // in gpu.cu
+
 inline std::string device_name() {
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties");

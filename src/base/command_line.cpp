@@ -1,7 +1,6 @@
 #include "base/command_line.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <cstdio>
 #include <new>
 
@@ -13,48 +12,26 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& name, const std::string& expected,
                          const std::string& found) {
-  throw UsageError(text(name, ": expected ", expected, ", found ", found.empty() ? "''" : found));
+  throw UsageError(name, ": expected ", expected, ", found ", found.empty() ? "''" : found);
 }
 
-template <class T>
-Value in_range(T* variable, T low, T high, const char* kind) {
-  const auto set = [=](const std::string& name, const std::string& value) {
-    T number{};
-    if (!read_number(value, &number) || !(number >= low && number <= high))
-      refuse(name, text(kind, " from ", low, " to ", high), value);
-    *variable = number;
-  };
-  return {set, [=] { return exact_text(*variable); }};
+// How many pairs of neighbouring letters of a are in b, too.
+size_t shared_pairs(const std::string& a, const std::string& b) {
+  size_t count = 0;
+  for (size_t i = 0; i + 1 < a.size(); ++i) count += b.find(a.substr(i, 2)) != b.npos;
+  return count;
 }
 
-// The least number of letters to insert, delete or change to make b of a (Levenshtein, 1966).
-size_t distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
-    }
+const Option& find_option(const std::vector<Option>& options, const std::string& name) {
+  const Option* nearest = &options[0];
+  for (const Option& option : options) {
+    if (option.name == name) return option;
+    if (shared_pairs(name, option.name) > shared_pairs(name, nearest->name)) nearest = &option;
   }
-  return row[b.size()];
-}
-
-const Option& find_option(const std::vector<OptionGroup>& groups, const std::string& name) {
-  const Option* nearest = nullptr;
-  for (const OptionGroup& group : groups)
-    for (const Option& option : group.options) {
-      if (option.name == name) return option;
-      if (!nearest || distance(name, option.name) < distance(name, nearest->name))
-        nearest = &option;
-    }
-  const bool near = distance(name, nearest->name) < name.size() / 2;
-  throw UsageError(text("unknown option ", name,
-                        near ? ": did you mean " + nearest->name + "?" : "",
-                        " (--help lists them all)"));
+  const size_t shared = shared_pairs(name, nearest->name);  // "--" is in all
+  const bool near = shared > 1 && 2 * shared + 1 >= name.size();
+  throw UsageError("unknown option ", name, near ? ": did you mean " + nearest->name + "?" : "",
+                   " (--help lists them all)");
 }
 
 }  // namespace
@@ -66,17 +43,19 @@ std::string listed(const std::vector<std::string>& words) {
   return all;
 }
 
-Value whole_number(int* variable, int low, int high) {
-  return in_range(variable, low, high, "a whole number");
+template <class T>
+Value number(T* variable, std::type_identity_t<T> low, std::type_identity_t<T> high) {
+  const auto set = [=](const std::string& name, const std::string& value) {
+    T number{};
+    if (!read_number(value, &number) || !(number >= low && number <= high))
+      refuse(name, text(std::is_integral_v<T> ? "a whole" : "a", " number from ", low, " to ", high), value);
+    *variable = number;
+  };
+  return {set, [=] { return exact_text(*variable); }};
 }
-
-Value whole_number(uint64_t* variable, uint64_t low, uint64_t high) {
-  return in_range(variable, low, high, "a whole number");
-}
-
-Value number(double* variable, double low, double high) {
-  return in_range(variable, low, high, "a number");
-}
+template Value number(int*, int, int);
+template Value number(uint64_t*, uint64_t, uint64_t);
+template Value number(double*, double, double);
 
 Value on_off(bool* variable) {
   const auto set = [=](const std::string& name, const std::string& value) {
@@ -104,7 +83,7 @@ Value path(std::string* variable) {
 }
 
 std::set<std::string> parse_command_line(int argc, const char* const* argv,
-                                         const std::vector<OptionGroup>& groups,
+                                         const std::vector<Option>& options,
                                          std::vector<std::string>* arguments) {
   std::set<std::string> given;
   for (int i = 1; i < argc; ++i) {
@@ -115,13 +94,13 @@ std::set<std::string> parse_command_line(int argc, const char* const* argv,
       continue;
     }
     const size_t equals = name.find('=');
-    const Option& option = find_option(groups, name.substr(0, equals));
+    const Option& option = find_option(options, name.substr(0, equals));
     std::string value = "on";
     if (equals != std::string::npos) {
       value = name.substr(equals + 1);
       if (option.value_name.empty()) refuse(option.name, "no value", value);
     } else if (!option.value_name.empty()) {
-      if (++i == argc) throw UsageError(text(option.name, ": expected a value, found none"));
+      if (++i == argc) throw UsageError(option.name, ": expected a value, found none");
       value = argv[i];
       if (value.starts_with("--")) refuse(option.name, "a value", value);
     }
@@ -131,15 +110,13 @@ std::set<std::string> parse_command_line(int argc, const char* const* argv,
   return given;
 }
 
-std::string describe(const std::vector<OptionGroup>& groups) {
+std::string describe(const std::vector<Option>& options) {
   std::string all;
-  for (const OptionGroup& group : groups) {
-    all += group.title + "\n";
-    for (const Option& option : group.options) {
-      std::string left = text("  ", option.name, " ", option.value_name);
-      left.resize(std::max<size_t>(left.size() + 1, 24), ' ');
-      all += left + option.help + "\n";
-    }
+  for (const Option& option : options) {
+    if (!option.title.empty()) all += option.title + "\n";
+    std::string left = text("  ", option.name, " ", option.value_name);
+    left.resize(std::max<size_t>(left.size() + 1, 24), ' ');
+    all += left + option.help + "\n";
   }
   return all;
 }

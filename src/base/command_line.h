@@ -4,6 +4,7 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace plainnet {
@@ -17,9 +18,9 @@ struct Value {
   std::function<std::string()> get;  // a text that set() takes
 };
 
-Value whole_number(int* variable, int low, int high);
-Value whole_number(uint64_t* variable, uint64_t low, uint64_t high);
-Value number(double* variable, double low, double high);
+/// A number from `low` to `high`, a whole one unless it is a double. T: int, uint64_t or double.
+template <class T>
+Value number(T* variable, std::type_identity_t<T> low, std::type_identity_t<T> high);
 Value on_off(bool* variable);
 Value choice(std::string* variable, const std::vector<std::string>& allowed);
 Value path(std::string* variable);
@@ -27,11 +28,7 @@ Value path(std::string* variable);
 struct Option {
   std::string name, value_name, help;  // "--epochs", "N", what it does, with its default
   Value value;                         // without a value_name, the option sets it to "on"
-};
-
-struct OptionGroup {
-  std::string title;
-  std::vector<Option> options;
+  std::string title = "";              // of a group of options, which begins with this one
 };
 
 /// Sets what the command line gives, --epochs 3 or --epochs=3, and returns the names of these
@@ -39,11 +36,11 @@ struct OptionGroup {
 /// option and what is allowed, for an unknown option (with the nearest one), a missing or
 /// superfluous value, or one out of range.
 std::set<std::string> parse_command_line(int argc, const char* const* argv,
-                                         const std::vector<OptionGroup>& groups,
+                                         const std::vector<Option>& options,
                                          std::vector<std::string>* arguments);
 
 /// The options, a line for each, by groups.
-std::string describe(const std::vector<OptionGroup>& groups);
+std::string describe(const std::vector<Option>& options);
 
 /// Calls `run` and returns what it returns, the exit status; prints an Error, with the name of the
 /// program before it, and returns 2 for a UsageError, 1 for any other.

@@ -7,17 +7,6 @@
 
 namespace plainnet {
 
-/// Something that the user can mend: a bad file, a bad option, a missing device. The message is one
-/// line that names the thing, what was expected and what was found; main() prints it and exits.
-struct Error : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-/// A wrong command line: main() exits with status 2 instead of 1.
-struct UsageError : Error {
-  using Error::Error;
-};
-
 // The parts of a text. A std::ostringstream would do, but reading <sstream> takes nvcc longer than most
 // kernels, for each file.
 inline void append(std::string& to, std::string_view part) { to += part; }
@@ -35,5 +24,18 @@ std::string text(const Parts&... parts) {
   (append(result, parts), ...);
   return result;
 }
+
+/// Something that the user can mend: a bad file, a bad option, a missing device. The message, which the
+/// parts make, is one line that names the thing, what was expected and what was found; main() prints it
+/// and exits.
+struct Error : std::runtime_error {
+  template <class... Parts>
+  explicit Error(const Parts&... parts) : std::runtime_error(text(parts...)) {}
+};
+
+/// A wrong command line: main() exits with status 2 instead of 1.
+struct UsageError : Error {
+  using Error::Error;
+};
 
 }  // namespace plainnet

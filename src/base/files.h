@@ -9,25 +9,22 @@ namespace plainnet {
 std::string read_file(const std::string& path);
 
 /// Makes `path` a file of these bytes so that at every moment, even through a loss of power, it is
-/// either the old file or the new one, whole: they are written to a temporary file in the same
-/// folder, which is synced and renamed. Throws Error naming the file and the system's reason (full
-/// disk, read-only folder); the old file is then untouched and the temporary one removed.
-/// Follows a symbolic link; throws also where `path` is a folder or a device.
+/// either the old file or the new one, whole: they are written to a file beside it, which is synced and
+/// renamed. Throws Error naming the file and the system's reason (full disk, read-only folder); the old
+/// file is then untouched and the one beside it removed. Throws also where `path` is a folder or a device.
 void write_file_atomically(const std::string& path, std::string_view bytes);
 
-/// A folder that this process alone writes, from take() until it ends or lets go.
+/// A folder that this run alone writes, for as long as it lives. One that cannot be opened, or lies where
+/// there are no locks, is anyone's.
 class FolderLock {
  public:
-  FolderLock() = default;
+  /// Throws Error if another run has it.
+  explicit FolderLock(const std::string& folder);
   FolderLock(const FolderLock&) = delete;
   ~FolderLock();
 
-  /// Throws Error if another process has taken the folder. One that cannot be opened, or lies where
-  /// there are no locks, is taken by anyone.
-  void take(const std::string& folder);
-
  private:
-  int folder_ = -1;
+  int folder_;
 };
 
 }  // namespace plainnet

@@ -1,5 +1,6 @@
 #include "base/numbers.h"
 
+#include <chrono>
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
@@ -18,6 +19,10 @@ std::string clock_text(double seconds) {
   const long s = std::lround(seconds);
   if (s < 3600) return format("%ld:%02ld", s / 60, s % 60);
   return format("%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+}
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 std::string format(const char* format, ...) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// Numbers as text and as bytes.
+// Numbers as text and as bytes, and the time.
 
 #include <charconv>
 #include <cstdint>
@@ -30,6 +30,9 @@ std::string grouped(long number);
 /// 75.3 as "1:15"; 4000 as "1:06:40".
 std::string clock_text(double seconds);
 
+/// Seconds since some moment, whatever the clock on the wall does.
+double now();
+
 /// printf into a string.
 [[gnu::format(printf, 1, 2)]] std::string format(const char* format, ...);
 
@@ -42,12 +45,6 @@ inline uint32_t big_endian(std::string_view bytes, size_t at) {
   uint32_t value = 0;
   for (size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<uint32_t>(byte_at(bytes, at + i));
   return value;
-}
-
-inline std::string big_endian_text(uint32_t value) {
-  std::string bytes;
-  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift);
-  return bytes;
 }
 
 }  // namespace plainnet

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -51,10 +52,9 @@ class Workers {
 
   int count() const { return static_cast<int>(workers_.size()) + 1; }
 
-  void run(int n, void (*call)(const void*, int, int), const void* body) {
-    if (workers_.empty() || n == 1) return call(body, 0, n);
-    call_ = call;
-    body_ = body;
+  void run(int n, const std::function<void(int, int)>& body) {
+    if (workers_.empty() || n == 1) return body(0, n);
+    body_ = &body;
     range_ = std::max(1, n / (16 * count()));
     for (int i = 0; i < count(); ++i) {
       shares_[i].next = static_cast<int>(1L * n * i / count());
@@ -96,7 +96,7 @@ class Workers {
       for (;;) {
         const int begin = share.next.fetch_add(range_, std::memory_order_relaxed);
         if (begin >= share.end) break;
-        call_(body_, begin, std::min(begin + range_, share.end));
+        (*body_)(begin, std::min(begin + range_, share.end));
       }
     }
   }
@@ -106,8 +106,7 @@ class Workers {
   std::vector<Share> shares_;
   std::atomic<int> busy_ = 0;
   std::atomic<bool> stop_ = false;
-  void (*call_)(const void*, int, int) = nullptr;
-  const void* body_ = nullptr;
+  const std::function<void(int, int)>* body_ = nullptr;  // of the job
   int range_ = 1;
 };
 
@@ -133,29 +132,24 @@ void set_thread_count(int count) {
   workers() = std::make_unique<Workers>(count);
 }
 
-void detail::run_in_parallel(int n, void (*call)(const void*, int, int), const void* body) {
-  if (n > 0) workers()->run(n, call, body);
+void parallel_for(int n, const std::function<void(int, int)>& body) {
+  if (n > 0) workers()->run(n, body);
 }
 
 void* allocate_pages(size_t bytes) {
   static std::atomic<size_t> allocations = 0;
-  const size_t offset = kLine + allocations++ * 5 * kLine % kSmallPage;
+  const size_t offset = allocations++ * 5 * kLine % kSmallPage;
   const size_t page = bytes < kLargePage / 8 ? kSmallPage : kLargePage;
   const size_t whole = (offset + bytes + page - 1) / page * page;
   char* memory = static_cast<char*>(std::aligned_alloc(page, whole));
   if (!memory) throw std::bad_alloc();
   if (page == kLargePage) madvise(memory, whole, MADV_HUGEPAGE);
   std::memset(memory, 0, whole);
-  memory += offset;
-  std::memcpy(memory - sizeof offset, &offset, sizeof offset);  // for release_pages
-  return memory;
+  return memory + offset;
 }
 
 void release_pages(void* memory) {
-  if (!memory) return;
-  size_t offset;
-  std::memcpy(&offset, static_cast<char*>(memory) - sizeof offset, sizeof offset);
-  std::free(static_cast<char*>(memory) - offset);
+  std::free(reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(memory) / kSmallPage * kSmallPage));
 }
 
 std::string processor_name() {

@@ -18,8 +18,7 @@ void set_thread_count(int count);
 /// Calls body(begin, end) for ranges that together cover [0, n) once, on all threads, and returns
 /// when all are done. Which thread gets which range varies; a kernel's result must not depend on it.
 /// `body` must not throw.
-template <class Body>
-void parallel_for(int n, const Body& body);
+void parallel_for(int n, const std::function<void(int begin, int end)>& body);
 
 /// Zeroed memory that begins on a cache line. Large memory is asked to lie on large pages, which spares
 /// the processor most of its address translation. Each call begins at another line of its page: a
@@ -30,16 +29,5 @@ void release_pages(void* memory);
 
 /// As the operating system names it: "AMD EPYC 7763 64-Core Processor".
 std::string processor_name();
-
-namespace detail {
-void run_in_parallel(int n, void (*call)(const void*, int, int), const void* body);
-}
-
-template <class Body>
-void parallel_for(int n, const Body& body) {
-  detail::run_in_parallel(
-      n,
-      [](const void* b, int begin, int end) { (*static_cast<const Body*>(b))(begin, end); }, &body);
-}
 
 }  // namespace plainnet

@@ -12,8 +12,7 @@ const std::string kState = "state.", kScores = "scores.";
 }  // namespace
 
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
-  TensorFile file{checkpoint.weights, checkpoint.options};
-  file.metadata.insert(checkpoint.notes.begin(), checkpoint.notes.end());
+  TensorFile file{checkpoint.weights, checkpoint.metadata};
   file.metadata["log"] = log_text(checkpoint.epochs);
   file.metadata["total_seconds"] = exact_text(checkpoint.total_seconds);
   for (Tensor tensor : checkpoint.state) {
@@ -25,31 +24,21 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
 
 Checkpoint read_checkpoint(const std::string& path) {
   const TensorFile file = read_safetensors(path);
-  const auto metadata = [&](const std::string& key) {
-    const auto found = file.metadata.find(key);
-    if (found == file.metadata.end())
-      throw Error(text(path, ": expected a checkpoint, found no metadata ", key));
-    return found->second;
-  };
-  Checkpoint checkpoint;
-  checkpoint.epochs = parse_log(metadata("log"), path);
-  if (!read_number(metadata("total_seconds"), &checkpoint.total_seconds))
-    throw Error(text(path, ": metadata total_seconds: expected a number, found ", metadata("total_seconds")));
-  for (const auto& [key, value] : file.metadata)
-    if (key != "log" && !key.ends_with("_seconds"))
-      (key.starts_with("--") || key == "model" ? checkpoint.options : checkpoint.notes)[key] =
-          value;
-
-  const Tensor* scores = file.find(kScores + "loss");
-  if (scores && scores->size() > 0)
-    throw Error(text(path, ": expected a checkpoint after a whole epoch, found one after ", scores->size(),
-                     " steps of epoch ", checkpoint.epochs.size() + 1,
-                     ": finish that epoch with the version that wrote it, or train anew"));
+  const auto log = file.metadata.find("log"), seconds = file.metadata.find("total_seconds");
+  Checkpoint checkpoint{file.metadata, {}, 0, {}, {}};
+  if (log == file.metadata.end() || seconds == file.metadata.end() ||
+      !read_number(seconds->second, &checkpoint.total_seconds))
+    throw Error(path, ": expected a checkpoint, found no log or no number total_seconds in its metadata");
+  checkpoint.epochs = parse_log(log->second, path);
   for (const Tensor& tensor : file.tensors)
     if (tensor.name.starts_with(kState))
       checkpoint.state.push_back({tensor.name.substr(kState.size()), tensor.shape, tensor.values});
     else if (!tensor.name.starts_with(kScores))
       checkpoint.weights.push_back(tensor);
+    else if (tensor.size() > 0)
+      throw Error(path, ": expected a checkpoint after a whole epoch, found one after ", tensor.size(),
+                  " steps of epoch ", checkpoint.epochs.size() + 1,
+                  ": finish that epoch with the version that wrote it, or train anew");
   return checkpoint;
 }
 

@@ -4,18 +4,17 @@
 #include <string>
 #include <vector>
 
-#include "training/record.h"
 #include "files/safetensors.h"
+#include "training/record.h"
 
 namespace plainnet {
 
 /// All that a run needs to go on after an epoch, to the same bits: a safetensors file, the numbers as
 /// tensors, the rest as its metadata.
 struct Checkpoint {
-  std::map<std::string, std::string> options;  // shaping_options()
-  std::map<std::string, std::string> notes;    // "data", "device" and what else describes the run
-  std::vector<EpochRecord> epochs;             // those that are done
-  double total_seconds = 0;  // spent on the whole run, evaluation and pictures too
+  std::map<std::string, std::string> metadata;  // shaping_options(), "data", "device" and more of the run
+  std::vector<EpochRecord> epochs;              // those that are done
+  double total_seconds = 0;                     // spent on the whole run, evaluation and pictures too
   std::vector<Tensor> weights, state;
 };
 

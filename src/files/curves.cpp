@@ -1,56 +1,13 @@
-#include "files/curves.h"
-
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 
 #include "base/error.h"
 #include "base/numbers.h"
+#include "files/pictures.h"
+#include "files/svg.h"
 
 namespace plainnet {
-
 namespace {
-
-// Blue and orange differ for the colour-blind too (Okabe and Ito).
-const char* const kTrainColour = "#0072b2";
-const char* const kTestColour = "#d55e00";
-
-std::string escaped(const std::string& s) {
-  std::string result;
-  for (const char c : s) {
-    if (c == '&')
-      result += "&amp;";
-    else if (c == '<')
-      result += "&lt;";
-    else if (c == '>')
-      result += "&gt;";
-    else if (static_cast<unsigned char>(c) < 0x20)
-      result += ' ';  // most control characters have no place in XML
-    else
-      result += c;
-  }
-  return result;
-}
-
-/// A coordinate, to a tenth of a pixel.
-std::string at(double coordinate) { return format("%.1f", coordinate); }
-
-std::string label(double x, double y, const std::string& attributes, const std::string& words) {
-  return text("<text x=\"", at(x), "\" y=\"", at(y), "\"", attributes.empty() ? "" : " ",
-              attributes, ">", escaped(words), "</text>\n");
-}
-
-std::string line(double x1, double y1, double x2, double y2, const char* colour) {
-  return text("<line x1=\"", at(x1), "\" y1=\"", at(y1), "\" x2=\"", at(x2), "\" y2=\"", at(y2),
-              "\" stroke=\"", colour, "\"/>\n");
-}
-
-std::string picture(int width, int height, const std::string& content) {
-  return text("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"", width, "\" height=\"", height,
-              "\" viewBox=\"0 0 ", width, " ", height,
-              "\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#333\">\n",
-              "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n", content, "</svg>\n");
-}
 
 /// A step of 1, 2 or 5 times a power of ten that goes into `range` at most `most` times.
 double round_step(double range, int most) {
@@ -60,14 +17,13 @@ double round_step(double range, int most) {
   return 10 * power;
 }
 
-/// Whether a value has a place in a plot: a loss that is NaN, infinite or beyond all bounds has
-/// not.
+/// Whether a value has a place in a plot: a loss that is NaN, infinite or beyond all bounds has not.
 bool drawable(double value) { return std::abs(value) < 1e100; }
 
 struct Axis {
-  double low = 0, high = 1;
+  double low, high;
+  std::vector<double> ticks;
   bool logarithmic = false;
-  std::vector<double> ticks = {};
 
   /// Where `value` lies between low, 0, and high, 1.
   double position(double value) const {
@@ -76,25 +32,13 @@ struct Axis {
   }
 };
 
-/// An axis for the whole numbers from `first` to `last`.
-Axis epoch_axis(int first, int last) {
-  Axis axis{first - 0.5, last + 0.5};
-  const int step = static_cast<int>(round_step(std::max(last - first, 8), 8));
-  for (int tick = (first + step - 1) / step * step; tick <= last; tick += step)
-    axis.ticks.push_back(tick);
-  return axis;
-}
-
 /// An axis that holds all from `low` to `high`, between two of its ticks.
 Axis linear_axis(double low, double high) {
-  Axis axis;
   const double step = round_step(high - low, 6);
+  std::vector<double> ticks;
   // The 1e-6 keep a tick that low or high lies on where it is.
-  for (double i = std::floor(low / step + 1e-6); i < high / step + 1 - 1e-6; ++i)
-    axis.ticks.push_back(i * step);
-  axis.low = axis.ticks.front();
-  axis.high = axis.ticks.back();
-  return axis;
+  for (double i = std::floor(low / step + 1e-6); i < high / step + 1 - 1e-6; ++i) ticks.push_back(i * step);
+  return {ticks.front(), ticks.back(), ticks};
 }
 
 /// The same, with ticks at 1, 2 and 5 times the powers of ten, or at some powers alone.
@@ -108,7 +52,15 @@ Axis logarithmic_axis(double low, double high) {
       if (factor == 1 || last - first <= 3) ticks.push_back(factor * std::pow(10, power));
   while (ticks[1] <= low) ticks.erase(ticks.begin());
   while (ticks[ticks.size() - 2] >= high) ticks.pop_back();
-  return {ticks.front(), ticks.back(), true, ticks};
+  return {ticks.front(), ticks.back(), ticks, true};
+}
+
+/// An axis for the whole numbers from `first` to `last`.
+Axis epoch_axis(int first, int last) {
+  Axis axis{first - 0.5, last + 0.5, {}};
+  const int step = static_cast<int>(round_step(std::max(last - first, 8), 8));
+  for (int tick = (first + step - 1) / step * step; tick <= last; tick += step) axis.ticks.push_back(tick);
+  return axis;
 }
 
 /// What a panel shows: two numbers of each epoch.
@@ -116,26 +68,23 @@ struct Quantity {
   const char* name;
   double EpochRecord::*train;
   double EpochRecord::*test;
-  bool is_share;  // in [0, 1], shown in percent
+  bool is_share;  // in [0, 1], shown in percent; more is better
+
+  std::string shown(double value, const char* pattern) const {
+    return is_share ? format(pattern, 100 * value) + "%" : format(pattern, value);
+  }
 };
 
-/// The axis for the finite ones of all values.
+/// The axis for all values that can be drawn.
 Axis value_axis(const Quantity& quantity, const std::vector<EpochRecord>& epochs) {
   double low = HUGE_VAL, high = -HUGE_VAL;
   for (const EpochRecord& epoch : epochs)
     for (const double value : {epoch.*quantity.train, epoch.*quantity.test})
-      if (drawable(value)) {
-        low = std::min(low, value);
-        high = std::max(high, value);
-      }
+      if (drawable(value)) low = std::min(low, value), high = std::max(high, value);
   if (low > high) return linear_axis(0, 1);
   if (!quantity.is_share && low > 1e-100 && high > 20 * low) return logarithmic_axis(low, high);
   if (high - low < 1e-3 * high) low -= 0.05 * high;  // a flat line, still with a scale beside it
   return high > low ? linear_axis(low, high) : linear_axis(0, 1);
-}
-
-std::string shown(const Quantity& quantity, double value, const char* pattern) {
-  return quantity.is_share ? format(pattern, 100 * value) + "%" : format(pattern, value);
 }
 
 /// One panel, its plot with the upper left corner (left, top).
@@ -149,128 +98,59 @@ std::string panel(const Quantity& quantity, const std::vector<EpochRecord>& epoc
   const auto y_of = [&](double value) { return bottom - height * y_axis.position(value); };
 
   std::string svg;
-  for (const double tick : y_axis.ticks) {
-    svg += line(left, y_of(tick), right, y_of(tick), "#ddd");
-    svg += label(left - 8, y_of(tick) + 4, "text-anchor=\"end\"", shown(quantity, tick, "%.6g"));
-  }
-  for (const double tick : x_axis.ticks) {
-    svg += line(x_of(tick), bottom, x_of(tick), bottom + 5, "#333");
-    svg += label(x_of(tick), bottom + 20, "text-anchor=\"middle\"", format("%.0f", tick));
-  }
-  svg += line(left, bottom, right, bottom, "#333") + line(left, top, left, bottom, "#333");
-  svg += label(left + width / 2, bottom + 42, "text-anchor=\"middle\"", "epoch");
-  svg += label(0, 0,
-               text("text-anchor=\"middle\" transform=\"translate(", at(left - 58), " ",
-                    at(top + height / 2), ") rotate(-90)\""),
-               text(quantity.name, y_axis.logarithmic ? " (logarithmic)" : ""));
+  for (const double tick : y_axis.ticks)
+    svg += rectangle(left, y_of(tick) - 0.5, width, 1, "#ddd") +
+           label(left - 8, y_of(tick) + 4, kRightAligned, quantity.shown(tick, "%.6g"));
+  for (const double tick : x_axis.ticks)
+    svg += rectangle(x_of(tick) - 0.5, bottom, 1, 5, "#333") +
+           label(x_of(tick), bottom + 20, kCentred, format("%.0f", tick));
+  svg += rectangle(left, bottom, width, 1, "#333") + rectangle(left, top, 1, height, "#333");
+  svg += label(left + width / 2, bottom + 42, kCentred, "epoch");
+  svg += label_upwards(left - 58, top + height / 2,
+                       text(quantity.name, y_axis.logarithmic ? " (logarithmic)" : ""));
 
   for (const bool test : {false, true}) {
-    const char* const colour = test ? kTestColour : kTrainColour;
+    // Blue and orange differ for the colour-blind too (Okabe and Ito).
+    const std::string colour = test ? "#d55e00" : "#0072b2", name = test ? "test" : "training";
     const double legend = left + (test ? 110 : 0);
-    svg += text("<rect x=\"", at(legend), "\" y=\"", at(top - 22),
-                "\" width=\"18\" height=\"4\" fill=\"", colour, "\"/>\n");
-    svg += label(legend + 24, top - 16, "", test ? "test" : "training");
+    svg += rectangle(legend, top - 22, 18, 4, colour) + label(legend + 24, top - 16, "", name);
 
-    std::string path, points;
-    const EpochRecord* best = nullptr;
-    const auto value_of = [&](const EpochRecord& epoch) {
-      return epoch.*(test ? quantity.test : quantity.train);
-    };
+    std::string path, points, best;
+    double best_value = quantity.is_share ? -HUGE_VAL : HUGE_VAL;
     bool joined = false;  // to the point before
     for (const EpochRecord& epoch : epochs) {
-      const double value = value_of(epoch);
+      const double value = epoch.*(test ? quantity.test : quantity.train);
       if (drawable(value)) {
         const std::string x = at(x_of(epoch.epoch)), y = at(y_of(value));
+        const std::string number = quantity.shown(value, "%.4g");
         // A line of no length is a dot where a point stands alone.
         path += text(joined ? "L" : "M", x, " ", y, joined ? "" : "h0");
         if (epochs.size() <= 100)
-          points += text("<circle cx=\"", x, "\" cy=\"", y, "\" r=\"2.5\" fill=\"", colour,
-                         "\"><title>epoch ", epoch.epoch, ", ", test ? "test" : "training", ": ",
-                         shown(quantity, value, "%.4g"), "</title></circle>\n");
-        if (!best || (quantity.is_share ? value > value_of(*best) : value < value_of(*best)))
-          best = &epoch;
+          points += text("<circle cx=\"", x, "\" cy=\"", y, "\" r=\"2.5\" fill=\"", colour, "\"><title>",
+                         "epoch ", epoch.epoch, ", ", name, ": ", number, "</title></circle>\n");
+        if (quantity.is_share ? value > best_value : value < best_value) {
+          best_value = value;
+          best = text("best on test: ", number, ", epoch ", epoch.epoch);
+        }
       }
       joined = drawable(value);
     }
     if (!path.empty())
-      svg += text("<path d=\"", path, "\" fill=\"none\" stroke=\"", colour,
-                  "\" stroke-width=\"1.5\" stroke-linejoin=\"round\" stroke-linecap=\"round\"/>\n",
-                  points);
-    if (test && best)
-      svg += label(right, top - 16, "text-anchor=\"end\"",
-                   text("best on test: ", shown(quantity, value_of(*best), "%.4g"), ", epoch ",
-                        best->epoch));
+      svg += text("<path d=\"", path, "\" fill=\"none\" stroke=\"", colour, "\" stroke-width=\"1.5\" ",
+                  "stroke-linejoin=\"round\" stroke-linecap=\"round\"/>\n", points);
+    if (test) svg += label(right, top - 16, kRightAligned, best);
   }
   return svg;
-}
-
-/// A colour between white, 0, and {red, green, blue}, 1.
-std::string tint(double strength, int red, int green, int blue) {
-  const auto mix = [&](int c) { return static_cast<int>(std::lround(255 + strength * (c - 255))); };
-  return text("rgb(", mix(red), ",", mix(green), ",", mix(blue), ")");
 }
 
 }  // namespace
 
 std::string curves_svg(const std::string& title, const std::vector<EpochRecord>& epochs) {
   const Quantity loss{"loss", &EpochRecord::train_loss, &EpochRecord::test_loss, false};
-  const Quantity accuracy{"accuracy", &EpochRecord::train_accuracy, &EpochRecord::test_accuracy,
-                          true};
+  const Quantity accuracy{"accuracy", &EpochRecord::train_accuracy, &EpochRecord::test_accuracy, true};
   return picture(1000, 420,
-                 label(500, 28, "text-anchor=\"middle\" font-size=\"16\"", title) +
-                     panel(loss, epochs, 80, 85, 390, 270) +
-                     panel(accuracy, epochs, 580, 85, 390, 270));
-}
-
-std::string confusion_svg(const std::string& title, const Confusion& counts) {
-  const int cell = 52, left = 80, top = 100, size = 10 * cell;
-  const char* const centred = "text-anchor=\"middle\"";
-  std::string svg;
-  int64_t right = 0, total = 0;
-  for (int row = 0; row < 10; ++row) {
-    int64_t row_total = 0;
-    for (const int64_t count : counts[row]) row_total += count;
-    right += counts[row][row];
-    total += row_total;
-    const auto share = [&](int column) {
-      return row_total ? static_cast<double>(counts[row][column]) / row_total : 0;
-    };
-    const double y = top + row * cell, middle = y + cell / 2.0 + 5;
-    for (int column = 0; column < 10; ++column) {
-      const double x = left + column * cell;
-      // The cube root makes the few that went astray visible.
-      const double strength = std::cbrt(share(column));
-      svg += text("<rect x=\"", x, "\" y=\"", y, "\" width=\"", cell, "\" height=\"", cell,
-                  "\" stroke=\"#ccc\" fill=\"",
-                  column == row ? tint(strength, 0, 90, 160) : tint(strength, 213, 60, 0),
-                  "\"><title>", row, " taken for ", column, ": ", grouped(counts[row][column]),
-                  " of ", grouped(row_total), "</title></rect>\n");
-      const char* const colour = counts[row][column] == 0 ? "#bbb"
-                                 : strength > 0.6         ? "white"
-                                                          : "#222";
-      svg += label(x + cell / 2.0, middle,
-                   text(centred, " pointer-events=\"none\" fill=\"", colour, "\""),
-                   grouped(counts[row][column]));
-    }
-    svg += label(left - 14, middle, text(centred, " font-size=\"14\""), text(row));
-    svg +=
-        label(left + (row + 0.5) * cell, top - 10, text(centred, " font-size=\"14\""), text(row));
-    svg += label(left + size + 60, middle, "text-anchor=\"end\"",
-                 row_total ? format("%.2f%%", 100 * share(row)) : "none");
-  }
-  svg += label(left + size / 2.0, top - 34, centred, "guess");
-  svg += label(left + size + 60, top - 10, "text-anchor=\"end\"", "recall");
-  svg += label(
-      0, 0,
-      text(centred, " transform=\"translate(", left - 42, " ", top + size / 2, ") rotate(-90)\""),
-      "label");
-  svg += label(left, top + size + 24, "fill=\"#777\"",
-               "Colour: the share of the row, by its cube root.");
-  const std::string accuracy = total ? text(": ", grouped(right), " of ", grouped(total),
-                                            " right, ", format("%.2f%%", 100.0 * right / total))
-                                     : ": no images";
-  svg += label(left + size / 2.0, 32, text(centred, " font-size=\"16\""), title + accuracy);
-  return picture(left + size + 80, top + size + 40, svg);
+                 label(500, 28, kCentred + " font-size=\"16\"", title) +
+                     panel(loss, epochs, 80, 85, 390, 270) + panel(accuracy, epochs, 580, 85, 390, 270));
 }
 
 }  // namespace plainnet

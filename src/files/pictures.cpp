@@ -3,148 +3,117 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <string>
 
 #include "base/error.h"
+#include "base/numbers.h"
+#include "files/svg.h"
 
 namespace plainnet {
 
-namespace {
-
-using Colour = std::array<uint8_t, 3>;
-
-constexpr Colour kText = {60, 60, 60}, kLabel = {0, 130, 70}, kGuess = {200, 30, 30};
-
-struct Glyph {
-  char character;
-  uint8_t rows[7];  // of 5 pixels, the leftmost in bit 4
-};
-
-// The characters that a sheet of mistakes needs.
-constexpr Glyph kFont[] = {
-    {'0', {0x0E, 0x11, 0x13, 0x15, 0x19, 0x11, 0x0E}},
-    {'1', {0x04, 0x0C, 0x04, 0x04, 0x04, 0x04, 0x0E}},
-    {'2', {0x0E, 0x11, 0x01, 0x02, 0x04, 0x08, 0x1F}},
-    {'3', {0x1F, 0x02, 0x04, 0x02, 0x01, 0x11, 0x0E}},
-    {'4', {0x02, 0x06, 0x0A, 0x12, 0x1F, 0x02, 0x02}},
-    {'5', {0x1F, 0x10, 0x1E, 0x01, 0x01, 0x11, 0x0E}},
-    {'6', {0x06, 0x08, 0x10, 0x1E, 0x11, 0x11, 0x0E}},
-    {'7', {0x1F, 0x01, 0x02, 0x04, 0x08, 0x08, 0x08}},
-    {'8', {0x0E, 0x11, 0x11, 0x0E, 0x11, 0x11, 0x0E}},
-    {'9', {0x0E, 0x11, 0x11, 0x0F, 0x01, 0x02, 0x0C}},
-    {'>', {0x08, 0x04, 0x02, 0x01, 0x02, 0x04, 0x08}},
-    {'a', {0x00, 0x00, 0x0E, 0x01, 0x0F, 0x11, 0x0F}},
-    {'d', {0x01, 0x01, 0x0D, 0x13, 0x11, 0x11, 0x0F}},
-    {'e', {0x00, 0x00, 0x0E, 0x11, 0x1F, 0x10, 0x0E}},
-    {'f', {0x06, 0x09, 0x08, 0x1C, 0x08, 0x08, 0x08}},
-    {'h', {0x10, 0x10, 0x16, 0x19, 0x11, 0x11, 0x11}},
-    {'i', {0x04, 0x00, 0x0C, 0x04, 0x04, 0x04, 0x0E}},
-    {'m', {0x00, 0x00, 0x1A, 0x15, 0x15, 0x11, 0x11}},
-    {'n', {0x00, 0x00, 0x16, 0x19, 0x11, 0x11, 0x11}},
-    {'o', {0x00, 0x00, 0x0E, 0x11, 0x11, 0x11, 0x0E}},
-    {'r', {0x00, 0x00, 0x16, 0x19, 0x10, 0x10, 0x10}},
-    {'s', {0x00, 0x00, 0x0E, 0x10, 0x0E, 0x01, 0x1E}},
-    {'t', {0x08, 0x08, 0x1C, 0x08, 0x08, 0x09, 0x06}},
-    {'w', {0x00, 0x00, 0x11, 0x11, 0x15, 0x15, 0x0A}},
-    {',', {0x00, 0x00, 0x00, 0x00, 0x0C, 0x04, 0x08}},
-};
-constexpr int kFontScale = 2, kAdvance = 6 * kFontScale, kTextHeight = 7 * kFontScale;
-
-RgbImage blank(int width, int height, uint8_t grey) {
-  return {width, height, std::vector<uint8_t>(size_t{3} * width * height, grey)};
-}
-
-/// Fills a square of `size` pixels.
-void square(RgbImage* image, int left, int top, int size, const Colour& colour) {
-  for (int y = top; y < top + size; ++y)
-    for (int x = left; x < left + size; ++x)
-      std::copy(colour.begin(), colour.end(),
-                image->pixels.begin() + 3 * (static_cast<int64_t>(y) * image->width + x));
-}
-
-void draw_text(RgbImage* image, int left, int top, const std::string& words, const Colour& colour) {
-  for (const char c : words) {
-    for (const Glyph& glyph : kFont)
-      for (int y = 0; y < 7 && glyph.character == c; ++y)
-        for (int x = 0; x < 5; ++x)
-          if (glyph.rows[y] >> (4 - x) & 1)
-            square(image, left + x * kFontScale, top + y * kFontScale, kFontScale, colour);
-    left += kAdvance;
+std::string confusion_svg(const std::string& title, const Confusion& counts) {
+  const int cell = 52, left = 80, top = 100, size = 10 * cell;
+  const std::string large = kCentred + " font-size=\"14\"";
+  std::string svg = rectangle(left - 1, top - 1, size + 1, size + 1, "#ccc");
+  int64_t right = 0, total = 0;
+  for (int row = 0; row < 10; ++row) {
+    int64_t row_total = 0;
+    for (const int64_t count : counts[row]) row_total += count;
+    right += counts[row][row];
+    total += row_total;
+    const double y = top + row * cell, middle = y + cell / 2.0 + 5;
+    for (int column = 0; column < 10; ++column) {
+      const double x = left + column * cell;
+      const std::string count = grouped(counts[row][column]);
+      // The cube root makes the few that went astray visible.
+      const double strength = std::cbrt(row_total ? 1.0 * counts[row][column] / row_total : 0);
+      svg += rectangle(x, y, cell - 1, cell - 1,
+                       column == row ? tint(strength, 0, 90, 160) : tint(strength, 213, 60, 0),
+                       text(row, " taken for ", column, ": ", count, " of ", grouped(row_total)));
+      const char* const colour = count == "0" ? "#bbb" : strength > 0.6 ? "white" : "#222";
+      svg += label(x + cell / 2.0, middle,
+                   text(kCentred, " pointer-events=\"none\" fill=\"", colour, "\""), count);
+    }
+    svg += label(left - 14, middle, large, text(row));
+    svg += label(left + (row + 0.5) * cell, top - 10, large, text(row));
+    svg += label(left + size + 60, middle, kRightAligned,
+                 row_total ? format("%.2f%%", 100.0 * counts[row][row] / row_total) : "none");
   }
+  svg += label(left + size / 2.0, top - 34, kCentred, "guess");
+  svg += label(left + size + 60, top - 10, kRightAligned, "recall");
+  svg += label_upwards(left - 42, top + size / 2, "label");
+  svg += label(left, top + size + 24, "fill=\"#777\"", "Colour: the share of the row, by its cube root.");
+  const std::string accuracy = total ? text(grouped(right), " of ", grouped(total), " right, ",
+                                            format("%.2f%%", 100.0 * right / total))
+                                     : "no images";
+  svg += label(left + size / 2.0, 32, kCentred + " font-size=\"16\"", text(title, ": ", accuracy));
+  return picture(left + size + 80, top + size + 40, svg);
 }
 
-}  // namespace
+/// An image, each pixel `scale` wide, in 16 shades: for each a path of level strokes.
+static std::string grey_image(const uint8_t* pixels, int height, int width, int left, int top, int scale) {
+  std::array<std::string, 16> strokes;
+  for (int y = 0; y < height; ++y)
+    for (int x = 0, end; x < width; x = end) {
+      const auto shade = [&](int column) { return (pixels[y * width + column] + 8) / 17; };
+      for (end = x + 1; end < width && shade(end) == shade(x);) ++end;
+      strokes[shade(x)] += text("M", x, " ", y, "h", end - x);
+    }
+  std::string svg = text("<g transform=\"translate(", left, " ", top + scale / 2.0, ") scale(", scale,
+                         ")\" shape-rendering=\"crispEdges\">\n");
+  for (int shade = 0; shade < 16; ++shade)
+    if (!strokes[shade].empty())
+      svg += format("<path stroke=\"#%x%x%x\" d=\"", shade, shade, shade) + strokes[shade] + "\"/>\n";
+  return svg + "</g>\n";
+}
 
-RgbImage mistakes_picture(const Images& images, const std::vector<int>& guesses, int most) {
-  constexpr int kScale = 3, kGap = 12, kMostColumns = 10;
-  std::vector<int> wrong;
-  for (int i = 0; i < images.count; ++i)
-    if (guesses[i] != images.labels[i]) wrong.push_back(i);
-  const int count = static_cast<int>(wrong.size()), shown = std::min(count, most);
-  const std::string heading = text(count ? std::to_string(count) : "none", " of ", images.count,
-                                   " misread", shown < count ? text(", the first ", shown) : "");
-
-  const int columns = std::clamp(shown, 1, kMostColumns), rows = (shown + columns - 1) / columns;
-  const int column_width = kScale * images.width + kGap;
-  const int row_height = kScale * images.height + kTextHeight + 2 * kGap;
-  const int heading_width = kAdvance * static_cast<int>(heading.size());
-  RgbImage sheet = blank(std::max(columns * column_width, heading_width + kGap) + kGap,
-                         kTextHeight + 2 * kGap + rows * row_height, 255);
-  draw_text(&sheet, kGap, kGap, heading, kText);
-  for (int n = 0; n < shown; ++n) {
-    const int i = wrong[n];
-    const int left = kGap + n % columns * column_width;
-    const int top = kTextHeight + 2 * kGap + n / columns * row_height;
-    const uint8_t* pixel = &images.pixels[static_cast<size_t>(i) * images.height * images.width];
-    for (int y = 0; y < images.height; ++y)
-      for (int x = 0; x < images.width; ++x, ++pixel)
-        square(&sheet, left + kScale * x, top + kScale * y, kScale, {*pixel, *pixel, *pixel});
-    const int text_left = left + (kScale * images.width - 3 * kAdvance) / 2;
-    const int text_top = top + kScale * images.height + kGap / 2;
-    draw_text(&sheet, text_left, text_top, text(int{images.labels[i]}), kLabel);
-    draw_text(&sheet, text_left + kAdvance, text_top, ">", kText);
-    draw_text(&sheet, text_left + 2 * kAdvance, text_top, text(guesses[i]), kGuess);
+std::string mistakes_svg(const Images& images, const std::vector<int>& guesses, int most) {
+  constexpr int kScale = 3, kGap = 12, kHeading = 36, kColumns = 10;
+  const int column_width = std::max(kScale * images.width, 72) + kGap;
+  const int row_height = kScale * images.height + 3 * kGap;
+  std::string svg;
+  int count = 0;
+  for (int i = 0; i < images.count; ++i) {
+    if (guesses[i] == images.labels[i] || count++ >= most) continue;
+    const int left = kGap + (count - 1) % kColumns * column_width;
+    const int top = kHeading + (count - 1) / kColumns * row_height;
+    svg += grey_image(&images.pixels[static_cast<size_t>(i) * images.height * images.width],
+                      images.height, images.width, left, top, kScale);
+    svg += label(left, top + row_height - 1.5 * kGap, "", text(images.labels[i], " read as ", guesses[i]));
   }
-  return sheet;
+  svg += label(kGap, kHeading - kGap, "",
+               text(count ? text(count) : "none", " of ", images.count, " misread",
+                    count > most ? text(", the first ", most) : ""));
+  const int rows = (std::min(count, most) + kColumns - 1) / kColumns;
+  return picture(kColumns * column_width + kGap, kHeading + rows * row_height, svg);
 }
 
-RgbImage filters_picture(const Tensor& kernel) {
+std::string filters_svg(const Tensor& kernel) {
   if (kernel.shape.size() != 4 || kernel.size() <= 0)
-    throw Error(text("tensor \"", kernel.name,
-                     "\": expected a convolution's kernel [height][width][in][out], found ",
-                     kernel.shape_text()));
+    throw Error("tensor \"", kernel.name,
+                "\": expected a convolution's kernel [height][width][in][out], found ", kernel.shape_text());
   constexpr int kScale = 10, kGap = 8;
   const int height = static_cast<int>(kernel.shape[0]), width = static_cast<int>(kernel.shape[1]);
-  const int in = static_cast<int>(kernel.shape[2]), out = static_cast<int>(kernel.shape[3]);
-  const int columns = in == 1 ? std::min(out, 8) : out, rows = (in * out + columns - 1) / columns;
+  const int count = static_cast<int>(kernel.shape[2] * kernel.shape[3]), columns = std::min(count, 8);
   const int tile_width = kScale * width + kGap, tile_height = kScale * height + kGap;
-  RgbImage sheet = blank(columns * tile_width + kGap, rows * tile_height + kGap, 200);
-  for (int n = 0; n < in * out; ++n) {
-    const auto weight = [&](int y, int x) {
-      return kernel.values[(static_cast<size_t>(y) * width + x) * in * out + n];
-    };
+  const int sheet_width = columns * tile_width + kGap;
+  const int sheet_height = (count + columns - 1) / columns * tile_height + kGap;
+  std::string svg = rectangle(0, 0, sheet_width, sheet_height, "#c8c8c8");
+  for (int n = 0; n < count; ++n) {
+    const auto weight = [&](int tap) { return kernel.values[static_cast<size_t>(tap) * count + n]; };
     float largest = 0;
-    for (int y = 0; y < height; ++y)
-      for (int x = 0; x < width; ++x)
-        if (std::isfinite(weight(y, x))) largest = std::max(largest, std::abs(weight(y, x)));
-    for (int y = 0; y < height; ++y)
-      for (int x = 0; x < width; ++x) {
-        const float w = weight(y, x), strength = largest > 0 ? std::abs(w) / largest : 0;
-        const auto fade = [&](int c) {
-          return static_cast<uint8_t>(std::lround(255 + strength * (c - 255)));
-        };
-        Colour colour = {0, 0, 0};
-        if (std::isfinite(w)) {
-          if (w < 0)
-            colour = {fade(0), fade(90), fade(180)};
-          else
-            colour = {fade(190), fade(40), fade(20)};
-        }
-        square(&sheet, kGap + n % columns * tile_width + kScale * x,
-               kGap + n / columns * tile_height + kScale * y, kScale, colour);
-      }
+    for (int tap = 0; tap < height * width; ++tap)
+      if (std::isfinite(weight(tap))) largest = std::max(largest, std::abs(weight(tap)));
+    for (int tap = 0; tap < height * width; ++tap) {
+      const float w = weight(tap), strength = largest > 0 ? std::abs(w) / largest : 0;
+      svg += rectangle(kGap + n % columns * tile_width + kScale * (tap % width),
+                       kGap + n / columns * tile_height + kScale * (tap / width), kScale, kScale,
+                       !std::isfinite(w) ? "black"
+                       : w < 0           ? tint(strength, 0, 90, 180)
+                                         : tint(strength, 190, 40, 20),
+                       format("%g", w));
+    }
   }
-  return sheet;
+  return picture(sheet_width, sheet_height, svg);
 }
 
 }  // namespace plainnet

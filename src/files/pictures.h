@@ -1,22 +1,33 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "images/dataset.h"
-#include "images/image.h"
+#include "training/record.h"
 #include "training/tensor.h"
 
 namespace plainnet {
 
-/// A sheet of the images whose guess is not their label, three times enlarged, each with "3>5"
-/// beneath: the label, then the guess. The first `most` of them, under a line that says how many
-/// there are. `guesses`: one for each image, 0 to 9.
-RgbImage mistakes_picture(const Images& images, const std::vector<int>& guesses, int most = 100);
+// SVG pictures of a run.
 
-/// The kernel [height][width][in][out] of a convolution as tiles: a row per input channel and a
-/// column per output channel; of a single input channel, rows of eight. Each tile has its own
-/// scale, symmetric about 0: its largest magnitude is full blue (negative) or full red (positive),
-/// 0 is white, and a number that is not finite is black. Throws Error for a tensor of another rank.
-RgbImage filters_picture(const Tensor& kernel);
+/// Two panels side by side: loss and accuracy over the epochs, training and test. The loss has a
+/// logarithmic axis where it spans more than a factor of 20. Points that are not finite are left out. Any
+/// number of epochs, in rising order.
+std::string curves_svg(const std::string& title, const std::vector<EpochRecord>& epochs);
+
+/// The counts as a table: a row per label, a column per guess, the colour of a cell by its share of the
+/// row, the share that is right beside each row.
+std::string confusion_svg(const std::string& title, const Confusion& counts);
+
+/// The images whose guess is not their label, three times enlarged, each with "3 read as 5" beneath:
+/// the first `most` of them, under a line that says how many there are. `guesses`: one for each image.
+std::string mistakes_svg(const Images& images, const std::vector<int>& guesses, int most = 100);
+
+/// The kernel [height][width][in][out] of a convolution, a tile for each input and output channel, in rows
+/// of eight. Each tile has its own scale, symmetric about 0: its largest magnitude is full blue (negative)
+/// or full red (positive), 0 is white, and a number that is not finite is black. Throws Error for a tensor
+/// of another rank.
+std::string filters_svg(const Tensor& kernel);
 
 }  // namespace plainnet

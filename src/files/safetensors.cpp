@@ -6,10 +6,10 @@
 #include <charconv>
 #include <cstring>
 #include <set>
-#include <string_view>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/numbers.h"
 
 namespace plainnet {
 
@@ -18,19 +18,13 @@ static_assert(std::endian::native == std::endian::little);
 
 static const char* const kMetadata = "__metadata__";
 
-const Tensor* TensorFile::find(const std::string& name) const {
-  for (const Tensor& tensor : tensors)
-    if (tensor.name == name) return &tensor;
-  return nullptr;
-}
-
 namespace {
 
 /// A tensor as the header describes it: its bytes are [begin, end) of what follows the header.
 struct Entry {
   std::string name, type;
   std::vector<int64_t> shape;
-  uint64_t begin = 0, end = 0;
+  int64_t begin, end;
 };
 
 /// Reads the header, which is one JSON object (RFC 8259) of a known form:
@@ -48,29 +42,29 @@ class HeaderReader {
       else
         entries.push_back(entry(name));
     });
-    space();
-    if (at_ != text_.size()) fail("the end");
+    if (next() >= 0) fail("the end");
     return entries;
   }
 
  private:
+  /// The byte at hand, or -1 at the end.
+  int here() const { return at_ < text_.size() ? byte_at(text_, at_) : -1; }
+
+  /// The same after white space.
+  int next() {
+    while (here() > 0 && std::strchr(" \t\r\n", here())) ++at_;
+    return here();
+  }
+
   [[noreturn]] void fail(const std::string& expected) const {
-    std::string found = "the end";
-    if (at_ < text_.size()) found = text("byte ", int{static_cast<unsigned char>(text_[at_])});
-    if (at_ < text_.size() && std::isprint(static_cast<unsigned char>(text_[at_])))
-      found = text("'", text_[at_], "'");
-    throw Error(text(path_, ": broken header at byte ", 8 + at_, ": expected ", expected,
-                     ", found ", found));
+    const std::string byte = std::isprint(here()) ? format("'%c'", here()) : text("byte ", here());
+    throw Error(path_, ": broken header at byte ", 8 + at_, ": expected ", expected, ", found ",
+                here() < 0 ? "the end" : byte);
   }
 
-  void space() {
-    while (at_ < text_.size() && std::strchr(" \t\r\n", text_[at_]) && text_[at_]) ++at_;
-  }
-
-  /// Skips `c` and the space before it, if it comes next.
+  /// Skips `c`, if it comes next.
   bool accept(char c) {
-    space();
-    if (at_ == text_.size() || text_[at_] != c) return false;
+    if (next() != c) return false;
     ++at_;
     return true;
   }
@@ -89,8 +83,7 @@ class HeaderReader {
     do {
       const std::string key = string();
       if (!keys.insert(key).second)
-        throw Error(
-            text(path_, ": expected each name once in the header, found \"", key, "\" twice"));
+        throw Error(path_, ": expected each name once in the header, found \"", key, "\" twice");
       expect(':');
       value(key);
     } while (accept(','));
@@ -98,108 +91,72 @@ class HeaderReader {
     return keys.size();
   }
 
-  template <class Number>
-  std::vector<Number> numbers() {
-    std::vector<Number> result;
+  std::vector<int64_t> numbers() {
+    std::vector<int64_t> all;
     expect('[');
-    if (accept(']')) return result;
-    do result.push_back(static_cast<Number>(number()));
+    if (accept(']')) return all;
+    do all.push_back(number());
     while (accept(','));
     expect(']');
-    return result;
+    return all;
   }
 
-  /// Reads digits of `base` into *value and returns how many there were, at most `most`.
-  template <class Number>
-  size_t digits(int base, size_t most, Number* value) {
-    const std::string_view next = text_.substr(at_, most);
-    const auto result = std::from_chars(next.data(), next.data() + next.size(), *value, base);
-    if (result.ec != std::errc()) return 0;
-    const size_t count = static_cast<size_t>(result.ptr - next.data());
-    at_ += count;
-    return count;
-  }
-
-  uint64_t number() {
-    space();
-    const bool leading_zero = at_ < text_.size() && text_[at_] == '0';
+  int64_t number() {
+    const bool leading_zero = next() == '0';
+    const std::string_view rest = text_.substr(at_);
     uint64_t value = 0;
-    const size_t count = digits(10, 20, &value);
+    const auto [end, problem] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
     // Beyond 2^53 JSON's numbers are not exact.
-    if (count == 0 || (leading_zero && count > 1) || value >> 53) fail("a whole number below 2^53");
-    return value;
-  }
-
-  uint32_t hex4() {
-    uint32_t value = 0;
-    if (digits(16, 4, &value) != 4) fail("four hexadecimal digits");
-    return value;
-  }
-
-  /// What follows \u, as UTF-8. A character above 0xFFFF is written as two, a surrogate pair.
-  std::string unicode() {
-    uint32_t c = hex4();
-    if (c >= 0xD800 && c < 0xDC00 && text_.substr(at_, 2) == "\\u") {
-      at_ += 2;
-      const uint32_t low = hex4();
-      if (low < 0xDC00 || low > 0xDFFF) fail("the second half of a surrogate pair");
-      c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
-    }
-    if (c >= 0xD800 && c < 0xE000) fail("a whole surrogate pair");
-    const auto tail = [c](int shift) { return static_cast<char>(0x80 | ((c >> shift) & 0x3F)); };
-    if (c < 0x80) return {static_cast<char>(c)};
-    if (c < 0x800) return {static_cast<char>(0xC0 | c >> 6), tail(0)};
-    if (c < 0x10000) return {static_cast<char>(0xE0 | c >> 12), tail(6), tail(0)};
-    return {static_cast<char>(0xF0 | c >> 18), tail(12), tail(6), tail(0)};
+    if (problem != std::errc() || (leading_zero && end - rest.data() > 1) || value >> 53)
+      fail("a whole number below 2^53");
+    at_ += end - rest.data();
+    return static_cast<int64_t>(value);
   }
 
   std::string string() {
     expect('"');
     std::string result;
-    while (at_ < text_.size() && text_[at_] != '"') {
-      const char c = text_[at_];
-      if (static_cast<unsigned char>(c) < 0x20) fail("no control character in a string");
-      ++at_;
-      if (c != '\\') {
-        result += c;
-        continue;
-      }
-      const char escape = at_ < text_.size() ? text_[at_] : '\0';
-      const char* const escapes = "\"\\/bfnrt";
-      const char* const found = std::strchr(escapes, escape);
-      if (escape == '\0' || (!found && escape != 'u')) fail("an escape sequence");
-      ++at_;
-      if (found)
-        result += "\"\\/\b\f\n\r\t"[found - escapes];
-      else
-        result += unicode();
+    for (; here() != '"'; ++at_) {
+      if (here() < 0x20) fail(here() < 0 ? "'\"'" : "no control character in a string");
+      result += here() == '\\' ? escape() : text_[at_];
     }
-    if (at_ == text_.size()) fail("'\"'");
     ++at_;
     return result;
   }
 
+  /// What an escape sequence stands for, which ends at the byte at hand then.
+  char escape() {
+    constexpr std::string_view kEscapes = "\"\\/bfnrt", kMeanings = "\"\\/\b\f\n\r\t";
+    ++at_;
+    const size_t i = here() < 0 ? kEscapes.npos : kEscapes.find(text_[at_]);
+    if (i != kEscapes.npos) return kMeanings[i];
+    const std::string_view digits = text_.substr(std::min(at_ + 1, text_.size()), 4);
+    uint32_t code = 0;
+    const char* const end = std::from_chars(digits.data(), digits.data() + digits.size(), code, 16).ptr;
+    if (here() != 'u' || end - digits.data() != 4 || code > 127)
+      fail("an escape sequence of one letter, or \\u0000 to \\u007f (other characters as UTF-8)");
+    at_ += 4;
+    return static_cast<char>(code);
+  }
+
   Entry entry(const std::string& name) {
-    Entry entry;
-    entry.name = name;
-    std::vector<uint64_t> offsets;
+    std::string type;
+    std::vector<int64_t> shape, offsets;
     const std::string expected =
         text(path_, ": tensor \"", name, "\": expected dtype, shape and two data_offsets, found ");
     const size_t keys = object([&](const std::string& key) {
       if (key == "dtype")
-        entry.type = string();
+        type = string();
       else if (key == "shape")
-        entry.shape = numbers<int64_t>();
+        shape = numbers();
       else if (key == "data_offsets")
-        offsets = numbers<uint64_t>();
+        offsets = numbers();
       else
-        throw Error(text(expected, "\"", key, "\""));
+        throw Error(expected, "\"", key, "\"");
     });
-    if (keys != 3) throw Error(text(expected, keys, " of these"));
-    if (offsets.size() != 2) throw Error(text(expected, offsets.size(), " data_offsets"));
-    entry.begin = offsets[0];
-    entry.end = offsets[1];
-    return entry;
+    if (keys != 3 || offsets.size() != 2)
+      throw Error(expected, keys, " of these and ", offsets.size(), " data_offsets");
+    return {name, type, shape, offsets[0], offsets[1]};
   }
 
   const std::string& path_;
@@ -207,73 +164,29 @@ class HeaderReader {
   size_t at_ = 0;
 };
 
-template <class Stored>
-Stored load(const char* bytes) {
-  Stored stored;
-  std::memcpy(&stored, bytes, sizeof stored);
-  return stored;
-}
-
-/// IEEE 754's 16-bit format: 1 bit sign, 5 exponent, 10 fraction.
-float load_half(const char* bytes) {
-  const uint32_t half = load<uint16_t>(bytes), sign = (half & 0x8000) << 16,
-                 exponent = half >> 10 & 31, fraction = half & 0x3FF;
-  if (exponent == 0) {  // zero and the numbers below 2^-14
-    const float magnitude = static_cast<float>(fraction) * 0x1p-24f;
-    return sign ? -magnitude : magnitude;
-  }
-  const uint32_t wide = exponent == 31 ? 255 : exponent + 127 - 15;  // the biases of the exponents
-  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
-}
-
-/// The upper half of a float.
-float load_bfloat(const char* bytes) {
-  return std::bit_cast<float>(uint32_t{load<uint16_t>(bytes)} << 16);
-}
-
-float load_double(const char* bytes) { return static_cast<float>(load<double>(bytes)); }
-
-struct Type {
-  const char* name;
-  uint64_t size;  // in bytes
-  float (*to_float)(const char* bytes);
-};
-constexpr Type kTypes[] = {{"F32", 4, load<float>},
-                           {"F64", 8, load_double},
-                           {"F16", 2, load_half},
-                           {"BF16", 2, load_bfloat}};
-
 /// The tensor of `entry`, whose bytes lie within `data`.
 Tensor tensor_of(const std::string& path, const Entry& entry, std::string_view data) {
   Tensor tensor{entry.name, entry.shape, {}};
   const std::string name = text(path, ": tensor \"", entry.name, "\"");
-  const Type* type = std::find_if(std::begin(kTypes), std::end(kTypes),
-                                  [&](const Type& known) { return entry.type == known.name; });
-  if (type == std::end(kTypes))
-    throw Error(text(name, ": expected type F32, F64, F16 or BF16, found ", entry.type));
-  const int64_t size = tensor.size();
-  const uint64_t bytes = entry.end - entry.begin;
-  if (size < 0 || bytes % type->size || bytes / type->size != static_cast<uint64_t>(size))
-    throw Error(text(name, ": expected ", type->size, " bytes for each element of ",
-                     tensor.shape_text(), ", found ", bytes, " bytes"));
-  for (uint64_t at = entry.begin; at < entry.end; at += type->size)
-    tensor.values.push_back(type->to_float(data.data() + at));
+  if (entry.type != "F32")
+    throw Error(name, ": expected type F32, found ", entry.type,
+                ": save it as float32 (x.astype(\"float32\") in NumPy, x.float() in PyTorch)");
+  const int64_t size = tensor.size(), bytes = entry.end - entry.begin;
+  if (size < 0 || bytes % 4 || bytes / 4 != size)
+    throw Error(name, ": expected 4 bytes for each element of ", tensor.shape_text(), ", found ", bytes,
+                " bytes");
+  tensor.values.resize(size);
+  if (size > 0) std::memcpy(tensor.values.data(), data.data() + entry.begin, bytes);
   return tensor;
 }
 
 std::string quoted(const std::string& s) {
   std::string result = "\"";
-  for (const char c : s) {
-    const auto code = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      result += {'\\', c};
-    } else if (code < 0x20) {
-      const char* hex = "0123456789abcdef";
-      result += {'\\', 'u', '0', '0', hex[code >> 4], hex[code & 15]};
-    } else {
-      result += c;
-    }
-  }
+  for (const char c : s)
+    if (static_cast<unsigned char>(c) < 0x20)
+      result += format("\\u%04x", c);
+    else
+      result += text(c == '"' || c == '\\' ? "\\" : "", c);
   return result + "\"";
 }
 
@@ -283,16 +196,15 @@ TensorFile read_safetensors(const std::string& path) {
   const std::string bytes = read_file(path);
   uint64_t length = 0;
   if (bytes.size() < sizeof length)
-    throw Error(text(path, ": expected a header length of 8 bytes, found ", bytes.size(),
-                     " bytes in the whole file"));
+    throw Error(path, ": expected a header length of 8 bytes, found ", bytes.size(),
+                " bytes in the whole file");
   std::memcpy(&length, bytes.data(), sizeof length);
   if (length > 100'000'000)  // the format's own limit
-    throw Error(text(path, ": expected a header of at most 100000000 bytes, found a length of ",
-                     length, "; not a safetensors file?"));
+    throw Error(path, ": expected a header of at most 100000000 bytes, found a length of ", length,
+                "; not a safetensors file?");
   const std::string_view rest = std::string_view(bytes).substr(sizeof length);
   if (length > rest.size())
-    throw Error(
-        text(path, ": cut short: expected a header of ", length, " bytes, found ", rest.size()));
+    throw Error(path, ": cut short: expected a header of ", length, " bytes, found ", rest.size());
 
   TensorFile file;
   std::vector<Entry> entries = HeaderReader(path, rest.substr(0, length)).read(&file.metadata);
@@ -300,55 +212,40 @@ TensorFile read_safetensors(const std::string& path) {
 
   // The header may name the tensors in any order; their bytes must fill the rest of the file.
   std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
-  uint64_t end = 0;
+  int64_t end = 0;
   for (const Entry& entry : entries) {
     if (entry.begin != end || entry.end < end)
-      throw Error(text(path, ": tensor \"", entry.name, "\": expected its bytes to begin at ", end,
-                       ", where the tensor before ends, found data_offsets ", entry.begin, ", ",
-                       entry.end));
+      throw Error(path, ": tensor \"", entry.name, "\": expected its bytes to begin at ", end,
+                  ", where the tensor before ends, found data_offsets ", entry.begin, ", ", entry.end);
     end = entry.end;
   }
-  if (end != data.size())
-    throw Error(text(path, data.size() < end ? ": cut short" : ": too long", ": expected ", end,
-                     " bytes of tensors, found ", data.size()));
+  if (const auto found = static_cast<int64_t>(data.size()); end != found)
+    throw Error(path, found < end ? ": cut short" : ": too long", ": expected ", end,
+                " bytes of tensors, found ", found);
   for (const Entry& entry : entries) file.tensors.push_back(tensor_of(path, entry, data));
   return file;
 }
 
 void write_safetensors(const std::string& path, const TensorFile& file) {
-  std::string header = "{";
-  const char* separator = "";
-  if (!file.metadata.empty()) {
-    header += text(quoted(kMetadata), ":{");
-    for (const auto& [key, value] : file.metadata) {
-      header += text(separator, quoted(key), ":", quoted(value));
-      separator = ",";
-    }
-    header += "}";
-  }
-  uint64_t offset = 0;
+  std::string header, data, metadata;
+  for (const auto& [key, value] : file.metadata)
+    metadata += text(metadata.empty() ? "" : ",", quoted(key), ":", quoted(value));
+  if (!metadata.empty()) header = text(",", quoted(kMetadata), ":{", metadata, "}");
   for (const Tensor& tensor : file.tensors) {
+    const size_t begin = data.size();
+    data.append(reinterpret_cast<const char*>(tensor.values.data()), tensor.values.size() * sizeof(float));
     std::string shape;
     for (const int64_t dimension : tensor.shape) shape += text(shape.empty() ? "" : ",", dimension);
-    const uint64_t end = offset + tensor.values.size() * sizeof(float);
-    header += text(separator, quoted(tensor.name), ":{\"dtype\":\"F32\",\"shape\":[", shape,
-                   "],\"data_offsets\":[", offset, ",", end, "]}");
-    separator = ",";
-    offset = end;
+    header += text(",", quoted(tensor.name), ":{\"dtype\":\"F32\",\"shape\":[", shape,
+                   "],\"data_offsets\":[", begin, ",", data.size(), "]}");
   }
-  header += "}";
-  header.resize((header.size() + 7) / 8 * 8, ' ');  // so that the tensors lie aligned
-
+  header = text("{", header.substr(!header.empty()), "}");  // without the first comma
+  header.resize((header.size() + 7) / 8 * 8, ' ');          // so that the tensors lie aligned
   const uint64_t length = header.size();
-  std::string bytes(reinterpret_cast<const char*>(&length), sizeof length);
-  bytes.reserve(sizeof length + header.size() + offset);
-  bytes += header;
-  for (const Tensor& tensor : file.tensors)
-    bytes.append(reinterpret_cast<const char*>(tensor.values.data()),
-                 tensor.values.size() * sizeof(float));
-  write_file_atomically(path, bytes);
+  const std::string frame(reinterpret_cast<const char*>(&length), sizeof length);
+  write_file_atomically(path, frame + header + data);
 }
 
 }  // namespace plainnet

@@ -13,14 +13,11 @@ namespace plainnet {
 struct TensorFile {
   std::vector<Tensor> tensors;
   std::map<std::string, std::string> metadata;
-
-  /// The tensor of that name, or null.
-  const Tensor* find(const std::string& name) const;
 };
 
-/// Reads `path`. Tensors of type F32 are taken as they are; F64, F16 and BF16 are converted. Throws
-/// Error, naming the file, what was expected and what was found, when it cannot be read, is cut
-/// short, or its header is not what the format says.
+/// Reads `path`, whose tensors are of type F32. Throws Error, naming the file, what was expected and
+/// what was found, when it cannot be read, is cut short, holds tensors of another type, or its header
+/// is not what the format says.
 TensorFile read_safetensors(const std::string& path);
 
 /// Writes `path` as write_file_atomically() does, and throws as it does. Each name must occur once, and

@@ -79,72 +79,49 @@ Shape parse(const std::string& line) {
   return shape;
 }
 
-using Shapes = std::array<std::array<Shape, 3>, 10>;
-
-const Shapes& shapes() {
-  static const Shapes parsed = [] {
-    Shapes all;
-    for (int digit = 0; digit < 10; ++digit)
-      for (int way = 0; way < 3; ++way) all[digit][way] = parse(kShapes[digit][way]);
-    return all;
+const Shape& shape_of(int digit, int way) {
+  static const std::vector<Shape> all = [] {
+    std::vector<Shape> parsed;
+    for (const auto& ways : kShapes)
+      for (const char* way : ways) parsed.push_back(parse(way));
+    return parsed;
   }();
-  return parsed;
+  return all[3 * digit + way];
 }
 
-// A smooth field of small displacements: along each axis two waves that cross.
-struct Bend {
-  struct Wave {
-    double amplitude, x, y, phase;
-    double at(Point p) const { return amplitude * std::sin(x * p.x + y * p.y + phase); }
-  };
-  std::array<Wave, 2> right, down;
+// A wave of small displacements. This and the next are drawn from `random` member by member, in the order
+// in which they stand, so every compiler draws the same digits.
+struct Wave {
+  Random& random;
+  double amplitude = 0.05 * random.normal();
+  double x = random.uniform(-5, 5), y = random.uniform(-5, 5);
+  double phase = random.uniform(0, 2 * kPi);
 
-  Point at(Point p) const {
-    return {p.x + right[0].at(p) + right[1].at(p), p.y + down[0].at(p) + down[1].at(p)};
-  }
+  double at(Point p) const { return amplitude * std::sin(x * p.x + y * p.y + phase); }
 };
 
 // What differs from one writer, pen and moment to the next.
 struct Style {
-  double slant, rotation;   // tangent of the slant; radians
-  double width, height;     // of the digit's box, in pixels
-  double x, y;              // its centre, in pixels
-  double radius, softness;  // of the pen: half the line's width and its blurred edge, in pixels
-  double pressure, grain;   // how much the line's width and its grey vary, as fractions
-  Bend bend;
+  Random& random;
+  double slant = 0.15 + 0.22 * random.normal();  // its tangent
+  double rotation = 0.13 * random.normal();      // in radians
+  // The digit's box and its centre, in pixels.
+  double width = random.uniform(9, 16), height = random.uniform(14, 20);
+  double x = kSize / 2.0 + 1.0 * random.normal(), y = kSize / 2.0 + 1.0 * random.normal();
+  // The pen: half the line's width and its blurred edge, in pixels; how much its width and its grey vary.
+  double radius = random.uniform(0.7, 1.7), softness = random.uniform(1.0, 1.6);
+  double pressure = random.uniform(0, 0.3), grain = random.uniform(0, 0.3);
+  // A smooth bend: two waves along each axis.
+  Wave right[2] = {{random}, {random}}, down[2] = {{random}, {random}};
 
   // From a point of a shape to the picture.
   Point place(Point p) const {
-    p = bend.at(p);
+    p = {p.x + right[0].at(p) + right[1].at(p), p.y + down[0].at(p) + down[1].at(p)};
     const double up = (p.y - 0.5) * height, along = (p.x - 0.5) * width - slant * up;
     const double c = std::cos(rotation), s = std::sin(rotation);
     return {x + c * along - s * up, y + s * along + c * up};
   }
 };
-
-Bend::Wave random_wave(Random& random) {
-  return {.amplitude = 0.05 * random.normal(),
-          .x = random.uniform(-5, 5),
-          .y = random.uniform(-5, 5),
-          .phase = random.uniform(0, 2 * kPi)};
-}
-
-// The members of a braced list are evaluated in their order (arguments of a function need not be),
-// so every compiler draws the same digits.
-Style random_style(Random& random) {
-  return {.slant = 0.15 + 0.22 * random.normal(),
-          .rotation = 0.13 * random.normal(),
-          .width = random.uniform(9, 16),
-          .height = random.uniform(14, 20),
-          .x = kSize / 2.0 + 1.0 * random.normal(),
-          .y = kSize / 2.0 + 1.0 * random.normal(),
-          .radius = random.uniform(0.7, 1.7),
-          .softness = random.uniform(1.0, 1.6),
-          .pressure = random.uniform(0, 0.3),
-          .grain = random.uniform(0, 0.3),
-          .bend = {.right = {random_wave(random), random_wave(random)},
-                   .down = {random_wave(random), random_wave(random)}}};
-}
 
 using Ink = std::array<float, kSize * kSize>;  // 0 none to 1 full
 
@@ -199,8 +176,8 @@ void draw_stroke(const Stroke& stroke, const Style& style, double phase, Ink& in
 }
 
 void draw_digit(int digit, Random& random, uint8_t* pixels) {
-  const Shape& shape = shapes()[digit][random.below(3)];
-  const Style style = random_style(random);
+  const Shape& shape = shape_of(digit, random.below(3));
+  const Style style{random};
   Ink ink{};
   for (Stroke stroke : shape) {
     // Nobody sets the pen down exactly where it belongs.

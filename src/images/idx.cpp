@@ -4,6 +4,8 @@
 // the number of dimensions, the dimensions, each a 32-bit integer with the high byte first, and
 // then the elements, the last dimension running fastest.
 
+#include <unistd.h>
+
 #include <climits>
 #include <filesystem>
 
@@ -19,67 +21,50 @@ namespace {
 const char* const kFileNames[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
                                   "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
 
-struct IdxFile {
-  std::vector<uint32_t> shape;
-  std::vector<uint8_t> elements;
-};
+// A folder that cannot be searched has nothing for us.
+bool is_there(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
-bool is_there(const std::string& path) {
-  std::error_code ignored;  // a folder that cannot be searched has nothing for us
-  return fs::exists(path, ignored);
-}
-
-IdxFile read_idx(const std::string& path, uint32_t dimensions) {
+/// The elements of the IDX file `path`, and as many extents as it has dimensions.
+std::vector<uint8_t> read_idx(const std::string& path, std::vector<int>& extents) {
   const std::string packed = path + ".gz";
   if (!is_there(path) && is_there(packed))
-    throw Error(
-        text(path, ": expected an IDX file, found only its packed form: run gunzip ", packed));
+    throw Error(path, ": expected an IDX file, found only its packed form: run gunzip ", packed);
   const std::string bytes = read_file(path);
-  const uint64_t size = bytes.size(), header_size = 4 + 4 * dimensions;
-  if (size < header_size)
-    throw Error(text(path, ": expected an IDX header of ", header_size, " bytes, found a file of ",
-                     size, " bytes"));
+  const size_t dimensions = extents.size(), header_size = 4 + 4 * dimensions;
+  if (bytes.size() < header_size)
+    throw Error(path, ": expected an IDX header of ", header_size, " bytes, found a file of ", bytes.size(),
+                " bytes");
   const uint32_t magic = big_endian(bytes, 0), expected_magic = 0x00000800 | dimensions;
   if (magic != expected_magic)
-    throw Error(path + format(": expected the magic number 0x%08x (unsigned bytes, %u dimension%s), "
+    throw Error(path + format(": expected the magic number 0x%08x (unsigned bytes, %zu dimension%s), "
                               "found 0x%08x",
                               expected_magic, dimensions, dimensions == 1 ? "" : "s", magic));
-
-  IdxFile idx;
-  uint64_t elements = 1;
-  for (uint32_t d = 0; d < dimensions; ++d) {
+  uint64_t size = 1;
+  for (size_t d = 0; d < dimensions; ++d) {
     // These limits keep the product of three dimensions within 64 bits.
-    const uint32_t limit = d == 0 ? INT_MAX : 4096;
-    const uint32_t extent = big_endian(bytes, 4 + 4 * d);
+    const uint32_t limit = d == 0 ? INT_MAX : 4096, extent = big_endian(bytes, 4 + 4 * d);
     if (extent < 1 || extent > limit)
-      throw Error(text(path, ": expected dimension ", d + 1, " of ", dimensions, " to be 1 to ",
-                       limit, ", found ", extent));
-    idx.shape.push_back(extent);
-    elements *= extent;
+      throw Error(path, ": expected dimension ", d + 1, " of ", dimensions, " to be 1 to ", limit, ", found ",
+                  extent);
+    extents[d] = static_cast<int>(extent);
+    size *= extent;
   }
-  if (size != header_size + elements)
-    throw Error(text(path, ": expected ", header_size + elements,
-                     " bytes, as its header says, found ", size, " bytes"));
-  const auto* const first = reinterpret_cast<const uint8_t*>(bytes.data()) + header_size;
-  idx.elements.assign(first, first + elements);
-  return idx;
+  if (bytes.size() != header_size + size)
+    throw Error(path, ": expected ", header_size + size, " bytes, as its header says, found ", bytes.size(),
+                " bytes");
+  return {bytes.begin() + header_size, bytes.end()};
 }
 
 Images read_images(const std::string& image_path, const std::string& label_path) {
-  IdxFile images = read_idx(image_path, 3);
-  IdxFile labels = read_idx(label_path, 1);
-  if (labels.shape[0] != images.shape[0])
-    throw Error(text(label_path, ": expected ", images.shape[0], " labels, one for each of ",
-                     image_path, ", found ", labels.shape[0]));
-  for (size_t i = 0; i < labels.elements.size(); ++i)
-    if (labels.elements[i] >= 10)
-      throw Error(text(label_path, ": expected labels below 10, found ", labels.elements[i],
-                       " at index ", i));
-  return {.count = static_cast<int>(images.shape[0]),
-          .height = static_cast<int>(images.shape[1]),
-          .width = static_cast<int>(images.shape[2]),
-          .pixels = std::move(images.elements),
-          .labels = std::move(labels.elements)};
+  std::vector<int> extents(3), count(1);
+  const std::vector<uint8_t> pixels = read_idx(image_path, extents), labels = read_idx(label_path, count);
+  if (count[0] != extents[0])
+    throw Error(label_path, ": expected ", extents[0], " labels, one for each of ", image_path, ", found ",
+                count[0]);
+  for (size_t i = 0; i < labels.size(); ++i)
+    if (labels[i] >= 10)
+      throw Error(label_path, ": expected labels below 10, found ", labels[i], " at index ", i);
+  return {extents[0], extents[1], extents[2], pixels, labels};
 }
 
 }  // namespace
@@ -96,9 +81,8 @@ Dataset read_idx_directory(const std::string& directory) {
   dataset.test = read_images(folder / kFileNames[2], folder / kFileNames[3]);
   const Images &train = dataset.train, &test = dataset.test;
   if (test.height != train.height || test.width != train.width)
-    throw Error(text((folder / kFileNames[2]).string(), ": expected images of ", train.height, "x",
-                     train.width, " like the training images, found ", test.height, "x",
-                     test.width));
+    throw Error((folder / kFileNames[2]).string(), ": expected images of ", train.height, "x", train.width,
+                " like the training images, found ", test.height, "x", test.width);
   return dataset;
 }
 

@@ -2,89 +2,60 @@
 
 #include <algorithm>
 #include <cctype>
-#include <string_view>
 
 #include "base/error.h"
 #include "base/files.h"
-#include "images/png.h"
+#include "base/numbers.h"
 
 namespace plainnet {
 
-/// Reads the formats of netpbm (http://netpbm.sourceforge.net/doc/pgm.html and ppm.html): a header
-/// of numbers and comments, then the samples, as text (P2, P3) or as bytes (P5, P6).
-class NetpbmReader {
- public:
-  NetpbmReader(const std::string& path, std::string_view bytes) : path_(path), bytes_(bytes) {}
-
-  GreyImage read() {
-    const bool binary = bytes_[1] >= '5', colour = bytes_[1] == '3' || bytes_[1] == '6';
-    at_ = 2;
-    GreyImage image;
-    image.width = number("a width", 1, 1 << 24);
-    image.height = number("a height", 1, 1 << 24);
-    const int largest = number("a largest value", 1, 65535);
-    if (binary) ++at_;  // a single white space
-
-    const size_t pixels = static_cast<size_t>(image.width) * static_cast<size_t>(image.height);
-    const size_t samples = pixels * (colour ? 3 : 1);
-    const size_t expected = binary && largest > 255 ? 2 * samples : samples;
-    const size_t found = bytes_.size() - std::min(at_, bytes_.size());
-    if (found < expected)
-      throw Error(text(path_, ": cut short: expected at least ", expected, " bytes of pixels for ",
-                       image.width, "x", image.height, ", found ", found));
-    const auto sample = [&] {
-      int value = 0;
-      if (binary)
-        for (int i = 0; i < (largest > 255 ? 2 : 1); ++i) value = 256 * value + byte();
-      else
-        value = number("a pixel", 0, largest);
-      if (value > largest)
-        throw Error(text(path_, ": expected pixels of at most ", largest, ", found ", value));
-      return (255 * value + largest / 2) / largest;
-    };
-    image.pixels.resize(pixels);
-    for (uint8_t& pixel : image.pixels) {
-      const int red = sample();
-      const int green = colour ? sample() : red;
-      const int blue = colour ? sample() : red;
-      pixel = luma(red, green, blue);
-    }
-    return image;
-  }
-
- private:
-  int byte() { return static_cast<unsigned char>(bytes_[at_++]); }
-
-  /// The next number, after white space and comments, which go from '#' to the end of the line.
-  int number(const char* what, int least, int most) {
-    for (bool comment = false; at_ < bytes_.size(); ++at_) {
-      const char c = bytes_[at_];
-      if (c == '#') comment = true;
-      if (!comment && !std::isspace(static_cast<unsigned char>(c))) break;
-      if (c == '\n' || c == '\r') comment = false;
-    }
-    int64_t value = -1;
-    while (at_ < bytes_.size() && std::isdigit(static_cast<unsigned char>(bytes_[at_])) &&
-           value <= most)
-      value = 10 * std::max<int64_t>(value, 0) + (bytes_[at_++] - '0');
-    if (value < least || value > most)
-      throw Error(text(path_, ": expected ", what, " from ", least, " to ", most, " at byte ", at_,
-                       ", found ", value < 0 ? "no number" : text(value)));
+/// Reads the binary formats of netpbm (http://netpbm.sourceforge.net/doc/pgm.html and ppm.html): a
+/// header of numbers and comments, then the samples, of two bytes where the largest needs them.
+static GreyImage read_netpbm(std::string_view bytes, const std::string& path) {
+  size_t at = 2;
+  // The next number, after white space and comments, which go from '#' to the end of the line.
+  const auto number = [&](const char* what, int most) {
+    const auto is = [&](int (*kind)(int)) { return at < bytes.size() && kind(byte_at(bytes, at)); };
+    while (is(std::isspace) || (at < bytes.size() && bytes[at] == '#'))
+      at = bytes[at] == '#' ? std::min(bytes.find_first_of("\r\n", at), bytes.size()) : at + 1;
+    long value = -1;
+    for (; is(std::isdigit) && value <= most; ++at) value = 10 * std::max(value, 0L) + (bytes[at] - '0');
+    if (value < 1 || value > most)
+      throw Error(path, ": expected ", what, " from 1 to ", most, " at byte ", at, ", found ",
+                  value < 0 ? "no number" : text(value));
     return static_cast<int>(value);
+  };
+  GreyImage image{number("a width", 1 << 24), number("a height", 1 << 24), {}};
+  const int largest = number("a largest value", 65535), channels = bytes[1] == '6' ? 3 : 1;
+  ++at;  // a single white space
+  const size_t pixels = static_cast<size_t>(image.width) * image.height;
+  const size_t expected = pixels * channels * (largest > 255 ? 2 : 1);
+  const size_t found = bytes.size() - std::min(at, bytes.size());
+  if (found < expected)
+    throw Error(path, ": cut short: expected at least ", expected, " bytes of pixels for ", image.width, "x",
+                image.height, ", found ", found);
+  const auto sample = [&] {
+    int value = byte_at(bytes, at++);
+    if (largest > 255) value = 256 * value + byte_at(bytes, at++);
+    if (value > largest) throw Error(path, ": expected pixels of at most ", largest, ", found ", value);
+    return (255 * value + largest / 2) / largest;
+  };
+  while (image.pixels.size() < pixels) {
+    const int red = sample(), green = channels == 3 ? sample() : red, blue = channels == 3 ? sample() : red;
+    image.pixels.push_back(luma(red, green, blue));
   }
-
-  const std::string& path_;
-  std::string_view bytes_;
-  size_t at_ = 0;
-};
+  return image;
+}
 
 GreyImage read_image(const std::string& path) {
   const std::string bytes = read_file(path);
   if (is_png(bytes)) return decode_png(bytes, path);
-  if (bytes.size() > 2 && bytes[0] == 'P' && std::string_view("2356").find(bytes[1]) < 4)
-    return NetpbmReader(path, bytes).read();
-  throw Error(text(path, ": expected a PNG, PGM or PPM image, found ",
-                   bytes.empty() ? "an empty file" : "another kind of file"));
+  if (bytes.starts_with("P5") || bytes.starts_with("P6")) return read_netpbm(bytes, path);
+  const bool as_text = bytes.starts_with("P2") || bytes.starts_with("P3");
+  throw Error(path, ": expected a PNG image, or a binary PGM or PPM, found ",
+              bytes.empty() ? "an empty file"
+              : as_text     ? "one as text: save it as a PNG"
+                            : "another kind of file");
 }
 
 }  // namespace plainnet

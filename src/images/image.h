@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace plainnet {
@@ -11,15 +12,18 @@ struct GreyImage {
   std::vector<uint8_t> pixels;  // [height][width], 0 black to 255 white
 };
 
-struct RgbImage {
-  int width = 0, height = 0;
-  std::vector<uint8_t> pixels;  // [height][width][3]
-};
-
-/// Reads a PNG or a PGM or PPM file (P2, P3, P5, P6), told apart by its first bytes. Colour becomes
+/// Reads a PNG or a binary PGM or PPM file (P5, P6), told apart by its first bytes. Colour becomes
 /// grey, what is transparent is laid on white. Throws Error naming the file, what was expected and
 /// what was found.
 GreyImage read_image(const std::string& path);
+
+/// Whether `bytes` begin as every PNG file does.
+bool is_png(std::string_view bytes);
+
+/// The image in the PNG file `bytes` (https://www.w3.org/TR/png/): grey, colour or palette, with or
+/// without an alpha channel, of 8 bits a channel, not interlaced, of at most 2^24 pixels. Throws Error,
+/// which begins with `name`, where the file is broken, cut short or of another kind.
+GreyImage decode_png(std::string_view bytes, const std::string& name);
 
 /// The brightness of a colour, as ITU-R BT.601 weighs it.
 inline uint8_t luma(int red, int green, int blue) {

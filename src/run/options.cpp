@@ -1,5 +1,7 @@
 #include "run/options.h"
 
+#include <algorithm>
+
 #include "base/command_line.h"
 #include "base/error.h"
 #include "network/models.h"
@@ -7,76 +9,68 @@
 namespace plainnet {
 namespace {
 
+const std::vector<std::string> kOptimizers = {"sgd", "rmsprop", "adam", "adamw"};  // as UpdateRule::Kind
+
 Value model_value(Options& o) { return choice(&o.model, model_names()); }
 
 // The options that shape a run: a checkpoint keeps them.
-std::vector<OptionGroup> shaping_groups(Options& o) {
+std::vector<Option> shaping_list(Options& o) {
   return {
-      {"Training",
-       {{"--epochs", "N", "how often to see every image (30)", whole_number(&o.epochs, 1, 1000000)},
-        {"--batch", "N", "images per update (128)", whole_number(&o.batch, 1, 65536)},
-        {"--kernels", "K", "plain, which is slow and simple, or fast (fast)",
-         choice(&o.kernels, {"plain", "fast"})},
-        {"--seed", "N", "of initial weights, shuffling, built-in digits (1)",
-         whole_number(&o.seed, 0, UINT64_MAX)}}},
-      {"Optimizer",
-       {{"--optimizer", "NAME", "sgd, rmsprop, adam or adamw (sgd)",
-         choice(&o.optimizer, {"sgd", "rmsprop", "adam", "adamw"})},
-        {"--learning-rate", "X", "the model's own with sgd, 0.001 with the others",
-         number(&o.learning_rate, 0, 1000)},
-        {"--momentum", "X", "of sgd: 0 to 0.9999 (0.9)", number(&o.momentum, 0, 0.9999)},
-        {"--nesterov", "on|off", "momentum of sgd in Nesterov's form (on)", on_off(&o.nesterov)},
-        {"--weight-decay", "X", "L2 penalty; of adamw decoupled (0; for adamw 0.01)",
-         number(&o.weight_decay, 0, 1)},
-        {"--schedule", "NAME", "constant, step, or cosine, which ends at 0 (constant)",
-         choice(&o.schedule, {"constant", "cosine", "step"})},
-        {"--step-epochs", "N", "step: a tenth of the rate after each N epochs (10)",
-         whole_number(&o.step_epochs, 1, 1000000)},
-        {"--warm-up", "X", "epochs, also 0.5, in which the rate rises from 0 (0)",
-         number(&o.warm_up, 0, 1000000)}}},
-      {"Data",
-       {{"--data", "DIR", "four IDX files, or digits: built-in ones (data/mnist)", path(&o.data)},
-        {"--limit", "N", "only the first N training images", whole_number(&o.limit, 1, 1000000000)},
-        {"--test-limit", "N", "only the first N test images",
-         whole_number(&o.test_limit, 1, 1000000000)},
-        {"--shuffle", "on|off", "a new order every epoch (on)", on_off(&o.shuffle)}}},
-  };
+      {"model", "", listed(model_names()), model_value(o), "Training"},
+      {"--epochs", "N", "how often to see every image (30)", number(&o.epochs, 1, 1000000)},
+      {"--batch", "N", "images per update (128)", number(&o.batch, 1, 65536)},
+      {"--kernels", "K", "plain, which is slow and simple, or fast (fast)",
+       choice(&o.kernels, {"plain", "fast"})},
+      {"--seed", "N", "of initial weights, shuffling, built-in digits (1)", number(&o.seed, 0, UINT64_MAX)},
+      {"--optimizer", "NAME", "sgd, rmsprop, adam or adamw (sgd)",
+       choice(&o.optimizer, kOptimizers), "Optimizer"},
+      {"--learning-rate", "X", "the model's own with sgd, 0.001 with the others",
+       number(&o.learning_rate, 0, 1000)},
+      {"--momentum", "X", "of sgd: 0 to 0.9999 (0.9)", number(&o.momentum, 0, 0.9999)},
+      {"--nesterov", "on|off", "momentum of sgd in Nesterov's form (on)", on_off(&o.nesterov)},
+      {"--weight-decay", "X", "L2 penalty; of adamw decoupled (0; for adamw 0.01)",
+       number(&o.weight_decay, 0, 1)},
+      {"--schedule", "NAME", "constant, step, or cosine, which ends at 0 (constant)",
+       choice(&o.schedule, {"constant", "cosine", "step"})},
+      {"--step-epochs", "N", "step: a tenth of the rate after each N epochs (10)",
+       number(&o.step_epochs, 1, 1000000)},
+      {"--warm-up", "X", "epochs, also 0.5, in which the rate rises from 0 (0)",
+       number(&o.warm_up, 0, 1000000)},
+      {"--data", "DIR", "four IDX files, or digits: built-in ones (data/mnist)", path(&o.data), "Data"},
+      {"--limit", "N", "only the first N training images", number(&o.limit, 1, 1000000000)},
+      {"--test-limit", "N", "only the first N test images", number(&o.test_limit, 1, 1000000000)},
+      {"--shuffle", "on|off", "a new order every epoch (on)", on_off(&o.shuffle)}};
 }
 
-std::vector<OptionGroup> groups(Options& o) {
-  std::vector<OptionGroup> all = shaping_groups(o);
+std::vector<Option> list(Options& o) {
+  std::vector<Option> all = shaping_list(o);
   all.insert(all.end(), {
-      {"Machine",
-       {{"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
-         choice(&o.device, {"gpu", "cpu", "emulated", "auto"})},
-        {"--threads", "N", "of the cpu target (one a processor)",
-         whole_number(&o.threads, 1, 1024)}}},
-      {"Files",
-       {{"--out", "DIR", "the run folder (runs/MODEL); earlier ones go to DIR.1", path(&o.out)},
-        {"--resume", "DIR", "goes on with the run in DIR", path(&o.resume)},
-        {"--init", "FILE", "start from the weights in a safetensors file", path(&o.init)},
-        {"--save", "FILE", "also write the final weights here", path(&o.save)},
-        {"--log", "FILE", "also write a line of CSV for every epoch here", path(&o.log)},
-        {"--step-log", "FILE", "step,loss for every batch before its update", path(&o.step_log)},
-        {"--help", "", "print this", on_off(&o.help)}}},
-  });
+      {"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
+       choice(&o.device, {"gpu", "cpu", "emulated", "auto"}), "Machine"},
+      {"--threads", "N", "of the cpu target (one a processor)", number(&o.threads, 1, 1024)},
+      {"--out", "DIR", "the run folder (runs/MODEL); earlier ones go to DIR.1", path(&o.out), "Files"},
+      {"--resume", "DIR", "goes on with the run in DIR", path(&o.resume)},
+      {"--init", "FILE", "start from the weights in a safetensors file", path(&o.init)},
+      {"--save", "FILE", "also write the final weights here", path(&o.save)},
+      {"--log", "FILE", "also write a line of CSV for every epoch here", path(&o.log)},
+      {"--step-log", "FILE", "step,loss for every batch before its update", path(&o.step_log)},
+      {"--help", "", "print this", on_off(&o.help)}});
   return all;
 }
 
 // Sets what has no fixed default.
 void complete(Options& o) {
   if (o.model.empty())
-    throw UsageError(text("expected a model: ./train ", listed(model_names()), " (--help says more)"));
+    throw UsageError("expected a model: ./train ", listed(model_names()), " (--help says more)");
   const auto needs = [&](const char* name, bool fits, const char* other) {
-    if (o.given.count(name) && !fits)
-      throw UsageError(text(name, ": has a meaning only with ", other));
+    if (o.given.count(name) && !fits) throw UsageError(name, ": has a meaning only with ", other);
   };
   needs("--momentum", o.optimizer == "sgd", "--optimizer sgd");
   needs("--nesterov", o.optimizer == "sgd", "--optimizer sgd");
   needs("--step-epochs", o.schedule == "step", "--schedule step");
   if (o.schedule == "cosine" && !(o.warm_up < o.epochs))
-    throw UsageError(text("--warm-up: expected less than the ", o.epochs,
-                          " epochs, after which --schedule cosine ends, found ", o.warm_up));
+    throw UsageError("--warm-up: expected less than the ", o.epochs,
+                     " epochs, after which --schedule cosine ends, found ", o.warm_up);
   if (o.learning_rate < 0)
     o.learning_rate = o.optimizer == "sgd" ? find_model(o.model).learning_rate : 0.001;
   if (o.weight_decay < 0) o.weight_decay = o.optimizer == "adamw" ? 0.01 : 0;
@@ -86,10 +80,8 @@ void complete(Options& o) {
 }  // namespace
 
 UpdateRule Options::rule() const {
-  const auto kind = optimizer == "sgd"       ? UpdateRule::kSgd
-                    : optimizer == "rmsprop" ? UpdateRule::kRmsprop
-                    : optimizer == "adam"    ? UpdateRule::kAdam
-                                             : UpdateRule::kAdamW;
+  const auto found = std::find(kOptimizers.begin(), kOptimizers.end(), optimizer);
+  const auto kind = UpdateRule::Kind(found - kOptimizers.begin());
   return {.kind = kind, .momentum = momentum, .nesterov = nesterov, .weight_decay = weight_decay};
 }
 
@@ -100,9 +92,9 @@ Schedule Options::rate_schedule() const {
 Options parse_options(int argc, const char* const* argv) {
   Options options;
   std::vector<std::string> arguments;
-  options.given = parse_command_line(argc, argv, groups(options), &arguments);
+  options.given = parse_command_line(argc, argv, list(options), &arguments);
   if (arguments.size() > 1)
-    throw UsageError(text("expected one model, found ", arguments[0], " and ", arguments[1]));
+    throw UsageError("expected one model, found ", arguments[0], " and ", arguments[1]);
   if (!arguments.empty()) {
     model_value(options).set("model", arguments[0]);
     options.given.insert("model");
@@ -113,43 +105,35 @@ Options parse_options(int argc, const char* const* argv) {
 
 std::map<std::string, std::string> shaping_options(const Options& options) {
   Options copy = options;
-  std::map<std::string, std::string> all = {{"model", options.model}};
-  for (const OptionGroup& group : shaping_groups(copy))
-    for (const Option& option : group.options) all[option.name] = option.value.get();
+  std::map<std::string, std::string> all;
+  for (const Option& option : shaping_list(copy)) all[option.name] = option.value.get();
   return all;
 }
 
 void take_over(Options& options, const std::map<std::string, std::string>& saved) {
   const std::string folder = options.resume;
-  std::vector<OptionGroup> every = shaping_groups(options);
-  every.push_back({"", {{"model", "", "", model_value(options)}}});
   if (options.given.count("--init"))
     throw UsageError("--init: a run that is resumed has its weights already");
   if (options.given.count("--out") && options.out != folder)
-    throw UsageError(
-        text("--out: --resume ", folder, " goes on in its own folder, found ", options.out));
+    throw UsageError("--out: --resume ", folder, " goes on in its own folder, found ", options.out);
   options.out = folder;
-  for (const OptionGroup& group : every)
-    for (const Option& option : group.options) {
-      const auto value = saved.find(option.name);
-      if (value == saved.end() && option.name == "--kernels") continue;  // older than plain kernels: fast
-      if (value == saved.end())
-        throw Error(text(folder, ": expected ", option.name, " in its checkpoint, found none"));
-      const std::string given = option.value.get();
-      if (!options.given.count(option.name))
-        option.value.set(option.name, value->second);
-      else if (given != value->second && option.name != "--data" &&
-               (option.name != "--epochs" || saved.at("--schedule") == "cosine"))
-        throw UsageError(text(option.name, ": the run in ", folder, " has ", value->second,
-                              ", which cannot change on the way, found ", given));
-    }
+  for (const auto& [name, value_name, help, value, title] : shaping_list(options)) {
+    const auto kept = saved.find(name);
+    if (kept == saved.end() && name == "--kernels") continue;  // from before there were plain ones: fast
+    if (kept == saved.end()) throw Error(folder, ": expected ", name, " in its checkpoint, found none");
+    if (!options.given.count(name))
+      value.set(name, kept->second);
+    else if (value.get() != kept->second && name != "--data" &&
+             (name != "--epochs" || saved.at("--schedule") == "cosine"))
+      throw UsageError(name, ": the run in ", folder, " has ", kept->second,
+                       ", which cannot change on the way, found ", value.get());
+  }
 }
 
 std::string help_text() {
   Options options;
-  return "usage: ./train MODEL [options]              MODEL: " + listed(model_names()) +
-         "\n       ./train --resume DIR [options]\n\n" +
-         describe(groups(options));
+  return "usage: ./train MODEL [options]       MODEL: " + listed(model_names()) +
+         "\n       ./train --resume DIR [options]\n\n" + describe(list(options));
 }
 
 }  // namespace plainnet

@@ -5,32 +5,31 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/error.h"
 #include "base/files.h"
 #include "base/numbers.h"
 #include "files/pictures.h"
 #include "network/models.h"
-#include "images/png.h"
-#include "files/curves.h"
 
 namespace plainnet {
 
 void print_summary(const Options& options, const Dataset& dataset, const std::string& device) {
-  const std::string rule(72, '-');
-  std::printf("Model: %s\n%s\n%-24s%-20s%-16s%12s\n%s\n", options.model.c_str(), rule.c_str(),
-              "Layer", "Type", "Output shape", "Parameters", rule.c_str());
   const Images &train = dataset.train, &test = dataset.test;
+  const std::string rule(72, '-');
+  std::printf("Model: %s\n%s\n%-24s%-20s%-16s%12s\n%s\n", options.model.c_str(), rule.c_str(), "Layer",
+              "Type", "Output shape", "Parameters", rule.c_str());
   long total = 0;
   const Shape image{train.height, train.width, 1};
   for (const NamedLayer& layer : name_layers(find_model(options.model).layers, image)) {
     const Shape s = layer.output;
-    long parameters = 0;
-    for (const ParameterDescription& parameter : layer.parameters) parameters += parameter.size();
-    total += parameters;
     const std::string shape = s.height * s.width == 1
                                   ? text("[", s.channels, "]")
                                   : text("[", s.height, "][", s.width, "][", s.channels, "]");
+    long parameters = 0;
+    for (const ParameterDescription& parameter : layer.parameters) parameters += parameter.size();
     std::printf("%-24s%-20s%-16s%12s\n", layer.name.c_str(), layer.type.c_str(), shape.c_str(),
                 grouped(parameters).c_str());
+    total += parameters;
   }
   std::printf("%s\n%-60s%12s\n\n", rule.c_str(), "Total", grouped(total).c_str());
 
@@ -45,8 +44,9 @@ void print_summary(const Options& options, const Dataset& dataset, const std::st
   std::printf("Output    %s\n\n", options.out.c_str());
 }
 
-std::string epoch_label(int epoch, int epochs) {
-  return format("%*d/%d", static_cast<int>(std::to_string(epochs).size()), epoch, epochs);
+// " 3/30"
+static std::string epoch_label(int epoch, int epochs) {
+  return format("%*d/%d", static_cast<int>(text(epochs).size()), epoch, epochs);
 }
 
 void print_epoch_heading() {
@@ -62,6 +62,18 @@ void print_epoch(const EpochRecord& record, int epochs, int images) {
   std::fflush(stdout);
 }
 
+void print_progress(const Options& options, int epoch, const std::vector<StepScore>& scores, int images,
+                    double seconds) {
+  const int done = static_cast<int>(scores.size()), steps = (images + options.batch - 1) / options.batch;
+  const Score score = mean_score(scores, options.batch, images);
+  const std::string line =
+      format("%s  %d of %d batches, %s left, loss %.4f, accuracy %.2f%%",
+             epoch_label(epoch, options.epochs).c_str(), done, steps,
+             clock_text(seconds / done * (steps - done)).c_str(), score.loss, 100 * score.accuracy);
+  std::printf("\r%s\x1b[K", done < steps ? line.c_str() : "");
+  std::fflush(stdout);
+}
+
 void write_pictures(const Options& options, const Dataset& dataset, Trainer& trainer) {
   const Images& test = dataset.test;
   const std::vector<float> probabilities = trainer.predict();
@@ -73,10 +85,9 @@ void write_pictures(const Options& options, const Dataset& dataset, Trainer& tra
     ++confusion[test.labels[i]][guesses[i]];
   }
   write_file_atomically(options.out + "/confusion.svg", confusion_svg(options.model, confusion));
-  write_file_atomically(options.out + "/mistakes.png", encode_png(mistakes_picture(test, guesses)));
+  write_file_atomically(options.out + "/mistakes.svg", mistakes_svg(test, guesses));
   if (std::holds_alternative<Conv2d>(find_model(options.model).layers[0]))
-    write_file_atomically(options.out + "/filters.png",
-                          encode_png(filters_picture(trainer.weights()[0])));
+    write_file_atomically(options.out + "/filters.svg", filters_svg(trainer.weights()[0]));
 }
 
 void print_closing(const Options& options, const Checkpoint& checkpoint) {
@@ -88,18 +99,17 @@ void print_closing(const Options& options, const Checkpoint& checkpoint) {
   std::printf("Total time: %s, of which %s training.\n\nIn %s:\n",
               clock_text(checkpoint.total_seconds).c_str(), clock_text(training).c_str(),
               options.out.c_str());
-  const auto file = [&](const char* name, const std::string& content) {
-    if (std::filesystem::exists(options.out + "/" + name))
-      std::printf("  %-24s%s\n", name, content.c_str());
-  };
-  file("weights.safetensors", format("the weights after epoch %zu", checkpoint.epochs.size()));
-  file("best.safetensors", format("the weights after epoch %d", best.epoch));
-  file("checkpoint.safetensors", "all that --resume needs");
-  file("log.csv", "loss, accuracy and seconds of each epoch");
-  file("curves.svg", "the same as a picture");
-  file("confusion.svg", "which digits of the test set were taken for which");
-  file("mistakes.png", "the test images that were taken for another digit");
-  file("filters.png", "what the first layer looks for");
+  const std::pair<const char*, std::string> files[] = {
+      {"weights.safetensors", format("the weights after epoch %zu", checkpoint.epochs.size())},
+      {"best.safetensors", format("the weights after epoch %d", best.epoch)},
+      {"checkpoint.safetensors", "all that --resume needs"},
+      {"log.csv", "loss, accuracy and seconds of each epoch"},
+      {"curves.svg", "the same as a picture"},
+      {"confusion.svg", "which digits of the test set were taken for which"},
+      {"mistakes.svg", "the test images that were taken for another digit"},
+      {"filters.svg", "what the first layer looks for"}};
+  for (const auto& [name, content] : files)
+    if (std::filesystem::exists(options.out + "/" + name)) std::printf("  %-24s%s\n", name, content.c_str());
   std::printf(
       "\nNext: ./predict %s/weights.safetensors IMAGE reads a digit of yours,\n"
       "      ./train --resume %s --epochs N goes on.\n",

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "files/checkpoint.h"
 #include "images/dataset.h"
@@ -14,14 +15,16 @@ namespace plainnet {
 /// The layers, their shapes and parameters; the data; the device; the options.
 void print_summary(const Options& options, const Dataset& dataset, const std::string& device);
 
-/// " 3/30", which stands at the left of an epoch's line and bar.
-std::string epoch_label(int epoch, int epochs);
-
 /// The heading of the lines of print_epoch().
 void print_epoch_heading();
 void print_epoch(const EpochRecord& record, int epochs, int images);
 
-/// confusion.svg, mistakes.png and, if the first layer is a convolution, filters.png, of the
+/// For a terminal: a line on the epoch that is running, in place of the one before, or none at its end.
+/// `scores` are those of the steps that are done, for which it took `seconds`.
+void print_progress(const Options& options, int epoch, const std::vector<StepScore>& scores, int images,
+                    double seconds);
+
+/// confusion.svg, mistakes.svg and, if the first layer is a convolution, filters.svg, of the
 /// trainer's weights. Throws Error where a file cannot be written.
 void write_pictures(const Options& options, const Dataset& dataset, Trainer& trainer);
 

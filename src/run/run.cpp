@@ -2,22 +2,21 @@
 
 #include <unistd.h>
 
-#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <numeric>
+#include <optional>
 
-#include "base/random.h"
-#include "base/threads.h"
-#include "files/checkpoint.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/numbers.h"
-#include "run/progress.h"
+#include "base/random.h"
+#include "base/threads.h"
+#include "files/checkpoint.h"
+#include "files/pictures.h"
 #include "run/report.h"
-#include "files/curves.h"
 #include "training/targets.h"
 
 namespace plainnet {
@@ -29,16 +28,10 @@ namespace {
 // The streams of random numbers: the initial weights take 0, 1, 2, ..., one for each tensor.
 constexpr uint64_t kShuffleStream = uint64_t{1} << 40;
 
-double now() {  // in seconds
-  const auto since = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(since).count();
-}
-
 // Keeps the first `limit` images, all if it is 0, as `option` says.
 void keep_first(Images& images, int limit, const char* option, const std::string& source) {
   if (limit > images.count)
-    throw Error(text(option, ": expected at most the ", images.count, " images of ", source,
-                     ", found ", limit));
+    throw Error(option, ": expected at most the ", images.count, " images of ", source, ", found ", limit);
   if (limit > 0) images.count = limit;
   images.labels.resize(images.count);
   images.pixels.resize(static_cast<size_t>(images.count) * images.height * images.width);
@@ -49,17 +42,15 @@ void prepare_folder(const std::string& folder) {
   const fs::path path = fs::path(folder + "/").parent_path();  // without slashes at its end
   try {
     if (fs::exists(path / "checkpoint.safetensors")) {
-      FolderLock lock;
-      lock.take(folder);
-      int number = 1;
-      while (fs::exists(text(path.string(), ".", number))) ++number;
-      const std::string other = text(path.string(), ".", number);
+      const FolderLock lock(folder);
+      std::string other;
+      for (int i = 1; other.empty() || fs::exists(other); ++i) other = text(path.string(), ".", i);
       fs::rename(path, other);
       std::printf("%s holds an earlier run, which is now in %s.\n", folder.c_str(), other.c_str());
     }
     fs::create_directories(path);
   } catch (const fs::filesystem_error& error) {
-    throw Error(text("--out ", folder, ": cannot be made: ", error.code().message()));
+    throw Error("--out ", folder, ": cannot be made: ", error.code().message());
   }
 }
 
@@ -80,15 +71,23 @@ void stop_on_signals(const std::string& folder) {
   if (std::signal(SIGHUP, stop) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup means it
 }
 
+// The log of the first `steps` steps, as far as the file has it: a run that was killed may have written
+// more.
+std::string step_log_of(const std::string& path, long steps) {
+  if (steps == 0 || !fs::is_regular_file(path)) return "step,loss\n";
+  const std::string log = read_file(path);
+  size_t end = 0;
+  for (long line = 0; line <= steps && log.find('\n', end) != log.npos; ++line) end = log.find('\n', end) + 1;
+  return log.substr(0, end);
+}
+
 class Run {
  public:
   explicit Run(const Options& options);
-  int train();
+  void train();
 
  private:
-  void take_over_run();
-  void go_on_from(const std::map<std::string, std::string>& notes);
-  void start_files();
+  void go_on();
   void train_epoch();
   void save_epoch();
   void save_checkpoint();
@@ -96,25 +95,34 @@ class Run {
   int done() const { return static_cast<int>(run_.epochs.size()); }
 
   double counted_ = now();  // up to then run_.total_seconds counts
-  Checkpoint run_;        // so far, but for weights and state
+  Checkpoint run_;          // so far, but for weights and state
   Options options_;
   ChosenTarget target_;
   Dataset dataset_;
   std::unique_ptr<Trainer> trainer_;
-  int steps_ = 0;  // of an epoch
-  FolderLock lock_;
+  std::map<std::string, std::string> notes_;  // what the metadata of weights say
+  int steps_ = 0;                             // of an epoch
+  std::optional<FolderLock> lock_;
   CsvFile log_, step_log_;
 };
 
 Run::Run(const Options& options) : options_(options) {
-  if (!options_.resume.empty()) take_over_run();
+  const bool resumed = !options_.resume.empty();
+  if (resumed) {
+    run_ = read_checkpoint(options_.resume + "/checkpoint.safetensors");
+    take_over(options_, run_.metadata);
+    // It goes on on its own device, if there is no say in it.
+    const std::string device = run_.metadata["device"];
+    if (!options_.given.count("--device") && (device == "cpu" || device == "emulated"))
+      options_.device = device;
+  }
   if (options_.epochs < done())
-    throw UsageError(text("--epochs: expected at least ", done(),
-                          ", which are done already, found ", options_.epochs));
+    throw UsageError("--epochs: expected at least ", done(), ", which are done already, found ",
+                     options_.epochs);
   target_ = choose_target(options_.device);
   if (options_.threads > 0) set_thread_count(options_.threads);
   if (!target_.note.empty()) std::printf("%s\n", target_.note.c_str());
-  const bool data_required = options_.given.count("--data") || !options_.resume.empty();
+  const bool data_required = options_.given.count("--data") || resumed;
   dataset_ = load_dataset(&options_.data, data_required, kDrawnTrain, kDrawnTest, options_.seed);
   keep_first(dataset_.train, options_.limit, "--limit", dataset_.source);
   keep_first(dataset_.test, options_.test_limit, "--test-limit", dataset_.source);
@@ -128,43 +136,32 @@ Run::Run(const Options& options) : options_(options) {
                                    .seed = options_.seed,
                                    .kernels = options_.kernels == "plain" ? kPlain : kFast},
                                   dataset_);
-  const std::map<std::string, std::string> notes = {{"data", fingerprint(dataset_)},
-                                                    {"device", target_.name},
-                                                    {"seed", text(options_.seed)},
-                                                    {"height", text(dataset_.train.height)},
-                                                    {"width", text(dataset_.train.width)}};
-  if (!options_.resume.empty())
-    go_on_from(notes);
-  else if (!options_.init.empty())
-    trainer_->set_weights(read_weights(options_.init).tensors, options_.init);
-  run_.options = shaping_options(options_);
-  run_.notes = notes;
+  notes_ = {{"model", options_.model},
+            {"data", fingerprint(dataset_)},
+            {"device", target_.name},
+            {"seed", text(options_.seed)},
+            {"height", text(dataset_.train.height)},
+            {"width", text(dataset_.train.width)}};
+  if (resumed) go_on();
+  if (!options_.init.empty()) trainer_->set_weights(read_weights(options_.init).tensors, options_.init);
+  run_.metadata = shaping_options(options_);
+  run_.metadata.insert(notes_.begin(), notes_.end());
 }
 
-// Options and checkpoint of the run to resume, on its own device if there is no say in it.
-void Run::take_over_run() {
-  run_ = read_checkpoint(options_.resume + "/checkpoint.safetensors");
-  take_over(options_, run_.options);
-  const std::string device = run_.notes["device"];
-  if (!options_.given.count("--device") && (device == "cpu" || device == "emulated"))
-    options_.device = device;
-}
-
-void Run::go_on_from(const std::map<std::string, std::string>& notes) {
-  const std::string& folder = options_.resume;
-  if (run_.notes["data"] != notes.at("data"))
-    throw Error(text("--data ", options_.data, ": expected the data of ", folder, ", ",
-                     run_.notes["data"], ", found ", notes.at("data")));
-  if (run_.notes["device"] != notes.at("device"))
+void Run::go_on() {
+  const std::string &folder = options_.resume, &data = run_.metadata["data"];
+  if (data != notes_["data"])
+    throw Error("--data ", options_.data, ": expected the data of ", folder, ", ", data, ", found ",
+                notes_["data"]);
+  if (run_.metadata["device"] != target_.name)
     std::printf("The run was on the %s: on the %s it goes on, but not to the same bits.\n",
-                run_.notes["device"].c_str(), notes.at("device").c_str());
+                run_.metadata["device"].c_str(), target_.name.c_str());
   trainer_->set_weights(run_.weights, folder);
   trainer_->set_state(run_.state, static_cast<long>(done()) * steps_, folder);
 }
 
 void Run::save_weights(const std::string& path) {
-  std::map<std::string, std::string> metadata = run_.notes;
-  metadata["model"] = options_.model;
+  std::map<std::string, std::string> metadata = notes_;
   metadata["epochs"] = text(done());
   write_safetensors(path, {trainer_->weights(), metadata});
 }
@@ -177,27 +174,17 @@ void Run::save_checkpoint() {
   write_checkpoint(options_.out + "/checkpoint.safetensors", run_);
 }
 
-void Run::start_files() {
-  if (options_.resume.empty()) prepare_folder(options_.out);
-  lock_.take(options_.out);
-  if (!options_.save.empty() && !fs::is_directory(fs::absolute(options_.save).parent_path()))
-    throw Error(text("--save ", options_.save, ": expected a path in a folder that there is"));
-  log_.open(options_.log, kLogHeader);
-  for (const EpochRecord& record : run_.epochs) log_.line(log_line(record));
-  step_log_.open(options_.step_log, "step,loss", !options_.resume.empty());
-  stop_on_signals(options_.out);
-  save_checkpoint();  // a folder that cannot be written is known before the work
-}
-
 // Trains one epoch, and evaluates.
 void Run::train_epoch() {
   const int epoch = done() + 1, images = dataset_.train.count;
-  ProgressBar bar(epoch_label(epoch, options_.epochs), options_.batch, images);
+  const bool visible = isatty(STDOUT_FILENO);
   const double start = now();
   const std::vector<StepScore> scores =
       trainer_->train(epoch_order(images, options_.shuffle, options_.seed, epoch),
                       learning_rates(options_.rate_schedule(), epoch, steps_),
-                      [&](const std::vector<StepScore>& so_far) { bar.show(so_far); });
+                      [&](const std::vector<StepScore>& so_far) {
+                        if (visible) print_progress(options_, epoch, so_far, images, now() - start);
+                      });
   const double seconds = now() - start;
   for (size_t i = 0; i < scores.size(); ++i)
     step_log_.line(text((epoch - 1) * steps_ + i + 1, ",", exact_text(scores[i].loss)));
@@ -215,15 +202,23 @@ void Run::save_epoch() {
   save_checkpoint();
 }
 
-int Run::train() {
+void Run::train() {
   print_summary(options_, dataset_, target_.device());
-  if (!options_.resume.empty())
+  if (options_.resume.empty())
+    prepare_folder(options_.out);
+  else
     std::printf("Going on after epoch %d of %d.\n\n", done(), options_.epochs);
-  start_files();
-  const int before = done();
+  lock_.emplace(options_.out);
+  if (!options_.save.empty() && !fs::is_directory(fs::absolute(options_.save).parent_path()))
+    throw Error("--save ", options_.save, ": expected a path in a folder that there is");
+  log_.open(options_.log, log_text(run_.epochs));
+  step_log_.open(options_.step_log, step_log_of(options_.step_log, 1L * done() * steps_));
+  stop_on_signals(options_.out);
+  save_checkpoint();  // a folder that cannot be written is known before the work
+
+  if (done() < options_.epochs) print_epoch_heading();
   while (done() < options_.epochs) {
     train_epoch();
-    if (done() == before + 1) print_epoch_heading();
     print_epoch(run_.epochs.back(), options_.epochs, dataset_.train.count);
     if (!std::isfinite(run_.epochs.back().train_loss))
       std::printf("The loss is no number any more: try a smaller --learning-rate.\n");
@@ -234,7 +229,6 @@ int Run::train() {
   save_checkpoint();
   print_closing(options_, run_);
   if (!options_.save.empty()) save_weights(options_.save);
-  return 0;
 }
 
 }  // namespace
@@ -248,6 +242,13 @@ std::vector<int> epoch_order(int count, bool shuffle, uint64_t seed, int epoch) 
   return order;
 }
 
-int run_training(const Options& options) { return Run(options).train(); }
+int run_training(int argc, const char* const* argv) {
+  const Options options = parse_options(argc, argv);
+  if (options.help)
+    std::fputs(help_text().c_str(), stdout);
+  else
+    Run(options).train();
+  return 0;
+}
 
 }  // namespace plainnet

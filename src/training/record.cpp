@@ -30,7 +30,7 @@ std::vector<EpochRecord> parse_log(const std::string& log, const std::string& na
   std::istringstream lines(log);
   std::string line;
   std::getline(lines, line);
-  if (line != kLogHeader) throw Error(text(name, ": expected ", kLogHeader, ", found ", line));
+  if (line != kLogHeader) throw Error(name, ": expected ", kLogHeader, ", found ", line);
   while (std::getline(lines, line)) {
     EpochRecord r;
     const char *at = line.data(), *const end = at + line.size();
@@ -43,23 +43,24 @@ std::vector<EpochRecord> parse_log(const std::string& log, const std::string& na
     if (!read(&r.epoch) || !read(&r.train_loss) || !read(&r.train_accuracy) ||
         !read(&r.test_loss) || !read(&r.test_accuracy) || !read(&r.seconds) || at != end ||
         r.epoch != static_cast<int>(records.size()) + 1)
-      throw Error(text(name, ": expected a line of six numbers for epoch ", records.size() + 1,
-                       ", found ", line));
+      throw Error(name, ": expected a line of six numbers for epoch ", records.size() + 1, ", found ", line);
     records.push_back(r);
   }
   return records;
 }
 
-void CsvFile::open(const std::string& path, const std::string& header, bool go_on) {
+void CsvFile::open(const std::string& path, const std::string& beginning) {
   path_ = path;
-  if (!path.empty()) file_.open(path, go_on ? std::ios::app | std::ios::ate : std::ios::out);
-  if (!go_on || file_.tellp() <= 0) line(header);
+  if (!path.empty()) file_.open(path);
+  write(beginning);
 }
 
-void CsvFile::line(const std::string& line) {
+void CsvFile::line(const std::string& line) { write(line + "\n"); }
+
+void CsvFile::write(const std::string& lines) {
   if (path_.empty()) return;
-  file_ << line << std::endl;
-  if (!file_) throw Error(text(path_, ": cannot be written: ", std::strerror(errno)));
+  file_ << lines << std::flush;
+  if (!file_) throw Error(path_, ": cannot be written: ", std::strerror(errno));
 }
 
 const EpochRecord& best_epoch(const std::vector<EpochRecord>& records) {

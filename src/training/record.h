@@ -32,14 +32,16 @@ std::string log_text(const std::vector<EpochRecord>& records);
 /// else.
 std::vector<EpochRecord> parse_log(const std::string& log, const std::string& name);
 
-/// A CSV file that is written line by line; nothing where its path is empty. To go_on is to append
-/// to what is there. Throws Error if a line cannot be written.
+/// A CSV file that is written line by line; nothing where its path is empty. Throws Error if a line
+/// cannot be written.
 class CsvFile {
  public:
-  void open(const std::string& path, const std::string& header, bool go_on = false);
+  void open(const std::string& path, const std::string& beginning);  // one or more whole lines
   void line(const std::string& line);
 
  private:
+  void write(const std::string& lines);
+
   std::string path_;
   std::ofstream file_;
 };

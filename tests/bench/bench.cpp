@@ -40,30 +40,24 @@ struct Options {
   double seconds = 1;
 };
 
-std::vector<OptionGroup> groups(Options& o) {
+std::vector<Option> list(Options& o) {
   std::vector<std::string> all = model_names(), layers;
   all.push_back("all");
   for (const Model& model : models())
     for (const NamedLayer& layer : name_layers(model.layers, {28, 28, 1}))
       if (std::find(layers.begin(), layers.end(), layer.name) == layers.end()) layers.push_back(layer.name);
-  return {{"What to measure",
-           {{"--model", "NAME", listed(all) + " (all)", choice(&o.model, all)},
-            {"--layer", "NAME", "only the layer of that name: conv2d_1", choice(&o.layer, layers)},
-            {"--batch", "N", "images per step (128)", whole_number(&o.batch, 1, 65536)},
-            {"--images", "N", "of an epoch; 0 skips it, and the step (60000)",
-             whole_number(&o.images, 0, 1000000)},
-            {"--cold", "on|off", "also time layers with empty caches (on)", on_off(&o.cold)},
-            {"--seconds", "X", "how long to repeat a measurement at least (1)",
-             number(&o.seconds, 0, 1000)}}},
-          {"Machine",
-           {{"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
-             choice(&o.device, {"gpu", "cpu", "emulated", "auto"})},
-            {"--threads", "N", "of the cpu target (one a processor)",
-             whole_number(&o.threads, 1, 1024)},
-            {"--kernels", "K", "plain or fast (fast)", choice(&o.kernels, {"plain", "fast"})}}},
-          {"Output",
-           {{"--csv", "FILE", "also write the table there, as CSV", path(&o.csv)},
-            {"--help", "", "print this", on_off(&o.help)}}}};
+  return {{"--model", "NAME", listed(all) + " (all)", choice(&o.model, all), "What to measure"},
+          {"--layer", "NAME", "only the layer of that name: conv2d_1", choice(&o.layer, layers)},
+          {"--batch", "N", "images per step (128)", number(&o.batch, 1, 65536)},
+          {"--images", "N", "of an epoch; 0 skips it, and the step (60000)", number(&o.images, 0, 1000000)},
+          {"--cold", "on|off", "also time layers with empty caches (on)", on_off(&o.cold)},
+          {"--seconds", "X", "how long to repeat a measurement at least (1)", number(&o.seconds, 0, 1000)},
+          {"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
+           choice(&o.device, {"gpu", "cpu", "emulated", "auto"}), "Machine"},
+          {"--threads", "N", "of the cpu target (one a processor)", number(&o.threads, 1, 1024)},
+          {"--kernels", "K", "plain or fast (fast)", choice(&o.kernels, {"plain", "fast"})},
+          {"--csv", "FILE", "also write the table there, as CSV", path(&o.csv), "Output"},
+          {"--help", "", "print this", on_off(&o.help)}};
 }
 
 Probe probe(const std::string& device) {
@@ -71,11 +65,6 @@ Probe probe(const std::string& device) {
   if (device == "gpu") return gpu_float::probe();
 #endif
   return device == "cpu" ? cpu_float::probe() : emulated_float::probe();
-}
-
-double now() {  // in seconds
-  const auto since = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(since).count();
 }
 
 // Cells of the table; of what was not measured, empty ones.
@@ -154,7 +143,7 @@ class Bench {
         models_.push_back(model);
     if (models_.empty())
       throw UsageError(text("--layer: expected a layer of ", o_.model, ", found ", o_.layer));
-    csv_.open(o_.csv, "device,model,batch,layer,pass,us,us_cold,gflop_per_s,gb_per_s,percent,of");
+    csv_.open(o_.csv, "device,model,batch,layer,pass,us,us_cold,gflop_per_s,gb_per_s,percent,of\n");
   }
 
   void run() {
@@ -282,7 +271,7 @@ class Bench {
 int run(int argc, char** argv) {
   Options options;
   std::vector<std::string> arguments;
-  const std::vector<OptionGroup> all = groups(options);
+  const std::vector<Option> all = list(options);
   parse_command_line(argc, argv, all, &arguments);
   if (!arguments.empty())
     throw UsageError(text("expected options only, found ", arguments[0], " (--help lists them)"));

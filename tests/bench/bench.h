@@ -15,7 +15,7 @@ namespace bench {
 
 /// Whether `piece` begins with the layer of that name: "conv2d_1".
 inline bool begins_with(const std::string& piece, const std::string& layer) {
-  return piece == layer || piece.starts_with(layer + " + ");
+  return piece == layer || piece.rfind(layer + " + ", 0) == 0;
 }
 
 /// What a machine does at best in a second.
