@@ -69,8 +69,8 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 
 .PHONY: all test bench ladder count mnist clean FORCE
 all: $(BUILD)/train $(BUILD)/predict
-	@ln -sf $^ .
-	@echo "Built ./train and ./predict$(if $(NVCC),, without the gpu target: no nvcc found)."
+	@$(if $(SANITIZE),,ln -sf $^ .)
+	@echo "Built $(if $(SANITIZE),$^,./train and ./predict)$(if $(NVCC),, without the gpu target: no nvcc found)."
 test: all $(BUILD)/run_tests
 	@$(BUILD)/run_tests $(NAME)
 bench: $(BUILD)/bench

@@ -4,11 +4,13 @@
 
 #include "kernels/batch.h"
 
+#include "kernels/common.h"
+
 namespace plainnet::TARGET {
 namespace {
 
-// A block copies one image.
-__global__ void gather_kernel(const uint8_t* pixels,  // [count][size]
+// A block copies one image, which stands at place *step * stride + b of the order.
+__global__ void gather_images(const uint8_t* pixels,  // [count][size]
                               const uint8_t* labels,  // [count]
                               int size,
                               const int* order,  // [count]
@@ -16,9 +18,9 @@ __global__ void gather_kernel(const uint8_t* pixels,  // [count][size]
                               real* x,           // [batch][size]
                               uint8_t* label) {  // [batch]
   const int b = blockIdx.x;
-  const long image = order[static_cast<long>(*step) * stride + b];
+  const int image = order[at(*step, b, stride)];
   for (int i = threadIdx.x; i < size; i += blockDim.x)
-    x[static_cast<long>(b) * size + i] = pixels[image * size + i] / real(255);
+    x[at(b, i, size)] = pixels[at(image, i, size)] / real(255);
   if (threadIdx.x == 0) label[b] = labels[image];
 }
 
@@ -28,7 +30,7 @@ __global__ void advance_step(int* step) { *step += 1; }
 
 void gather_batch(const DeviceImages& images, int pixels, const int* order, const int* step,
                   int stride, int batch, real* x, uint8_t* label) {
-  launch(gather_kernel, batch, threads(128), images.pixels.data(), images.labels.data(), pixels,
+  launch(gather_images, batch, threads(128), images.pixels.data(), images.labels.data(), pixels,
          order, step, stride, x, label);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// The layer types. A new one is named here, and in layer.h.
+// The layer types. A new one is named here, and in layer.h (and, to be tested and timed, in
+// tests/layer_cases.cpp and tests/bench/work.cpp).
 
 #include <variant>
 

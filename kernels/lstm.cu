@@ -40,13 +40,13 @@ namespace {
 // The sizes, the parameters, and what is kept of all steps.
 struct Sequence {
   int steps, features, units;
-  int forward;  // from the time of a step to that of the next: 1, or -1
+  int next;                  // from the time of a step to that of the next: 1, or -1
   const real *W, *U, *bias;  // [features][4u], [u][4u], [4u]
   real *z, *gates, *dz;      // [batch][steps][4u]; the quarters of `gates` are i, f, g, o
   real *c, *h, *dc, *dh;     // [batch][steps][u]
 
   // Where a[b][t][k] lies in an array [batch][steps][size].
-  __device__ long at(long b, int t, int k, int size) const { return (b * steps + t) * size + k; }
+  __device__ long place(long b, int t, int k, int size) const { return (b * steps + t) * size + k; }
   // Whether t is the time of a step: before the first one and after the last one it is not.
   __device__ bool has(int t) const { return t >= 0 && t < steps; }
 };
@@ -55,29 +55,29 @@ __device__ real sigmoid(real x) { return 1 / (1 + std::exp(-x)); }
 
 // z_t. A block computes one image.
 __global__ void lstm_sum(Sequence s, int t, const real* x) {  // [batch][steps][features]
-  const int b = blockIdx.x, columns = 4 * s.units, before = t - s.forward;
+  const int b = blockIdx.x, columns = 4 * s.units, before = t - s.next;
   for (int n = threadIdx.x; n < columns; n += blockDim.x) {
     real sum = s.bias[n];
-    for (int k = 0; k < s.features; ++k) sum += x[s.at(b, t, k, s.features)] * s.W[at(k, n, columns)];
+    for (int k = 0; k < s.features; ++k) sum += x[s.place(b, t, k, s.features)] * s.W[at(k, n, columns)];
     if (s.has(before))
-      for (int k = 0; k < s.units; ++k) sum += s.h[s.at(b, before, k, s.units)] * s.U[at(k, n, columns)];
-    s.z[s.at(b, t, n, columns)] = sum;
+      for (int k = 0; k < s.units; ++k) sum += s.h[s.place(b, before, k, s.units)] * s.U[at(k, n, columns)];
+    s.z[s.place(b, t, n, columns)] = sum;
   }
 }
 
 // The gates, c_t and h_t. A block computes one image.
 __global__ void lstm_gates_forward(Sequence s, int t) {
-  const int b = blockIdx.x, u = s.units, before = t - s.forward;
+  const int b = blockIdx.x, u = s.units, before = t - s.next;
   for (int k = threadIdx.x; k < u; k += blockDim.x) {
-    const real* z = s.z + s.at(b, t, k, 4 * u);
-    real* gate = s.gates + s.at(b, t, k, 4 * u);
+    const real* z = s.z + s.place(b, t, k, 4 * u);
+    real* gate = s.gates + s.place(b, t, k, 4 * u);
     const real i = gate[0] = sigmoid(z[0]);
     const real f = gate[u] = sigmoid(z[u]);
     const real g = gate[2 * u] = std::tanh(z[2 * u]);
     const real o = gate[3 * u] = sigmoid(z[3 * u]);
-    const real c_before = s.has(before) ? s.c[s.at(b, before, k, u)] : 0;
-    const real c = s.c[s.at(b, t, k, u)] = f * c_before + i * g;
-    s.h[s.at(b, t, k, u)] = o * std::tanh(c);
+    const real c_before = s.has(before) ? s.c[s.place(b, before, k, u)] : 0;
+    const real c = s.c[s.place(b, t, k, u)] = f * c_before + i * g;
+    s.h[s.place(b, t, k, u)] = o * std::tanh(c);
   }
 }
 
@@ -85,33 +85,33 @@ __global__ void lstm_gates_forward(Sequence s, int t) {
 __global__ void lstm_output(Sequence s, int first, int times, real* y) {  // [batch][times][u]
   const int b = blockIdx.x, t = first + blockIdx.y;
   for (int k = threadIdx.x; k < s.units; k += blockDim.x)
-    y[at(b * times + t - first, k, s.units)] = s.h[s.at(b, t, k, s.units)];
+    y[at(b * times + t - first, k, s.units)] = s.h[s.place(b, t, k, s.units)];
 }
 
 // dh_t. A block computes one image.
 __global__ void lstm_backward_h(Sequence s, int t, int first, int times, const real* dy) {  // like y
-  const int b = blockIdx.x, columns = 4 * s.units, after = t + s.forward;
+  const int b = blockIdx.x, columns = 4 * s.units, after = t + s.next;
   const bool in_y = t >= first && t < first + times;
   for (int k = threadIdx.x; k < s.units; k += blockDim.x) {
     real sum = in_y ? dy[at(b * times + t - first, k, s.units)] : 0;
     if (s.has(after))
-      for (int n = 0; n < columns; ++n) sum += s.dz[s.at(b, after, n, columns)] * s.U[at(k, n, columns)];
-    s.dh[s.at(b, t, k, s.units)] = sum;
+      for (int n = 0; n < columns; ++n) sum += s.dz[s.place(b, after, n, columns)] * s.U[at(k, n, columns)];
+    s.dh[s.place(b, t, k, s.units)] = sum;
   }
 }
 
 // dc_t and dz_t. A block computes one image.
 __global__ void lstm_gates_backward(Sequence s, int t) {
-  const int b = blockIdx.x, u = s.units, before = t - s.forward, after = t + s.forward;
+  const int b = blockIdx.x, u = s.units, before = t - s.next, after = t + s.next;
   for (int k = threadIdx.x; k < u; k += blockDim.x) {
-    const real* gate = s.gates + s.at(b, t, k, 4 * u);
-    real* dz = s.dz + s.at(b, t, k, 4 * u);
+    const real* gate = s.gates + s.place(b, t, k, 4 * u);
+    real* dz = s.dz + s.place(b, t, k, 4 * u);
     const real i = gate[0], f = gate[u], g = gate[2 * u], o = gate[3 * u];
-    const real c_tanh = std::tanh(s.c[s.at(b, t, k, u)]), dh = s.dh[s.at(b, t, k, u)];
-    const real c_before = s.has(before) ? s.c[s.at(b, before, k, u)] : 0;
+    const real c_tanh = std::tanh(s.c[s.place(b, t, k, u)]), dh = s.dh[s.place(b, t, k, u)];
+    const real c_before = s.has(before) ? s.c[s.place(b, before, k, u)] : 0;
     real dc = dh * o * (1 - c_tanh * c_tanh);
-    if (s.has(after)) dc += s.dc[s.at(b, after, k, u)] * s.gates[s.at(b, after, u + k, 4 * u)];
-    s.dc[s.at(b, t, k, u)] = dc;
+    if (s.has(after)) dc += s.dc[s.place(b, after, k, u)] * s.gates[s.place(b, after, u + k, 4 * u)];
+    s.dc[s.place(b, t, k, u)] = dc;
     dz[0] = dc * g * i * (1 - i);
     dz[u] = dc * c_before * f * (1 - f);
     dz[2 * u] = dc * i * (1 - g * g);
@@ -130,7 +130,7 @@ __global__ void lstm_backward_weight(Sequence s, int shift, int size,
     real sum = 0;
     for (int b = 0; b < batch; ++b)
       for (int t = 0; t < s.steps; ++t)
-        if (s.has(t - shift)) sum += a[s.at(b, t - shift, k, size)] * s.dz[s.at(b, t, n, columns)];
+        if (s.has(t - shift)) sum += a[s.place(b, t - shift, k, size)] * s.dz[s.place(b, t, n, columns)];
     dweight[at(k, n, columns)] = sum;
   }
 }
@@ -140,8 +140,8 @@ __global__ void lstm_backward_x(Sequence s, real* dx) {  // [batch][steps][featu
   const int b = blockIdx.x, t = blockIdx.y, columns = 4 * s.units;
   for (int k = threadIdx.x; k < s.features; k += blockDim.x) {
     real sum = 0;
-    for (int n = 0; n < columns; ++n) sum += s.dz[s.at(b, t, n, columns)] * s.W[at(k, n, columns)];
-    dx[s.at(b, t, k, s.features)] = sum;
+    for (int n = 0; n < columns; ++n) sum += s.dz[s.place(b, t, n, columns)] * s.W[at(k, n, columns)];
+    dx[s.place(b, t, k, s.features)] = sum;
   }
 }
 
@@ -161,7 +161,7 @@ class PlainLstm : public Layer {
   }
 
   void forward(const real* x, real* y, int batch) override {
-    for (int step = 0, t = first_time_; step < s_.steps; ++step, t += s_.forward) {
+    for (int step = 0, t = first_time_; step < s_.steps; ++step, t += s_.next) {
       launch(lstm_sum, batch, threads(128), s_, t, x);
       launch(lstm_gates_forward, batch, threads(128), s_, t);
     }
@@ -169,12 +169,12 @@ class PlainLstm : public Layer {
   }
 
   void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
-    for (int step = 0, t = last_time_; step < s_.steps; ++step, t -= s_.forward) {
+    for (int step = 0, t = last_time_; step < s_.steps; ++step, t -= s_.next) {
       launch(lstm_backward_h, batch, threads(128), s_, t, first_in_y_, times_in_y_, dy);
       launch(lstm_gates_backward, batch, threads(128), s_, t);
     }
     launch(lstm_backward_weight, s_.features, threads(128), s_, 0, s_.features, x, batch, W_.gradient);
-    launch(lstm_backward_weight, s_.units, threads(128), s_, s_.forward, s_.units, s_.h, batch, U_.gradient);
+    launch(lstm_backward_weight, s_.units, threads(128), s_, s_.next, s_.units, s_.h, batch, U_.gradient);
     bias_gradient(s_.dz, batch * s_.steps, 4 * s_.units, bias_.gradient);
     if (dx) launch(lstm_backward_x, {batch, s_.steps}, threads(64), s_, dx);
   }

@@ -28,7 +28,7 @@ __device__ T block_sum(T value) {
   T total = 0;
   if (threadIdx.x == 0)
     for (int warp = 0; warp < kWarps; ++warp) total += sums[warp];
-  __syncthreads();
+  __syncthreads();  // the sums may be overwritten by the next call
   return total;
 }
 

@@ -4,8 +4,8 @@
     python3 tests/compare_pytorch.py cnn --data data/mnist --device cpu
 
 PyTorch trains eagerly and in its faster forms: channels last for the convolutions, torch.compile
-where there is one, on a GPU also the whole step as a CUDA graph, and each with and without TF32, as
-./train does. Its images are on the device as floats before the clock starts. First every form, and
+where there is one, on a GPU also the whole step as a CUDA graph, and there each with and without
+TF32, which rounds the factors of products to 10 bits of fraction. Its images are on the device as floats before the clock starts. First every form, and
 ./train, must give the losses of PyTorch in float64 from the same weights. Then they train in turn,
 round after round, and the medians of the seconds for a training epoch are printed, with the ratio
 ours/PyTorch.
@@ -24,7 +24,7 @@ import compare_steps as steps  # first: it clears OPENBLAS_* before numpy and to
 import torch
 from torch import nn
 
-TOLERANCE = 1e-2  # for a loss; TF32 has 10 bits of mantissa
+TOLERANCE = 1e-2  # for a loss; PyTorch may multiply in TF32, which has 10 bits of fraction
 VALIDATION_STEPS = 10
 
 

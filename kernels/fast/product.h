@@ -14,10 +14,12 @@ struct Finish {
 /// c = a b: c[m][n] = Σ_k a[m][k] b[k][n]. Either the rows or the columns of a are without gaps: a.column
 /// or a.row is 1. Transposed matrices are asked for in this way.
 void product(Strided a,                   // [a.rows][depth]
-             const real* b,               // [depth][columns], rows b_stride apart
-             int b_stride, int depth,     //
-             real* c,                     // [a.rows][columns], rows c_stride apart
-             int c_stride, int columns,   //
+             const real* b,               // [depth][columns]
+             int b_stride,                // from row to row
+             int depth,
+             real* c,                     // [a.rows][columns]
+             int c_stride,                // from row to row
+             int columns,
              const Finish& finish = {});
 
 }  // namespace plainnet::TARGET

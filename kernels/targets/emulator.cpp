@@ -40,8 +40,7 @@ class Block {
     if (!problem_.empty()) throw Abandon{};
   }
 
-  void exchange(int thread, const Passed& values,
-                const std::function<void(int, const Warp&)>& read) {
+  void exchange(int thread, const Passed& values, const std::function<void(int, const Warp&)>& read) {
     WarpWithBarrier& warp = *warps_[thread / kWarpSize];
     const int lane = thread % kWarpSize;
     warp.passed[lane] = values;

@@ -61,8 +61,7 @@ class TargetTrainer : public Trainer {
       for (Tensor& tensor : tensors(*buffer, prefix)) all.push_back(std::move(tensor));
     return all;
   }
-  void set_state(const std::vector<Tensor>& tensors, long updates,
-                 const std::string& source) override {
+  void set_state(const std::vector<Tensor>& tensors, long updates, const std::string& source) override {
     set(state_buffers(), tensors, source);
     updates_ = updates;
   }

@@ -34,8 +34,7 @@ std::vector<float> orthogonal(int64_t rows, int64_t columns, Random& random) {
   std::vector<float> values(rows * columns);
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t c = 0; c < columns; ++c)
-      values[r * columns + c] =
-          static_cast<float>(rows <= columns ? vectors[r][c] : vectors[c][r]);
+      values[r * columns + c] = static_cast<float>(rows <= columns ? vectors[r][c] : vectors[c][r]);
   return values;
 }
 

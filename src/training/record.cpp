@@ -15,8 +15,7 @@ const char* const kLogHeader = "epoch,train_loss,train_accuracy,test_loss,test_a
 
 std::string log_line(const EpochRecord& r) {
   return text(r.epoch, ",", exact_text(r.train_loss), ",", exact_text(r.train_accuracy), ",",
-              exact_text(r.test_loss), ",", exact_text(r.test_accuracy), ",",
-              exact_text(r.seconds));
+              exact_text(r.test_loss), ",", exact_text(r.test_accuracy), ",", exact_text(r.seconds));
 }
 
 std::string log_text(const std::vector<EpochRecord>& records) {

@@ -48,8 +48,7 @@ class Trainer {
   /// "square.conv2d_1.kernel", ..., as far as the rule has them.
   virtual std::vector<Tensor> state() = 0;
   /// Sets it to what it was after `updates` updates; throws as set_weights() does.
-  virtual void set_state(const std::vector<Tensor>& tensors, long updates,
-                         const std::string& source) = 0;
+  virtual void set_state(const std::vector<Tensor>& tensors, long updates, const std::string& source) = 0;
 
   /// Is told the scores of the steps that are done of the epoch, now and then.
   using Progress = std::function<void(const std::vector<StepScore>& scores)>;
