@@ -122,24 +122,6 @@ TARGET_TEST("warp_sum, block_sum: sums of all lanes, all threads") {
   CHECK(of_block.download() == std::vector<double>({total, 2 * total, 3 * total}));
 }
 
-__global__ void philox_kernel(uint32_t* words) {
-  for (int i = threadIdx.x; i < 100; i += blockDim.x) {
-    const Philox bits = philox(0x123456789abcdef0, 0xfedcba9876543210, 0xffffffffffffffc0 + i);
-    for (int k = 0; k < 4; ++k) words[4 * i + k] = bits.word[k];
-  }
-}
-
-TARGET_TEST("philox: the device draws the host's numbers") {
-  std::vector<uint32_t> expected;
-  for (int i = 0; i < 100; ++i)
-    for (const uint32_t word :
-         philox(0x123456789abcdef0, 0xfedcba9876543210, 0xffffffffffffffc0 + i).word)
-      expected.push_back(word);
-  const Buffer<uint32_t> words(400);
-  launch(philox_kernel, 1, threads(32), words.data());
-  CHECK(words.download() == expected);
-}
-
 TARGET_TEST("Buffer: zero at first, keeps what it gets, refuses more") {
   Buffer<int> buffer(5);
   CHECK(buffer.download() == std::vector<int>(5));
