@@ -85,7 +85,7 @@ static int run(const std::vector<std::string>& wanted) {
     std::fflush(stdout);
   }
   for (const auto& [reason, count] : skipped) std::printf("%d skipped: %s\n", count, reason.c_str());
-  if (passed + failed == 0) std::printf("No test has such a name; --list lists them.\n");
+  if (passed + failed + all_skipped == 0) std::printf("No test has such a name; --list lists them.\n");
   std::printf("%d passed, %d failed, %d skipped\n", passed, failed, all_skipped);
   return failed == 0 && passed > 0 ? 0 : 1;
 }

@@ -23,7 +23,7 @@ constexpr int kTaps = 5;
 // A block computes one row (b, o) of y.
 __global__ void depthwise_forward_by_runs(
     Geometry padded,
-    const real* __restrict__ x,  // [batch][padded height][padded width][channels]
+    const real* __restrict__ x,       // [batch][padded height][padded width][channels]
     const real* __restrict__ weight,  // [kh][kw][channels]
     const real* __restrict__ bias,    // [channels]
     bool with_relu,

@@ -38,7 +38,7 @@ int column_size(const Geometry& g) { return g.rows.window * g.in + 1; }
 template <bool kOneChannel>
 __global__ void few_taps_backward_weight(
     PooledGeometry g,
-    const real* __restrict__ x,  // [batch][padded height][padded width][in]
+    const real* __restrict__ x,                // [batch][padded height][padded width][in]
     const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
     const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
     const unsigned char* __restrict__ winner,  // like dy

@@ -49,13 +49,13 @@ constexpr int kSegments = 5;
 
 __global__ void many_taps_backward_weight(
     PooledGeometry g, int segments,
-    const real* __restrict__ x,  // [batch][padded height][padded width][in]
+    const real* __restrict__ x,                // [batch][padded height][padded width][in]
     const int* __restrict__ segment,           // [segments]
     const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
     const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
     const unsigned char* __restrict__ winner,  // like dy
-    real* __restrict__ partial,       // [parts][out][segments][kVectorLanes]
-    real* __restrict__ partial_bias,  // [parts][out]
+    real* __restrict__ partial,                // [parts][out][segments][kVectorLanes]
+    real* __restrict__ partial_bias,           // [parts][out]
     int batch, int images_per_part) {
   Nonzero list[kListed][kMaxListed];
   int listed[kListed];
