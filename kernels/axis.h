@@ -13,15 +13,16 @@ struct Size {
   Size(int height, int width) : height(height), width(width) {}
 };
 
-/// What becomes of windows that reach beyond the image: kValid leaves them out; kSame puts zeros around
-/// the image, so that there are ceil(input / stride) of them. An odd number of zeros has the one more
-/// below and at the right.
+/// What becomes of windows that reach beyond the image. kValid leaves them out. kSame puts zeros around the
+/// image, so that there are ceil(input / stride) windows along each axis; if the number of zeros is odd,
+/// the extra one is below, or at the right.
 enum Padding { kValid, kSame };
 
-/// Output o reads the inputs o * stride - before + tap, 0 <= tap < window. What lies beyond the input is 0.
+/// Output o is made from the inputs o * stride - before + tap, for each tap (place in the window) from 0 to
+/// window - 1. What lies beyond the input is 0.
 struct Axis {
-  int input, output;  // how many there are
-  int window, stride;
+  int input, output;  // how many inputs and outputs there are
+  int window, stride;  // the length of a window; how far it moves from output to output
   int before;  // zeros before the first input
 };
 

@@ -10,13 +10,14 @@ namespace plainnet::TARGET {
 namespace {
 
 // A block copies one image, which stands at place *step * stride + b of the order.
-__global__ void gather_images(const uint8_t* pixels,  // [count][size]
+__global__ void gather_images(const uint8_t* pixels,  // [count][size]: those of all images
                               const uint8_t* labels,  // [count]
-                              int size,
-                              const int* order,  // [count]
-                              const int* step, int stride,
-                              real* x,           // [batch][size]
-                              uint8_t* label) {  // [batch]
+                              int size,               // pixels of an image
+                              const int* order,       // [count]: the numbers of the images, shuffled
+                              const int* step,        // how many batches have been taken
+                              int stride,             // images of a full batch
+                              real* x,                // [batch][size]
+                              uint8_t* label) {       // [batch]
   const int b = blockIdx.x;
   const int image = order[at(*step, b, stride)];
   for (int i = threadIdx.x; i < size; i += blockDim.x)

@@ -1,12 +1,12 @@
-// Two LSTMs (lstm.cu) over one sequence, one onward from its begin to its end and one in reverse, each with
-// weights of its own (Schuster and Paliwal, "Bidirectional recurrent neural networks", 1997). Their
-// outputs, of u units each, lie side by side. For image b and each time t that y holds:
+// Two LSTMs (lstm.cu) over one sequence, one onward from its beginning and one in reverse from its end,
+// each with weights of its own (Schuster and Paliwal, "Bidirectional recurrent neural networks", 1997).
+// Their outputs, of u units each, lie side by side. For image b, unit k, and each time t that is kept in y:
 //
-//   y[b][t][k]     = onward[b][t][k]       for k < u
+//   y[b][t][k]     = onward[b][t][k]
 //   y[b][t][u + k] = reverse[b][t][k]
 //
-// So the gradients by their outputs are the halves of dy; and as both read x, dx = dx of onward + dx of
-// reverse.
+// (Where y holds the last step only, it is the last of each: that of the reverse is at the beginning of x.)
+// So the gradients by the two outputs are the halves of dy; and as both read x, dx is the sum of theirs.
 
 #include "kernels/bidirectional.h"
 
@@ -16,11 +16,11 @@
 namespace plainnet::TARGET {
 namespace {
 
-// A block writes y of one time of one image: row r = b times + t, where y holds `times` times.
-__global__ void bidirectional_join(const real* onward,   // [batch times][u]
-                                   const real* reverse,  // [batch times][u]
+// A row r is one time of one image. A block writes y of one row.
+__global__ void bidirectional_join(const real* onward,   // [rows][u]
+                                   const real* reverse,  // [rows][u]
                                    int u,
-                                   real* y) {  // [batch times][2u]
+                                   real* y) {  // [rows][2u]
   const int r = blockIdx.x;
   for (int k = threadIdx.x; k < u; k += blockDim.x) {
     y[at(r, k, 2 * u)] = onward[at(r, k, u)];
@@ -28,22 +28,22 @@ __global__ void bidirectional_join(const real* onward,   // [batch times][u]
   }
 }
 
-// The reverse of bidirectional_join, for gradients.
-__global__ void bidirectional_split(const real* dy,  // [batch times][2u]
+// The other way round, for gradients.
+__global__ void bidirectional_split(const real* dy,  // [rows][2u]
                                     int u,
-                                    real* donward,     // [batch times][u]
-                                    real* dreverse) {  // [batch times][u]
+                                    real* dy_onward,     // [rows][u]
+                                    real* dy_reverse) {  // [rows][u]
   const int r = blockIdx.x;
   for (int k = threadIdx.x; k < u; k += blockDim.x) {
-    donward[at(r, k, u)] = dy[at(r, k, 2 * u)];
-    dreverse[at(r, k, u)] = dy[at(r, u + k, 2 * u)];
+    dy_onward[at(r, k, u)] = dy[at(r, k, 2 * u)];
+    dy_reverse[at(r, k, u)] = dy[at(r, u + k, 2 * u)];
   }
 }
 
-// A block adds one image. Here dx accumulates.
+// Here dx accumulates. A block adds one image.
 __global__ void bidirectional_add(const real* dx_reverse,  // [batch][size]
                                   int size,
-                                  real* dx) {  // [batch][size]: in, dx of onward
+                                  real* dx) {  // [batch][size]: that of the LSTM onward, then the sum
   const int b = blockIdx.x;
   for (int k = threadIdx.x; k < size; k += blockDim.x) dx[at(b, k, size)] += dx_reverse[at(b, k, size)];
 }
@@ -52,24 +52,24 @@ class PlainBidirectional : public Layer {
  public:
   PlainBidirectional(const Bidirectional& both, Shape x, int max_batch, const Parameter* parameters)
       : units_(both.onward.units),
-        times_in_y_(both.output(x).height),
+        kept_(both.output(x).height),
         x_size_(static_cast<int>(x.size())),
         onward_(plain_layer(both.onward, x, max_batch, parameters)),
-        reverse_(plain_layer(both.reverse(), x, max_batch, parameters + 3)),
+        reverse_(plain_layer(both.reverse(), x, max_batch, parameters + 3)),  // each has W, U and a bias
         dx_reverse_(max_batch * x.size()) {
     for (Buffer<real>* half : {&y_onward_, &y_reverse_, &dy_onward_, &dy_reverse_})
-      *half = Buffer<real>(size_t{1} * max_batch * times_in_y_ * units_);
+      *half = Buffer<real>(size_t{1} * max_batch * kept_ * units_);
   }
 
   void forward(const real* x, real* y, int batch) override {
     onward_->forward(x, y_onward_.data(), batch);
     reverse_->forward(x, y_reverse_.data(), batch);
-    launch(bidirectional_join, batch * times_in_y_, threads(128), y_onward_.data(), y_reverse_.data(), units_,
+    launch(bidirectional_join, batch * kept_, threads(128), y_onward_.data(), y_reverse_.data(), units_,
            y);
   }
 
   void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
-    launch(bidirectional_split, batch * times_in_y_, threads(128), dy, units_, dy_onward_.data(),
+    launch(bidirectional_split, batch * kept_, threads(128), dy, units_, dy_onward_.data(),
            dy_reverse_.data());
     onward_->backward(x, y_onward_.data(), dy_onward_.data(), dx, batch);
     reverse_->backward(x, y_reverse_.data(), dy_reverse_.data(), dx ? dx_reverse_.data() : nullptr, batch);
@@ -77,9 +77,9 @@ class PlainBidirectional : public Layer {
   }
 
  private:
-  int units_, times_in_y_, x_size_;
+  int units_, kept_, x_size_;  // kept: the times of an image that are in y
   LayerPointer onward_, reverse_;
-  Buffer<real> y_onward_, y_reverse_, dy_onward_, dy_reverse_;  // [max_batch][times][u]
+  Buffer<real> y_onward_, y_reverse_, dy_onward_, dy_reverse_;  // [max_batch][kept][u]
   Buffer<real> dx_reverse_;                                      // [max_batch] like x
 };
 

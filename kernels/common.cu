@@ -3,8 +3,9 @@
 //   y[r][n] = max(z[r][n], 0)      dz[r][n] = dy[r][n] where y[r][n] > 0, else 0
 //   z[r][n] = ... + bias[n]        dbias[n] = Σ_r dz[r][n]
 //
-// A ReLU has slope 1 above zero and 0 below; at zero, where it has none, 0 is taken. A bias is part of every
-// row's sum with a factor of 1, so its gradient is the sum of theirs.
+// A ReLU has slope 1 above zero and 0 below; at zero, where it has none, 0 is taken. A bias is in every row
+// of z with the factor 1, so its gradient is the sum of the rows' gradients. (A row is an image, or a pixel
+// of one.)
 
 #include "kernels/common.h"
 
@@ -17,7 +18,7 @@ __global__ void relu_backward_in_place(const real* y,  // [rows][columns]
                                        int columns) {
   const int r = blockIdx.x;
   for (int n = threadIdx.x; n < columns; n += blockDim.x)
-    if (!(y[at(r, n, columns)] > 0)) dy[at(r, n, columns)] = 0;
+    dy[at(r, n, columns)] = y[at(r, n, columns)] > 0 ? dy[at(r, n, columns)] : 0;
 }
 
 // One block does all columns.

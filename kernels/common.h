@@ -6,10 +6,10 @@
 
 namespace plainnet::TARGET {
 
-/// Where m[r][c] lies in a matrix m whose rows have `columns` numbers.
-__host__ __device__ inline long at(long r, int c, int columns) { return r * columns + c; }
+/// Where matrix[row][column] lies, if the rows of the matrix have `columns` numbers.
+__host__ __device__ inline long at(long row, int column, int columns) { return row * columns + column; }
 
-/// Through a ReLU, y = max(z, 0), the gradient dz[r][c] = dy[r][c] where y[r][c] > 0, else 0.
+/// Through a ReLU, y = max(z, 0), the gradient dz[r][n] = dy[r][n] where y[r][n] > 0, else 0.
 void relu_backward(const real* y,  // [rows][columns]
                    real* dy,       // [rows][columns]: becomes dz
                    int rows, int columns);

@@ -1,5 +1,6 @@
-// A convolution (in fact a cross-correlation, as everywhere in the field) with a bias and, if wanted, a ReLU.
-// With stride s, and t and l zeros above and left of the image:
+// A convolution (in fact a cross-correlation, as everywhere in the field) with a bias and, if wanted, a
+// ReLU. With stride s, and t rows and l columns of zeros above and left of the image (g.rows.before,
+// g.columns.before):
 //
 //   z[b][o][p][n] = bias[n] + Σ_i Σ_j Σ_c x[b][o s - t + i][p s - l + j][c] weight[i][j][c][n]
 //   y[b][o][p][n] = max(z[b][o][p][n], 0) with a ReLU, else z[b][o][p][n]
@@ -51,10 +52,10 @@ __global__ void conv2d_forward(Geometry g,
   }
 }
 
-// A block computes one tap of one input channel.
+// A block computes dweight of one tap and input channel.
 __global__ void conv2d_backward_weight(Geometry g,
                                        const real* x,   // [batch][height][width][in]
-                                       const real* dz,  // like y
+                                       const real* dz,  // [batch][y's height][y's width][out]
                                        int batch,
                                        real* dweight) {  // like weight
   const int i = blockIdx.x, j = blockIdx.y, c = blockIdx.z;
@@ -73,7 +74,7 @@ __global__ void conv2d_backward_weight(Geometry g,
 
 // A block computes one pixel of dx.
 __global__ void conv2d_backward_x(Geometry g,
-                                  const real* dz,      // like y
+                                  const real* dz,      // [batch][y's height][y's width][out]
                                   const real* weight,  // [window height][window width][in][out]
                                   real* dx) {          // like x
   const int b = blockIdx.x, h = blockIdx.y, w = blockIdx.z;

@@ -5,9 +5,10 @@
 
 namespace plainnet {
 
-/// A convolution: each number of y is the sum over a window of x, times a filter. conv2d.cu has the formulas.
+/// A convolution: each number of y is the sum of a window of x, each number times a weight of its own.
+/// conv2d.cu has the formulas.
 struct Conv2d {
-  int filters;  // the channels of y
+  int filters;  // each has weights for a whole window, and makes one channel of y
   Size window;
   int stride = 1;
   Padding padding = kValid;

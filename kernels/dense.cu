@@ -22,7 +22,7 @@
 namespace plainnet::TARGET {
 namespace {
 
-// A block computes the units of one image.
+// A block computes y of one image.
 __global__ void dense_forward(const real* x,       // [batch][in]
                               const real* weight,  // [in][out]
                               const real* bias,    // [out]
@@ -32,11 +32,11 @@ __global__ void dense_forward(const real* x,       // [batch][in]
   for (int n = threadIdx.x; n < out; n += blockDim.x) {
     real z = bias[n];
     for (int c = 0; c < in; ++c) z += x[at(b, c, in)] * weight[at(c, n, out)];
-    y[at(b, n, out)] = relu && z < 0 ? 0 : z;
+    y[at(b, n, out)] = relu && z < 0 ? 0 : z;  // what is not a number stays so
   }
 }
 
-// A block computes the weights of one input.
+// A block computes dweight of one input.
 __global__ void dense_backward_weight(const real* x,   // [batch][in]
                                       const real* dz,  // [batch][out]
                                       int batch, int in, int out,
@@ -49,7 +49,7 @@ __global__ void dense_backward_weight(const real* x,   // [batch][in]
   }
 }
 
-// A block computes the inputs of one image.
+// A block computes dx of one image.
 __global__ void dense_backward_x(const real* dz,      // [batch][out]
                                  const real* weight,  // [in][out]
                                  int in, int out,

@@ -6,7 +6,7 @@ namespace plainnet {
 
 /// Each number of y is a weighted sum of all numbers of x. dense.cu has the formulas.
 struct Dense {
-  int units;  // the numbers of y
+  int units;  // how many numbers y has
   bool relu = false;
   Initializer initializer{};  // of the weights; biases start as 0
 

@@ -1,6 +1,6 @@
 // A depthwise convolution: every channel has a filter of its own and meets no other (Sifre, "Rigid-motion
 // scattering for image classification", 2014). With a bias and, if wanted, a ReLU, with stride s, and with t
-// and l zeros above and left of the image:
+// rows and l columns of zeros above and left of the image:
 //
 //   z[b][o][p][c] = bias[c] + Σ_i Σ_j x[b][o s - t + i][p s - l + j][c] weight[i][j][c]
 //   y[b][o][p][c] = max(z[b][o][p][c], 0) with a ReLU, else z[b][o][p][c]
@@ -49,10 +49,10 @@ __global__ void depthwise_conv2d_forward(Geometry g,
   }
 }
 
-// A block computes one tap.
+// A block computes dweight of one tap.
 __global__ void depthwise_conv2d_backward_weight(Geometry g,
                                                  const real* x,   // [batch][height][width][channels]
-                                                 const real* dz,  // like y
+                                                 const real* dz,  // [batch][y's height][y's width][channels]
                                                  int batch,
                                                  real* dweight) {  // like weight
   const int i = blockIdx.x, j = blockIdx.y;
@@ -71,7 +71,7 @@ __global__ void depthwise_conv2d_backward_weight(Geometry g,
 
 // A block computes one pixel of dx.
 __global__ void depthwise_conv2d_backward_x(Geometry g,
-                                            const real* dz,      // like y
+                                            const real* dz,      // [batch][y's height][y's width][channels]
                                             const real* weight,  // [window height][window width][channels]
                                             real* dx) {          // like x
   const int b = blockIdx.x, h = blockIdx.y, w = blockIdx.z;

@@ -8,13 +8,14 @@
 //
 // A kernel is written in CUDA's own words, which docs/architecture.md explains: __global__,
 // __shared__, threadIdx, __syncthreads(). It works on all three targets if it follows two rules:
-//   - loops over the threads of a block have a stride, for (i = threadIdx.x; i < n; i += blockDim.x),
+//   - loops that the threads of a block share have a stride, for (i = threadIdx.x; i < n; i += blockDim.x),
 //     because on the cpu target a block has one thread;
 //   - arrays that hold something per thread are sized with threads(...), never with a number.
 //
 // What a target header defines, in namespace plainnet::TARGET:
 //   threadIdx, blockIdx, blockDim, gridDim, warpSize, __syncthreads(), __shfl_down_sync()
-//   threads(x, y)                             the block that this target runs where a GPU runs x*y
+//   min, max
+//   threads(x, y)                             the shape of a block: x by y threads on a GPU, one on a CPU
 //   launch(kernel, grid, block, arguments...) runs a kernel
 //   allocate, release, copy                   device memory, behind Buffer below
 //   synchronize()                             waits for all launches

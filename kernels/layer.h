@@ -15,7 +15,7 @@ struct Parameter {
   real* gradient;
 };
 
-/// The code of a layer, made from its description for images of one shape and batches of up to a size.
+/// The code of a layer, made from its description for images of one shape and batches of up to max_batch.
 class Layer {
  public:
   virtual ~Layer() = default;

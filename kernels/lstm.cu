@@ -1,31 +1,30 @@
 // Long short-term memory over a sequence x_1 ... x_T, in one direction (Hochreiter and Schmidhuber, "Long
 // short-term memory", 1997; with the forget gate of Gers, Schmidhuber and Cummins, "Learning to forget",
-// 2000). It has u units, each with a cell c and an output h, which begin as c_0 = h_0 = 0. At each step t
+// 2000). It has u units, each with a cell c and an output h, which are 0 before the first step. Vectors are
+// rows, so x_t W and h_{t-1} U are matrix products; all other products go unit by unit. At each step
 //
-//   z_t = x_t W + h_{t-1} U + bias            4u numbers: the quarters z_i, z_f, z_g and z_o
-//   i_t = sigmoid(z_i)                        how much of the new goes into the cell
-//   f_t = sigmoid(z_f)                        how much of the old stays
-//   g_t = tanh(z_g)                           the new
-//   o_t = sigmoid(z_o)                        how much of the cell is shown
+//   z_t = x_t W + h_{t-1} U + bias      4u numbers: the quarters zi_t, zf_t, zg_t and zo_t
+//   i_t = sigmoid(zi_t)                 how much of the new goes into the cell
+//   f_t = sigmoid(zf_t)                 how much of the old stays in it
+//   g_t = tanh(zg_t)                    the new
+//   o_t = sigmoid(zo_t)                 how much of the cell is shown
 //   c_t = f_t c_{t-1} + i_t g_t
 //   h_t = o_t tanh(c_t)
 //
-// where products of i, f, g, o, c and h go unit by unit. y is h_T, or all of h_1 ... h_T.
+// y is h_T, or all of h_1 ... h_T. Backward, from step T to 1 (Werbos, "Backpropagation through time", 1990),
+// as the loss depends on h_t through y and z_{t+1}, and on c_t through h_t and c_{t+1}:
 //
-// Backward, from step T to step 1 (Werbos, "Backpropagation through time", 1990). The loss depends on h_t
-// through y and through z_{t+1}, on c_t through h_t and through c_{t+1} = f_{t+1} c_t + ..., so by the
-// chain rule
-//
-//   dh_t = dy_t + dz_{t+1} U^T                dy_t = 0 for a step that y does not hold; of the step after the
-//   dc_t = dh_t o_t (1 - tanh(c_t)^2) + dc_{t+1} f_{t+1}                            last one, all is 0
-//   dz_i = dc_t g_t i_t (1 - i_t)             as sigmoid' = sigmoid (1 - sigmoid)
-//   dz_f = dc_t c_{t-1} f_t (1 - f_t)
-//   dz_g = dc_t i_t (1 - g_t^2)               as tanh' = 1 - tanh^2
-//   dz_o = dh_t tanh(c_t) o_t (1 - o_t)
+//   dh_t  = dy_t + dz_{t+1} U^T         dy_t is 0 for a step that y does not hold
+//   dc_t  = dh_t o_t (1 - tanh(c_t)^2) + dc_{t+1} f_{t+1}
+//   dzi_t = dc_t g_t i_t (1 - i_t)      as sigmoid' = sigmoid (1 - sigmoid)
+//   dzf_t = dc_t c_{t-1} f_t (1 - f_t)
+//   dzg_t = dc_t i_t (1 - g_t^2)        as tanh' = 1 - tanh^2
+//   dzo_t = dh_t tanh(c_t) o_t (1 - o_t)
 //   dW = Σ_b Σ_t x_t^T dz_t   dU = Σ_b Σ_t h_{t-1}^T dz_t   dbias = Σ_b Σ_t dz_t   dx_t = dz_t W^T
 //
-// In the code b is the image, t the time, k a feature of x or a unit, n one of the 4u columns of z. A layer
-// that goes backwards begins at the last time: then the step before the one at time t is at time t + 1.
+// where all of a step T + 1 is 0. In the code b is the image, k a feature of x or a unit, n one of the 4u
+// columns of z, and t the time: the place in x, from 0. A layer that goes backwards takes its first step at
+// the last time; so the step before the one at time t is at time t - direction, which is 1 or -1.
 
 #include "kernels/lstm.h"
 
@@ -40,22 +39,23 @@ namespace {
 // The sizes, the parameters, and what is kept of all steps.
 struct Sequence {
   int steps, features, units;
-  int next;                  // from the time of a step to that of the next: 1, or -1
+  int direction;             // 1, or -1 to go backwards
   const real *W, *U, *bias;  // [features][4u], [u][4u], [4u]
   real *z, *gates, *dz;      // [batch][steps][4u]; the quarters of `gates` are i, f, g, o
   real *c, *h, *dc, *dh;     // [batch][steps][u]
 
   // Where a[b][t][k] lies in an array [batch][steps][size].
   __device__ long place(long b, int t, int k, int size) const { return (b * steps + t) * size + k; }
-  // Whether t is the time of a step: before the first one and after the last one it is not.
+  // Whether there is a time t: there is none before the first step and after the last one.
   __device__ bool has(int t) const { return t >= 0 && t < steps; }
 };
 
 __device__ real sigmoid(real x) { return 1 / (1 + std::exp(-x)); }
 
 // z_t. A block computes one image.
-__global__ void lstm_sum(Sequence s, int t, const real* x) {  // [batch][steps][features]
-  const int b = blockIdx.x, columns = 4 * s.units, before = t - s.next;
+__global__ void lstm_sum(Sequence s, int t,
+                         const real* x) {  // [batch][steps][features]
+  const int b = blockIdx.x, columns = 4 * s.units, before = t - s.direction;
   for (int n = threadIdx.x; n < columns; n += blockDim.x) {
     real sum = s.bias[n];
     for (int k = 0; k < s.features; ++k) sum += x[s.place(b, t, k, s.features)] * s.W[at(k, n, columns)];
@@ -67,7 +67,7 @@ __global__ void lstm_sum(Sequence s, int t, const real* x) {  // [batch][steps][
 
 // The gates, c_t and h_t. A block computes one image.
 __global__ void lstm_gates_forward(Sequence s, int t) {
-  const int b = blockIdx.x, u = s.units, before = t - s.next;
+  const int b = blockIdx.x, u = s.units, before = t - s.direction;
   for (int k = threadIdx.x; k < u; k += blockDim.x) {
     const real* z = s.z + s.place(b, t, k, 4 * u);
     real* gate = s.gates + s.place(b, t, k, 4 * u);
@@ -81,19 +81,21 @@ __global__ void lstm_gates_forward(Sequence s, int t) {
   }
 }
 
-// y: h of the times from `first` on. A block copies one time of one image.
-__global__ void lstm_output(Sequence s, int first, int times, real* y) {  // [batch][times][u]
+// y: h of `kept` times, from `first` on. A block copies one time of one image.
+__global__ void lstm_output(Sequence s, int first, int kept,
+                            real* y) {  // [batch][kept][u]
   const int b = blockIdx.x, t = first + blockIdx.y;
   for (int k = threadIdx.x; k < s.units; k += blockDim.x)
-    y[at(b * times + t - first, k, s.units)] = s.h[s.place(b, t, k, s.units)];
+    y[at(b * kept + t - first, k, s.units)] = s.h[s.place(b, t, k, s.units)];
 }
 
 // dh_t. A block computes one image.
-__global__ void lstm_backward_h(Sequence s, int t, int first, int times, const real* dy) {  // like y
-  const int b = blockIdx.x, columns = 4 * s.units, after = t + s.next;
-  const bool in_y = t >= first && t < first + times;
+__global__ void lstm_backward_h(Sequence s, int t, int first, int kept,
+                                const real* dy) {  // [batch][kept][u]
+  const int b = blockIdx.x, columns = 4 * s.units, after = t + s.direction;
+  const bool in_y = t >= first && t < first + kept;
   for (int k = threadIdx.x; k < s.units; k += blockDim.x) {
-    real sum = in_y ? dy[at(b * times + t - first, k, s.units)] : 0;
+    real sum = in_y ? dy[at(b * kept + t - first, k, s.units)] : 0;
     if (s.has(after))
       for (int n = 0; n < columns; ++n) sum += s.dz[s.place(b, after, n, columns)] * s.U[at(k, n, columns)];
     s.dh[s.place(b, t, k, s.units)] = sum;
@@ -102,7 +104,7 @@ __global__ void lstm_backward_h(Sequence s, int t, int first, int times, const r
 
 // dc_t and dz_t. A block computes one image.
 __global__ void lstm_gates_backward(Sequence s, int t) {
-  const int b = blockIdx.x, u = s.units, before = t - s.next, after = t + s.next;
+  const int b = blockIdx.x, u = s.units, before = t - s.direction, after = t + s.direction;
   for (int k = threadIdx.x; k < u; k += blockDim.x) {
     const real* gate = s.gates + s.place(b, t, k, 4 * u);
     real* dz = s.dz + s.place(b, t, k, 4 * u);
@@ -136,7 +138,8 @@ __global__ void lstm_backward_weight(Sequence s, int shift, int size,
 }
 
 // dx_t. A block computes one time of one image.
-__global__ void lstm_backward_x(Sequence s, real* dx) {  // [batch][steps][features]
+__global__ void lstm_backward_x(Sequence s,
+                                real* dx) {  // [batch][steps][features]
   const int b = blockIdx.x, t = blockIdx.y, columns = 4 * s.units;
   for (int k = threadIdx.x; k < s.features; k += blockDim.x) {
     real sum = 0;
@@ -156,25 +159,26 @@ class PlainLstm : public Layer {
           z_.data(), gates_.data(), dz_.data(), c_.data(), h_.data(), dc_.data(), dh_.data()};
     first_time_ = lstm.go_backwards ? s_.steps - 1 : 0;
     last_time_ = s_.steps - 1 - first_time_;
-    first_in_y_ = lstm.return_sequences ? 0 : last_time_;
-    times_in_y_ = lstm.return_sequences ? s_.steps : 1;
+    first_kept_ = lstm.return_sequences ? 0 : last_time_;
+    kept_ = lstm.return_sequences ? s_.steps : 1;
   }
 
   void forward(const real* x, real* y, int batch) override {
-    for (int step = 0, t = first_time_; step < s_.steps; ++step, t += s_.next) {
+    for (int step = 0, t = first_time_; step < s_.steps; ++step, t += s_.direction) {
       launch(lstm_sum, batch, threads(128), s_, t, x);
       launch(lstm_gates_forward, batch, threads(128), s_, t);
     }
-    launch(lstm_output, {batch, times_in_y_}, threads(128), s_, first_in_y_, times_in_y_, y);
+    launch(lstm_output, {batch, kept_}, threads(128), s_, first_kept_, kept_, y);
   }
 
   void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
-    for (int step = 0, t = last_time_; step < s_.steps; ++step, t -= s_.next) {
-      launch(lstm_backward_h, batch, threads(128), s_, t, first_in_y_, times_in_y_, dy);
+    for (int step = 0, t = last_time_; step < s_.steps; ++step, t -= s_.direction) {
+      launch(lstm_backward_h, batch, threads(128), s_, t, first_kept_, kept_, dy);
       launch(lstm_gates_backward, batch, threads(128), s_, t);
     }
     launch(lstm_backward_weight, s_.features, threads(128), s_, 0, s_.features, x, batch, W_.gradient);
-    launch(lstm_backward_weight, s_.units, threads(128), s_, s_.next, s_.units, s_.h, batch, U_.gradient);
+    launch(lstm_backward_weight, s_.units, threads(128), s_, s_.direction, s_.units, s_.h, batch,
+           U_.gradient);
     bias_gradient(s_.dz, batch * s_.steps, 4 * s_.units, bias_.gradient);
     if (dx) launch(lstm_backward_x, {batch, s_.steps}, threads(64), s_, dx);
   }
@@ -183,8 +187,8 @@ class PlainLstm : public Layer {
   Parameter W_, U_, bias_;
   Buffer<real> z_, gates_, dz_, c_, h_, dc_, dh_;
   Sequence s_{};
-  int first_time_, last_time_;   // of the steps
-  int first_in_y_, times_in_y_;  // the times whose h is in y
+  int first_time_, last_time_;  // of the first step and of the last
+  int first_kept_, kept_;       // y holds h of so many times, from the first on
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Max pooling: the largest number of each window, channel by channel. With stride s:
 //
 //   y[b][o][p][c] = max over i, j of x[b][o s + i][p s + j][c]
-//   winner[b][o][p][c] = the tap of the maximum, the first of equal ones, as i (window's width) + j
+//   winner[b][o][p][c] = the tap (i, j) of the maximum, the first of equal ones, as the number i * width + j
 //
 // b is the image, (o, p) a pixel of y, (i, j) a tap of the window, (h, w) a pixel of x, c the channel.
 // There is no padding: what is left over at the right and below is not looked at. Where a change of x is
@@ -9,7 +9,7 @@
 // gradient. A pixel may have won in several windows, if they overlap:
 //
 //   dx[b][h][w][c] = Σ_o Σ_p dy[b][o][p][c]
-//                    over the (o, p) whose window sees (h, w) and whose winner is there,
+//                    over the (o, p) whose window sees (h, w) and whose winner is the tap that lies on it,
 //                    i = h - o s and j = w - p s
 
 #include "kernels/max_pool2d.h"

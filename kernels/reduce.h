@@ -6,8 +6,9 @@
 
 namespace plainnet::TARGET {
 
-/// Σ of `value` over the lanes of a warp, in lane 0. Lane 0 adds lane 16's sum to its own, then lane
-/// 8's, 4's, 2's and 1's, so the order is always the same. All lanes must call it.
+/// Σ of `value` over the lanes of a warp; the result is in lane 0, what the others get means nothing. Each
+/// lane adds the sum of the lane 16 further on to its own, then 8, 4, 2 and 1 further on, so lane 0's order
+/// is always the same. The mask 0xffffffff says that all 32 lanes take part: all must call it.
 template <class T>
 __device__ T warp_sum(T value) {
   for (int delta = warpSize / 2; delta > 0; delta /= 2)

@@ -1,11 +1,14 @@
-// The loss: softmax, then the cross entropy of the labels, in nats, averaged over the batch. With
-// logits z and m = max z:
+// The loss: how wrong the network's guesses are. Its outputs, the logits z, become probabilities p
+// (softmax), and the loss of an image is -log of the probability that its label was given (cross entropy).
+// With m = max z of an image:
 //
-//   p[b][n] = exp(z[b][n] - m) / Σ_k exp(z[b][k] - m)         (m changes nothing but keeps exp finite)
+//   p[b][n] = exp(z[b][n] - m) / Σ_k exp(z[b][k] - m)     (m cancels; it keeps exp finite)
 //   loss    = 1/batch Σ_b -log p[b][label[b]]
-//   dz[b][n] = (p[b][n] - [n = label[b]]) / batch
+//           = 1/batch Σ_b (log Σ_k exp(z[b][k] - m) - (z[b][label[b]] - m))
+//   dz[b][n] = (p[b][n] - (1 if n is label[b], else 0)) / batch
 //
-// Shapes: z, p, dz [batch][classes], label [batch]. What it writes, it overwrites.
+// The slope of log Σ_k exp(z[b][k] - m) by z[b][n] is exp(z[b][n] - m) / Σ_k exp(z[b][k] - m), which is
+// p[b][n]; that of z[b][label[b]] is 1 for n = label[b], else 0.
 
 #include "kernels/softmax_cross_entropy.h"
 
@@ -19,7 +22,7 @@ namespace {
 
 constexpr Dim3 kThreads = threads(128);
 
-// One block does the batch, each thread some images, whole. Then the threads add up what they have.
+// One block does the batch; a thread takes whole images. Then the threads add up what they have.
 __global__ void loss_of_batch(const real* z,         // [batch][classes]
                               const uint8_t* label,  // [batch]
                               int batch, int classes,
@@ -33,30 +36,31 @@ __global__ void loss_of_batch(const real* z,         // [batch][classes]
     int best = 0;
     for (int n = 1; n < classes; ++n)
       if (row[n] > row[best]) best = n;
+    const real m = row[best];
     real sum = 0;
-    for (int n = 0; n < classes; ++n) sum += std::exp(row[n] - row[best]);
-    loss += std::log(sum) - (row[label[b]] - row[best]);
+    for (int n = 0; n < classes; ++n) sum += std::exp(row[n] - m);
+    loss += std::log(sum) - (row[label[b]] - m);
     correct += best == label[b];
     if (dz)
       for (int n = 0; n < classes; ++n)
-        dz[at(b, n, classes)] = (std::exp(row[n] - row[best]) / sum - (n == label[b])) / batch;
+        dz[at(b, n, classes)] = (std::exp(row[n] - m) / sum - (n == label[b])) / batch;
   }
   loss = block_sum<kThreads.x>(loss);
   correct = block_sum<kThreads.x>(correct);
   if (threadIdx.x == 0) scores[*step] = {loss / batch, correct};
 }
 
-// One block does the batch, each thread some images, whole.
+// One block does the batch; a thread takes whole images.
 __global__ void softmax_of_batch(const real* z,  // [batch][classes]
                                  int batch, int classes,
                                  real* p) {  // [batch][classes]
   for (int b = threadIdx.x; b < batch; b += blockDim.x) {
     const real* row = z + at(b, 0, classes);
-    real largest = row[0];
-    for (int n = 1; n < classes; ++n) largest = max(largest, row[n]);
+    real m = row[0];
+    for (int n = 1; n < classes; ++n) m = max(m, row[n]);
     real sum = 0;
-    for (int n = 0; n < classes; ++n) sum += std::exp(row[n] - largest);
-    for (int n = 0; n < classes; ++n) p[at(b, n, classes)] = std::exp(row[n] - largest) / sum;
+    for (int n = 0; n < classes; ++n) sum += std::exp(row[n] - m);
+    for (int n = 0; n < classes; ++n) p[at(b, n, classes)] = std::exp(row[n] - m) / sum;
   }
 }
 

@@ -8,8 +8,8 @@ namespace plainnet::TARGET {
 
 /// How a batch did: what training and evaluation record at every step.
 struct BatchScore {
-  real loss;    // mean over the batch, in nats
-  int correct;  // images whose largest logit is their label's
+  real loss;    // mean over the batch, in nats (units of the natural logarithm)
+  int correct;  // images guessed right: whose largest logit is their label's
 };
 
 /// scores[*step] = the loss of the batch and its correct guesses; dz = the gradient of the loss by

@@ -1,25 +1,29 @@
-// How weights follow their gradients. g is the gradient of a weight w, lr the learning rate, t = 1, 2,
-// ... the number of the update; m and v start as zero.
+// How parameters follow their gradients. For each parameter w, g is the gradient of the loss by it, lr the
+// learning rate, and t = 1, 2, ... the number of the update. m and v are kept from update to update, and
+// start as zero.
 //
-// SGD, stochastic gradient descent, with momentum, plain or in Nesterov's form:
+// SGD, stochastic gradient descent, with momentum: m is a velocity, which the gradient bends.
 //   g = gradient + weight_decay w
 //   m = momentum m - lr g
-//   w = w + m                    (Polyak, 1964)
-//   w = w + momentum m - lr g    (Nesterov, as in Sutskever et al., "On the importance of
-//                                 initialization and momentum in deep learning", 2013)
-// RMSprop (Tieleman and Hinton, "Lecture 6.5", Coursera, 2012):
+//   either  w = w + m                  (Polyak, "Some methods of speeding up the convergence of iteration
+//                                      methods", 1964)
+//   or      w = w + momentum m - lr g  (Nesterov's form, which takes the gradient where momentum alone would
+//                                      lead: w is that point. Sutskever et al., "On the importance of
+//                                      initialization and momentum in deep learning", 2013)
+// RMSprop (Tieleman and Hinton, "Lecture 6.5", Coursera, 2012): v is a mean of g², so that all parameters
+// move about equally fast.
 //   g = gradient + weight_decay w
 //   v = alpha v + (1 - alpha) g²
 //   w = w - lr g / (√v + epsilon)
-// Adam (Kingma and Ba, "Adam: A method for stochastic optimization", 2015):
+// Adam (Kingma and Ba, "Adam: A method for stochastic optimization", 2015): m is a mean of g as well.
 //   g = gradient + weight_decay w
 //   m = beta1 m + (1 - beta1) g
 //   v = beta2 v + (1 - beta2) g²
-//   w = w - lr m / (1 - beta1^t) / (√(v / (1 - beta2^t)) + epsilon)
-//   The divisors correct a bias: after t updates from zero the weights in the mean m sum to
-//   1 - beta1^t, those in v to 1 - beta2^t.
-// AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019): Adam with
-//   g = gradient, w = w - lr weight_decay w before the rest, so that the decay is not scaled by √v.
+//   w = w - lr (m / (1 - beta1^t)) / (√(v / (1 - beta2^t)) + epsilon)
+//   The divisors: after t updates from zero, the coefficients of all g in m sum to 1 - beta1^t instead of
+//   1, and those of all g² in v to 1 - beta2^t.
+// AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019): Adam with g = gradient, and
+//   w = w - lr weight_decay w at each update, so that the decay is not divided by √v.
 //
 // All parameters of a network lie in one buffer, so an update is one kernel.
 
@@ -30,7 +34,7 @@
 namespace plainnet::TARGET {
 namespace {
 
-// A block updates the weights from number blockIdx.x * kPerBlock on, a thread one at a time.
+// A block updates the parameters from number blockIdx.x * kPerBlock on: its threads take them in turn.
 constexpr int kPerBlock = 2048;
 
 __global__ void update_sgd(UpdateRule rule,
@@ -59,11 +63,11 @@ __global__ void update_rmsprop(UpdateRule rule,
                                const UpdateStep* steps,  // [steps]
                                const int* step) {
   const real lr = steps[*step].rate, decay = rule.weight_decay, epsilon = rule.epsilon;
-  const real alpha = rule.alpha, not_alpha = 1 - rule.alpha;
+  const real alpha = rule.alpha, one_minus_alpha = 1 - rule.alpha;
   const long begin = static_cast<long>(blockIdx.x) * kPerBlock, end = min(begin + kPerBlock, count);
   for (long i = begin + threadIdx.x; i < end; i += blockDim.x) {
     const real w = weights[i], g = gradients[i] + decay * w;
-    const real v = alpha * squares[i] + not_alpha * g * g;
+    const real v = alpha * squares[i] + one_minus_alpha * g * g;
     squares[i] = v;
     weights[i] = w - lr * g / (std::sqrt(v) + epsilon);
   }
@@ -79,14 +83,15 @@ __global__ void update_adam(UpdateRule rule, bool decoupled,
                             const UpdateStep* steps,  // [steps]
                             const int* step) {
   const UpdateStep now = steps[*step];
-  const real beta1 = rule.beta1, not_beta1 = 1 - rule.beta1, beta2 = rule.beta2, not_beta2 = 1 - rule.beta2;
+  const real beta1 = rule.beta1, one_minus_beta1 = 1 - rule.beta1;
+  const real beta2 = rule.beta2, one_minus_beta2 = 1 - rule.beta2;
   const real epsilon = rule.epsilon, decay_of_g = decoupled ? 0 : rule.weight_decay;
   const real decay_of_w = decoupled ? now.rate * rule.weight_decay : 0;
   const long begin = static_cast<long>(blockIdx.x) * kPerBlock, end = min(begin + kPerBlock, count);
   for (long i = begin + threadIdx.x; i < end; i += blockDim.x) {
     const real w = weights[i], g = gradients[i] + decay_of_g * w;
-    const real m = beta1 * momenta[i] + not_beta1 * g;
-    const real v = beta2 * squares[i] + not_beta2 * g * g;
+    const real m = beta1 * momenta[i] + one_minus_beta1 * g;
+    const real v = beta2 * squares[i] + one_minus_beta2 * g * g;
     momenta[i] = m;
     squares[i] = v;
     weights[i] = w - decay_of_w * w -

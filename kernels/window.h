@@ -21,7 +21,7 @@ struct Geometry {
     return ((b * rows.output + o) * columns.output + p) * out + n;
   }
 
-  // The numbers of an image y, and those that a window sees.
+  // How many numbers an image y has, and how many a window sees.
   __host__ __device__ long y_size() const { return static_cast<long>(rows.output) * columns.output * out; }
   __host__ __device__ int taps() const { return rows.window * columns.window * in; }
 
@@ -31,11 +31,13 @@ struct Geometry {
   }
 };
 
-/// The windows that see input h: those of the outputs first_output(h) ... end_output(h) - 1.
-/// Output o sees it with tap h - o * stride + before, which must be at least 0 and below the window.
+/// Output o sees input h if its tap there, h + before - o * stride, is at least 0 and below the window,
+/// that is, if
+///   o > (h + before - window) / stride   and   o <= (h + before) / stride.
+/// These are the outputs first_output(axis, h) ... end_output(axis, h) - 1.
 __host__ __device__ inline int first_output(Axis axis, int h) {
-  const int beyond = h + axis.before - axis.window + axis.stride;  // (h + before - window + 1) / stride,
-  return beyond > 0 ? beyond / axis.stride : 0;                    // rounded up
+  const int unseen = h + axis.before - axis.window;  // below 0: output 0 sees it
+  return unseen < 0 ? 0 : unseen / axis.stride + 1;
 }
 __host__ __device__ inline int end_output(Axis axis, int h) {
   return min((h + axis.before) / axis.stride + 1, axis.output);

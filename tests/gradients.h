@@ -11,7 +11,7 @@
 //
 // The step. (loss(v + h) - loss(v - h)) / 2h differs from the derivative by h² / 6 times the third
 // derivative, and by a rounding error of the loss, about 1e-16 of it in double, divided by h. Their sum is
-// smallest where h³ is about 1e-16: h = 1e-5, and there it is about 1e-10 of the numbers that are around 1.
+// smallest where h³ is about 1e-16: h = 1e-5, and there the error is about 1e-10, for numbers around 1.
 // In single precision the same reasoning gives a step of 4e-3 and an error of 1e-5, too coarse to tell a
 // wrong gradient: so only double is tested.
 //
@@ -36,7 +36,7 @@ namespace plainnet::TARGET {
 
 constexpr double kStep = 1e-5, kTolerance = 1e-7;
 
-/// The slope of f at x.
+/// The slope of f by *x, which f reads.
 template <class F>
 double slope(const F& f, double* x, double h) {
   const double middle = *x;
@@ -56,9 +56,10 @@ std::string compare(const std::string& name, const Values& gradient, Values* ten
   size_t compared = 0;
   double worst = 0;
   for (size_t i = 0; i < gradient.size(); ++i) {
-    const double expected = slope(loss, &(*tensor)[i], kStep), nearer = slope(loss, &(*tensor)[i], kStep / 2);
+    const double expected = slope(loss, &(*tensor)[i], kStep);
+    const double of_half_step = slope(loss, &(*tensor)[i], kStep / 2);
     const double scale = std::max({std::abs(expected), std::abs(gradient[i]), size / 1000, 1e-12});
-    if (std::abs(expected - nearer) > kTolerance * scale) continue;  // a kink
+    if (std::abs(expected - of_half_step) > kTolerance * scale) continue;  // a kink
     ++compared;
     const double error = std::abs(gradient[i] - expected) / scale;  // what is not a number fails
     CHECK(error <= kTolerance, name, "[", i, "]: the slope is ", expected, ", backward() says ", gradient[i],

@@ -1,10 +1,10 @@
-// A layer type of one's own, as docs/architecture.md shows how to add one: average pooling. With stride s, over
-// windows of N = window height * window width taps:
+// A layer type of one's own, as docs/architecture.md shows how to add one: average pooling. With stride s,
+// over windows of N = window height * window width taps:
 //
 //   y[b][o][p][c] = 1/N Σ_i Σ_j x[b][o s + i][p s + j][c]
 //
-// b is the image, (o, p) a pixel of y, (i, j) a tap of the window, (h, w) a pixel of x, c the channel. Each pixel
-// of x is in a window's mean with the factor 1/N, and in no mean of a window that does not see it:
+// b is the image, (o, p) a pixel of y, (i, j) a tap of the window, (h, w) a pixel of x, c the channel. Each
+// pixel of x is in a window's mean with the factor 1/N, and in no mean of a window that does not see it:
 //
 //   dx[b][h][w][c] = 1/N Σ_o Σ_p dy[b][o][p][c]   over the (o, p) whose window sees (h, w)
 

@@ -5,7 +5,7 @@
 // A number that was loaded from slow memory serves the 16 sums of the block that need it: slow memory
 // is read a sixteenth as often. Each multiply-add still loads two numbers, now from shared memory.
 //
-// It means something on every target. The cpu target's shared memory is an array that stays in the
+// It helps on every target. The cpu target's shared memory is an array that stays in the
 // nearest cache, and its one thread has all 256 sums of a block.
 
 #include "kernels/ladder/ladder.h"

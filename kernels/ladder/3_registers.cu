@@ -4,7 +4,7 @@
 // At a step of k a thread loads 4 numbers of a and 4 of b from shared memory for its 16 multiply-adds:
 // half a load each, not two. And slow memory is read a 32nd as often as by rung 1.
 //
-// It means something on every target. On a CPU the tile is 8 x 48 (with AVX-512), which fits into
+// It helps on every target. On a CPU the tile is 8 x 48 (with AVX-512), which fits into
 // the vector registers. But here sum is an array, and whether the compiler keeps it there is up to it.
 
 #include "kernels/ladder/ladder.h"

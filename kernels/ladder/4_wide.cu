@@ -5,7 +5,7 @@
 // Each number comes as often as in rung 3, but it takes fewer instructions. For 4 steps of k a GPU's thread
 // makes 64 multiply-adds and 8 loads from shared memory, where rung 3 makes 32 loads.
 //
-// It means something on every target, and most on a CPU, where a Wide is a vector register: one
+// It helps on every target, and most on a CPU, where a Wide is a vector register: one
 // instruction also multiplies all its numbers, and the sums are few enough variables, 24 with AVX-512 and 12
 // without, for the compiler to keep them in registers.
 

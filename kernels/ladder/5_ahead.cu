@@ -4,7 +4,7 @@
 // and the whole block waits. Here it loads its part of the next slice into registers, does not wait, but
 // multiplies, and only then stores what it has loaded. No load is spared, but the waiting is.
 //
-// It means something on a GPU. A CPU looks some hundred instructions ahead by itself, and has no registers
+// It helps on a GPU. A CPU looks some hundred instructions ahead by itself, and has no registers
 // for a slice: there next_a and next_b are one more copy in the cache, which costs time.
 
 #include "kernels/ladder/wide.h"

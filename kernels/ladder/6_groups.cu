@@ -3,10 +3,10 @@
 //
 // 128 x 512 numbers are 64 tiles, fewer than a large GPU has multiprocessors, and a block of rung 5 is two
 // warps: most of the GPU has nothing to do, and where both wait, nobody computes. Smaller tiles would be
-// more, but would load each number more often. Divided along k the work is four times the threads', and
-// each number is loaded as often as before.
+// more, but would load each number more often. Divided along k, the work keeps
+// four times as many threads busy, and each number is loaded as often as before.
 //
-// The groups' sums are added in a fixed order, so that each run gives the same bits. It means something on
+// The groups' sums are added in a fixed order, so that each run gives the same bits. It helps on
 // a GPU; on the cpu target there is one group, and this is rung 5.
 
 #include "kernels/ladder/wide.h"

@@ -5,7 +5,7 @@
 // products: 4 instructions for its share of 128 multiply-adds, where rung 6 has 128, and 16 wide loads.
 // Slow memory is read as often as before.
 //
-// The price is precision: the factors are rounded to TF32, three decimal digits. It means something on a
+// The price is precision: the factors are rounded to TF32, three decimal digits. It helps on a
 // GPU of compute capability 8.0 or later; on the emulated target the lanes pass numbers to each other.
 
 #include "kernels/ladder/tensor_cores.h"

@@ -5,8 +5,8 @@
 // elements, which the compiler vectorises; the barrier is nothing, and shared memory is an array on
 // the stack, that is, in the first-level cache.
 
-#include "kernels/targets/host.h"
 #include "base/threads.h"
+#include "kernels/targets/host.h"
 
 #define __global__
 #define __device__
@@ -40,7 +40,7 @@ void launch(void (*kernel)(Parameters...), Grid grid, Dim3, Arguments... argumen
     gridDim = size;
     blockIdx = {begin % size.x, begin / size.x % size.y, begin / (size.x * size.y)};
     for (int i = begin; i < end; ++i) {
-      kernel(static_cast<Parameters>(arguments)...);
+      kernel(static_cast<Parameters>(arguments)...);  // as the kernel declares them: an int for a long, say
       if (++blockIdx.x < size.x) continue;
       blockIdx.x = 0;
       if (++blockIdx.y < size.y) continue;

@@ -33,10 +33,10 @@ void flush_denormals() {
 #endif
 }
 
-// Worker threads that wait for jobs. Each has its share of a job, the same blocks of every grid, so that
-// it often finds in its cache what it wrote there; it does its share in ranges, and then helps the others
-// with theirs. A training step is some twenty jobs of less than a millisecond, so
-// a worker that has nothing to do looks for the next job for a while before it goes to sleep.
+// Worker threads that wait for jobs. Each has its share of a job, the same part of every grid, so that it
+// often finds in its cache what it wrote there; it does its share in ranges, and then helps the others with
+// theirs. A training step is some twenty jobs of less than a millisecond, so a worker that has nothing to do
+// looks for the next job for a while before it goes to sleep.
 class Workers {
  public:
   explicit Workers(int count) : shares_(count) {
