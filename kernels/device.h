@@ -25,6 +25,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -68,13 +69,17 @@ struct Place {
   bool operator==(const Place& other) const { return file == other.file && line == other.line; }
 };
 
-/// The extent of a grid, and the place that launches it.
+/// The extent of a grid, and the place that launches it. It is not explicit: a number, or {x, y, z}, is one.
+/// Throws Error for what a GPU cannot launch, on all targets.
 struct Grid {
   Dim3 size;
   Place where;
 
-  Grid(int x, int y = 1, int z = 1, Place where = Place::here())
-      : size{x, y, z}, where(where) {}
+  Grid(int x, int y = 1, int z = 1, Place where = Place::here()) : size{x, y, z}, where(where) {
+    if (x < 1 || y < 1 || z < 1 || y > 65535 || z > 65535 || 1.0 * x * y * z > INT32_MAX)
+      throw Error(where.name(), ": launch: expected a grid of 1 or more by 1 to 65535 by 1 to 65535 blocks, ",
+                  "2147483647 in all, found ", x, " x ", y, " x ", z);
+  }
 };
 
 /// How many tiles of `size` cover `n`.

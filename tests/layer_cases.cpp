@@ -41,7 +41,7 @@ LayerCase sequence(const LayerDescription& layer, int batch, int steps, int feat
 }
 
 // The same in a batch that leaves most of the memory unused. How a layer splits the sums of a gradient over
-// the images depends on the largest batch.
+// the images depends on the largest batch: here there are several parts, of several images each.
 LayerCase with_max_batch(int max_batch, LayerCase layer_case) {
   layer_case.max_batch = max_batch;
   return layer_case;
@@ -84,7 +84,7 @@ const std::vector<LayerCase>& layer_cases() {
         one(Conv2d{.filters = 23, .window = 1, .stride = 2}, 9, {5, 6, 7}, kLarge),
         one(Conv2d{.filters = 140, .window = 1}, 2, {3, 1, 13}, kLarge),
         with_max_batch(2051,
-                       one(Conv2d{.filters = 2, .window = 3, .padding = kSame}, 3, {2, 2, 1}, kSmall)),
+                       one(Conv2d{.filters = 2, .window = 3, .padding = kSame}, 9, {2, 2, 1}, kSmall)),
 
         pair({.filters = 2, .window = 2}, 2, {3, 4, 1}, kSmall),
         pair({.filters = 3, .window = 1, .relu = true}, 1, {4, 3, 2}, kSmall),
@@ -107,7 +107,7 @@ const std::vector<LayerCase>& layer_cases() {
         one(DepthwiseConv2d{.window = 5, .padding = kSame}, 1, {3, 4, 2}, kLarge),
         one(DepthwiseConv2d{.window = {4, 2}, .stride = 3}, 5, {9, 10, 3}, kLarge),
         one(DepthwiseConv2d{.window = 3, .stride = 2, .padding = kSame}, 2, {6, 5, 131}, kLarge),
-        with_max_batch(4099, one(DepthwiseConv2d{.window = 2}, 3, {3, 4, 2}, kSmall)),
+        with_max_batch(700, one(DepthwiseConv2d{.window = 2}, 5, {3, 4, 2}, kSmall)),
 
         one(MaxPool2d{.window = 1, .stride = 1}, 1, {1, 1, 1}, kSmall),
         one(MaxPool2d{.window = 2, .stride = 2}, 3, {3, 5, 2}, kSmall),

@@ -77,11 +77,7 @@ class LayerRun {
     shape = input;
     for (size_t i = 0; i < layers.size();) {
       int taken = 1;
-      code_.push_back(kernels == kFast
-                          ? fast_layers(&layers[i], layers.data() + layers.size(), shape, max_batch, next, &taken)
-                          : std::visit([&](const auto& layer) {
-                              return plain_layer(layer, shape, max_batch, next);
-                            }, layers[i]));
+      code_.push_back(make_code(kernels, layers, i, shape, max_batch, next, &taken));
       for (const size_t end = i + taken; i < end; ++i)
         std::visit([&](const auto& layer) {
           next += layer.parameters(shape).size();

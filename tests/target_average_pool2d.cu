@@ -55,7 +55,8 @@ class PlainAveragePool2d : public Layer {
   }
 
   void backward(const real*, const real*, real* dy, real* dx, int batch) override {
-    if (dx) launch(average_pool2d_backward, {batch, g_.rows.input, g_.columns.input}, threads(64), g_, dy, dx);
+    if (dx)
+      launch(average_pool2d_backward, {batch, g_.rows.input, g_.columns.input}, threads(64), g_, dy, dx);
   }
 
  private:

@@ -122,6 +122,15 @@ TARGET_TEST("warp_sum, block_sum: sums of all lanes, all threads") {
   CHECK(of_block.download() == std::vector<double>({total, 2 * total, 3 * total}));
 }
 
+TARGET_TEST("launch: grids that CUDA refuses are refused") {
+  CHECK_ERROR(Grid(0), __FILE__, "expected a grid", "found 0");
+  CHECK_ERROR(Grid(1, 65536), "expected a grid", "found 1 x 65536");
+  CHECK_ERROR(Grid(1, 1, 65536), "expected a grid", "found ");
+  CHECK_ERROR(Grid(1, -1), "expected a grid", "found ");
+  CHECK_ERROR(Grid(65536, 32768), "2147483647 in all", "found ");
+  Grid(65536, 32767);
+}
+
 TARGET_TEST("Buffer: zero at first, keeps what it gets, refuses more") {
   Buffer<int> buffer(5);
   CHECK(buffer.download() == std::vector<int>(5));

@@ -68,11 +68,6 @@ TARGET_TEST("emulator: reports a warp that a block's sum misses") {
               "reduce.h");
 }
 
-TARGET_TEST("emulator: refuses the grids that CUDA does") {
-  for (const Grid& grid : {Grid(0), Grid(1, 65536), Grid(1, 1, 65536)})
-    CHECK_ERROR(launch(leaving_kernel, grid, threads(1), -1), "expected a grid", "found ");
-}
-
 TARGET_TEST("emulator: refuses a block of 0 or 1025 threads") {
   CHECK_ERROR(launch(leaving_kernel, 1, threads(0), -1), __FILE__, "1 to 1024 threads", "found 0");
   CHECK_ERROR(launch(leaving_kernel, 1, threads(1025), -1), "1 to 1024", "found 1025");

@@ -34,12 +34,14 @@ inline void check_close(const std::string& what, const Values& got, const Values
                         double tolerance) {
   CHECK(got.size() == expected.size(), what, ": ", expected.size(), " elements, got ", got.size());
   double largest = 0;
-  for (const double value : expected) largest = std::max(largest, std::abs(value));
+  for (const double value : expected) {
+    CHECK(std::isfinite(value), what, ": expected a finite number, found ", value);
+    largest = std::max(largest, std::abs(value));
+  }
   for (size_t i = 0; i < got.size(); ++i)
     if (!(std::abs(got[i] - expected[i]) <= tolerance * largest))
       throw Failure(text(what, "[", i, "]: expected ", expected[i], ", got ", got[i],
-                         ", which differs by ", std::abs(got[i] - expected[i]) / largest,
-                         " of the largest magnitude; allowed are ", tolerance));
+                         "; allowed is a difference of ", tolerance, " of the largest magnitude, ", largest));
 }
 
 /// The same for each of several tensors.

@@ -38,8 +38,7 @@ __global__ void pad_rows(const real* __restrict__ x,  // [batch][height][width][
                          real* __restrict__ out) {  // [batch][padded height][padded width][channels]
   const int h = blockIdx.y - rows.before;
   const long x_row = (static_cast<long>(blockIdx.x) * rows.input + h) * columns.input * channels;
-  const long out_row =
-      (static_cast<long>(blockIdx.x) * gridDim.y + blockIdx.y) * padded_width * channels;
+  const long out_row = (static_cast<long>(blockIdx.x) * gridDim.y + blockIdx.y) * padded_width * channels;
   for (int w = threadIdx.y; w < padded_width; w += blockDim.y) {
     const int x_w = w - columns.before;
     const bool inside = h >= 0 && h < rows.input && x_w >= 0 && x_w < columns.input;
@@ -48,17 +47,16 @@ __global__ void pad_rows(const real* __restrict__ x,  // [batch][height][width][
   }
 }
 
-// A block sums some rows of up to 128 columns, to one row of `out`: each row of its threads sums
-// every eighth row, and the first one their sums. With kRelu the rows are those of dy, which it turns
-// into dz.
+// A block sums some rows of up to 128 columns, to one row of `out`: each row of its threads sums every eighth
+// row, and the first one their sums. Where there is a y, the rows are those of dy, and become those of dz.
 constexpr int kColumnsPerSum = 128;
 constexpr Dim3 kSumThreads = threads(32, 8);
 
-template <bool kRelu>
-__global__ void sum_rows_in_order(const real* __restrict__ y,  // [rows][columns], or null
-                                  std::conditional_t<kRelu, real*, const real*> matrix,  // like y
+__global__ void sum_rows_in_order(const real* y,       // [rows][columns], or null
+                                  real* dz,            // like y: the same memory as `matrix`; or null
+                                  const real* matrix,  // [rows][columns], rows `stride` apart
                                   long rows, int columns, long stride, long rows_per_block,
-                                  real* __restrict__ out) {  // [tiles of rows][columns]
+                                  real* out) {  // [tiles of rows][columns]
   __shared__ real sum[kSumThreads.y][kColumnsPerSum];
   const long begin = blockIdx.x * rows_per_block;
   const long end = min(begin + rows_per_block, rows);
@@ -69,15 +67,15 @@ __global__ void sum_rows_in_order(const real* __restrict__ y,  // [rows][columns
     for (long r = begin + threadIdx.y; r < end; r += blockDim.y) {
       const long place = r * stride + c0 + c;
       Vector v = load(matrix + place);
-      if constexpr (kRelu) {
+      if (y) {
         v = load(y + place) > 0 ? v : Vector{};
-        store(matrix + place, v, width - c);
+        store(dz + place, v, width - c);
       }
       total += v;
     }
     store(sum[threadIdx.y] + c, total, width - c);
   }
-  __syncthreads();
+  __syncthreads();  // all sums are there
   if (threadIdx.y == 0)
     for (int c = threadIdx.x; c < width; c += blockDim.x) {
       real total = 0;
@@ -89,8 +87,8 @@ __global__ void sum_rows_in_order(const real* __restrict__ y,  // [rows][columns
 }  // namespace
 
 void sum_rows(const real* matrix, int rows, int columns, long stride, real* out) {
-  launch(sum_rows_in_order<false>, {1, tiles(columns, kColumnsPerSum)}, kSumThreads, nullptr, matrix,
-         rows, columns, stride, rows, out);
+  launch(sum_rows_in_order, {1, tiles(columns, kColumnsPerSum)}, kSumThreads, nullptr, nullptr, matrix, rows,
+         columns, stride, rows, out);
 }
 
 void transpose(const real* in, int count, int rows, int columns, real* out) {
@@ -148,12 +146,8 @@ BiasGradient::BiasGradient(long max_rows, int columns)
 
 void BiasGradient::run(const real* y, real* dy, long rows, real* dbias) {
   const Grid grid(tiles(rows, kRowsPerSum), tiles(columns_, kColumnsPerSum));
-  if (y)
-    launch(sum_rows_in_order<true>, grid, kSumThreads, y, dy, rows, columns_, columns_, kRowsPerSum,
-           partial_.data());
-  else
-    launch(sum_rows_in_order<false>, grid, kSumThreads, y, dy, rows, columns_, columns_, kRowsPerSum,
-           partial_.data());
+  launch(sum_rows_in_order, grid, kSumThreads, y, dy, dy, rows, columns_, columns_, kRowsPerSum,
+         partial_.data());
   sum_rows(partial_.data(), grid.size.x, columns_, columns_, dbias);
 }
 

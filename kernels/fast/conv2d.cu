@@ -1,10 +1,10 @@
-// The convolution, fast. All three sums of ../conv2d.cu are matrix products of which one matrix is never
+// The convolution, fast. All three sums of kernels/conv2d.cu are matrix products of which one matrix is never
 // written down ("implicit GEMM", Chetlur et al., "cuDNN: Efficient primitives for deep learning", 2014).
 // For y, a row of the matrix is what one window sees, the numbers of x over (i, j, c), and the other factor
 // is `weight` as it lies in memory:
 //
 //   z[b][o][p][n] = bias[n] + Σ_k a[b, o, p][k] weight[k][n],      k = (i, j, c) = (i kw + j) in + c
-//   a[b, o, p][k] = x[b][o s][p s][0] and from there on by tap[k],
+//   a[b, o, p][k] = the number that lies tap_at[k] after x[b][o s][p s][0],
 //
 // where x has its zeros around it, so that every tap is inside. Tile multiplies such scattered rows as well
 // as those of a matrix: it asks where a row begins, and how far from there the k-th number lies. The padded
@@ -24,7 +24,7 @@ template <int V>
 __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2)
     conv2d_forward_by_tiles(Geometry padded,
                             const real* __restrict__ x,       // [batch][padded height][padded width][in]
-                            const int* __restrict__ tap,      // [kh][kw][in]
+                            const int* __restrict__ tap_at,   // [kh][kw][in]
                             const real* __restrict__ weight,  // [kh][kw][in][out]
                             const real* __restrict__ bias,    // [out]
                             bool with_relu, int batch,
@@ -38,7 +38,7 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2)
       [&](int m) {
         return x + padded.x_at(b0 + min(m, images - 1), o * padded.rows.stride, p * padded.columns.stride, 0);
       },
-      [&](int k) { return tap[k]; }, weight + n0, padded.out, channels, padded.taps());
+      [&](int k) { return tap_at[k]; }, weight + n0, padded.out, channels, padded.taps());
   tile.store(images, channels, [&](int m, int n, Vector sum, int count) {
     const Vector z = sum + load(bias + n0 + n);
     store(y + padded.y_at(b0 + m, o, p, n0 + n), with_relu ? relu(z) : z, count);
@@ -46,30 +46,30 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2)
 }
 
 // dweight = a^T dz. A tile is several k = (i, j, c) by several output channels, the sum is over the pixels
-// (o, p) of some images; `pixel` says how far the first tap of each lies from the first number of its
+// (o, p) of some images; `pixel_at` says how far the first tap of each lies from the first number of its
 // image. There is a partial result for every few images, and sum_rows adds them.
 template <int V>
 __global__ void __launch_bounds__(Tile<V>::kThreadCount, 1)
     conv2d_backward_weight_by_tiles(
         Geometry padded,
         const real* __restrict__ x,     // [batch][padded height][padded width][in]
-        const int* __restrict__ tap,    // [kh][kw][in]
-        const int* __restrict__ pixel,  // [oh][ow]
+        const int* __restrict__ tap_at,    // [kh][kw][in]
+        const int* __restrict__ pixel_at,  // [oh][ow]
         const real* __restrict__ dz,    // [batch][oh][ow][out]
         real* __restrict__ partial,     // [parts][kh][kw][in][out]
         int batch, int images_per_part) {
   const int k0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.z * Tile<V>::kColumns;
-  const int rows = min(padded.taps() - k0, Tile<V>::kRows), channels = padded.out - n0;
+  const int taps = min(padded.taps() - k0, Tile<V>::kRows), channels = padded.out - n0;
   const int b0 = blockIdx.y * images_per_part, b1 = min(b0 + images_per_part, batch);
 
   Tile<V, kInColumn> tile;
   for (int b = b0; b < b1; ++b)
-    tile.add_product([&](int m) { return x + padded.x_at(b, 0, 0, 0) + tap[k0 + min(m, rows - 1)]; },
-                     [&](int k) { return pixel[k]; }, dz + padded.y_at(b, 0, 0, n0), padded.out, channels,
+    tile.add_product([&](int m) { return x + padded.x_at(b, 0, 0, 0) + tap_at[k0 + min(m, taps - 1)]; },
+                     [&](int k) { return pixel_at[k]; }, dz + padded.y_at(b, 0, 0, n0), padded.out, channels,
                      padded.rows.output * padded.columns.output);
-  real* out = partial + (static_cast<long>(blockIdx.y) * padded.taps() + k0) * padded.out + n0;
-  tile.store(rows, channels,
-             [&](int m, int n, Vector sum, int count) { store(out + m * padded.out + n, sum, count); });
+  real* to = partial + (static_cast<long>(blockIdx.y) * padded.taps() + k0) * padded.out + n0;
+  tile.store(taps, channels,
+             [&](int m, int n, Vector sum, int count) { store(to + m * padded.out + n, sum, count); });
 }
 
 // A tile is one pixel (h, w) of dx of several images by several input channels. For each output (o, p)
@@ -111,14 +111,14 @@ class FastConv2d : public Layer {
         weight_(parameters[0]),
         bias_(parameters[1]),
         x_(g_, max_batch),
-        tap_(tap_offsets(x_.padded())),
-        pixel_(pixel_offsets(x_.padded())),
+        tap_at_(tap_offsets(x_.padded())),
+        pixel_at_(pixel_offsets(x_.padded())),
         weight_t_(size_t{1} * g_.taps() * g_.out),
         bias_gradient_(max_batch * g_.y_size() / g_.out, g_.out) {
     // About 1024 blocks, enough for a large GPU. The device is not asked, for the order of the sums depends
     // on it.
     const int blocks = tiles(g_.taps(), kTileRows) * tiles(g_.out, 3 * kColumnStep);
-    images_per_part_ = max(1, max_batch * blocks / 1024);
+    images_per_part_ = static_cast<int>(max(1L, 1L * max_batch * blocks / 1024));
     partial_ = Buffer<real>(size_t{1} * tiles(max_batch, images_per_part_) * g_.taps() * g_.out);
   }
 
@@ -128,7 +128,7 @@ class FastConv2d : public Layer {
       constexpr int V = width();
       const Grid grid(g_.rows.output * g_.columns.output, tiles(batch, kTileRows),
                       tiles(g_.out, Tile<V>::kColumns));
-      launch(conv2d_forward_by_tiles<V>, grid, Tile<V>::kThreads, x_.padded(), padded_x, tap_.data(),
+      launch(conv2d_forward_by_tiles<V>, grid, Tile<V>::kThreads, x_.padded(), padded_x, tap_at_.data(),
              weight_.value, bias_.value, relu_, batch, y);
     });
   }
@@ -141,7 +141,7 @@ class FastConv2d : public Layer {
       constexpr int V = width();
       const Grid grid(tiles(g_.taps(), kTileRows), parts, tiles(g_.out, Tile<V>::kColumns));
       launch(conv2d_backward_weight_by_tiles<V>, grid, Tile<V>::kThreads, x_.padded(), x_.padded_already(x),
-             tap_.data(), pixel_.data(), dz, partial_.data(), batch, images_per_part_);
+             tap_at_.data(), pixel_at_.data(), dz, partial_.data(), batch, images_per_part_);
     });
     sum_rows(partial_.data(), parts, size, size, weight_.gradient);
     if (dx) backward_x(dz, dx, batch);
@@ -162,8 +162,8 @@ class FastConv2d : public Layer {
   bool relu_;
   Parameter weight_, bias_;
   PaddedImages x_;
-  Buffer<int> tap_;        // [kh][kw][in]: how far a tap lies from its window's first
-  Buffer<int> pixel_;      // [oh][ow]: how far a pixel's first tap lies from its image's first number
+  Buffer<int> tap_at_;     // [kh][kw][in]: how far a tap lies from its window's first
+  Buffer<int> pixel_at_;   // [oh][ow]: how far a pixel's first tap lies from its image's first number
   Buffer<real> weight_t_;  // [kh kw, reversed][out][in]
   BiasGradient bias_gradient_;
   int images_per_part_ = 1;

@@ -1,4 +1,4 @@
-// The dense layer, fast: its formulas (../dense.cu) are three matrix products,
+// The dense layer, fast: its formulas (kernels/dense.cu) are three matrix products,
 //
 //   y = relu(x weight + bias)      dweight = x^T dz      dx = dz weight^T
 //

@@ -1,5 +1,5 @@
 // The depthwise convolution, fast. No channel meets another, so there is no matrix product in
-// ../depthwise_conv2d.cu: a number is used kh kw times only, and the kernels are bound by loads, not by
+// kernels/depthwise_conv2d.cu: a number is used kh kw times only, and the kernels are bound by loads, not by
 // arithmetic. What can be saved are loads: a thread keeps the sums of several neighbours in registers, and
 // loads what they share once. It computes some channels of kRun neighbouring pixels, or of kTaps taps; on a
 // GPU one channel (neighbouring threads have its neighbours), on a CPU two vectors of them, for its loops

@@ -23,14 +23,13 @@
 namespace plainnet::TARGET {
 namespace {
 
-constexpr int kPatch = 32;
-constexpr int kPatchVectors = kPatch / kVectorLanes;
+constexpr int kPatch = 32, kPatchVectors = kPatch / kVectorLanes;
 constexpr int kAtOnce = 4;                 // channels, so that one need not wait for the sum before
 constexpr int kRun = 12;                   // neighbouring pooling windows of a row, done together
 constexpr int kBand = 2 * kRun * kPatch;   // as long as its pixels' patches, if they lay side by side
 constexpr int kImages = 4;                 // of a block
 
-// With the 1.
+// The numbers of a column, with its 1.
 int column_size(const Geometry& g) { return g.rows.window * g.in + 1; }
 
 // A block sums dweight and dbias over some images. kOneChannel: a constant `in` of 1 makes a plain loop of
@@ -49,10 +48,10 @@ __global__ void few_taps_backward_weight(
   const int column = column_size(padded), x_row = padded.columns.input * in;
   real bands[2 * kBand + kPatch] = {};  // two bands, and the patch of zeros
   for (int i = column - 1; i < kBand; i += column) bands[i] = bands[kBand + i] = 1;  // copying leaves them
-  int patch[kRun][kPooled + 1];  // where in `bands` it begins
+  int patch_at[kRun][kPooled + 1];  // where in `bands` a patch begins
   for (int k = 0; k < kRun; ++k) {
-    for (int q = 0; q < kPooled; ++q) patch[k][q] = q / 2 * kBand + (2 * k + q % 2) * stride * column;
-    patch[k][kNone] = 2 * kBand;
+    for (int q = 0; q < kPooled; ++q) patch_at[k][q] = q / 2 * kBand + (2 * k + q % 2) * stride * column;
+    patch_at[k][kNone] = 2 * kBand;
   }
 
   const int b0 = blockIdx.x * kImages, b1 = min(b0 + kImages, batch);
@@ -68,7 +67,7 @@ __global__ void few_taps_backward_weight(
             for (int c = 0; c < in; ++c) to[w * column + c] = from[w * in + c];
         }
 
-      const long first = b * g.y_size() + static_cast<long>(k0) * out;
+      const long of_dy = b * g.y_size() + static_cast<long>(k0) * out;
       for (int n0 = 0; n0 < out; n0 += kAtOnce) {
         Vector sum[kAtOnce][kPatchVectors];
 #pragma GCC unroll 4
@@ -78,8 +77,8 @@ __global__ void few_taps_backward_weight(
         for (int k = 0; k < count; ++k)
 #pragma GCC unroll 4
           for (int n = 0; n < kAtOnce; ++n) {
-            const long at = first + k * out + min(n0 + n, out - 1);
-            const real* from = bands + patch[k][winner[at]];
+            const long at = of_dy + k * out + min(n0 + n, out - 1);
+            const real* from = bands + patch_at[k][winner[at]];
 #pragma GCC unroll 8
             for (int v = 0; v < kPatchVectors; ++v) sum[n][v] += dy[at] * load(from + v * kVectorLanes);
           }
@@ -127,11 +126,11 @@ __global__ void few_taps_backward_x(
   for (int k = 0; k < g.y_pixels(); ++k) {
     for (int q = 0; q <= kPooled; ++q)
       for (int v = 0; v < kPatchVectors; ++v) store(patch[q] + v * kVectorLanes, Vector{}, kVectorLanes);
-    const long first = b * g.y_size() + static_cast<long>(k) * z.out;
+    const long of_dy = b * g.y_size() + static_cast<long>(k) * z.out;
     for (int n = 0; n < z.out; ++n) {
-      real* to = patch[winner[first + n]];
+      real* to = patch[winner[of_dy + n]];
       for (int tap = 0; tap < taps; tap += kVectorLanes)
-        store(to + tap, load(to + tap) + dy[first + n] * load(weight_t + n * taps + tap), kVectorLanes);
+        store(to + tap, load(to + tap) + dy[of_dy + n] * load(weight_t + n * taps + tap), kVectorLanes);
     }
     for (int q = 0; q < kPooled; ++q) {
       const FirstTap first = first_tap[k * kPooled + q];
@@ -147,26 +146,26 @@ __global__ void few_taps_backward_x(
 
 class FewTapsGradient : public PooledGradient {
  public:
-  FewTapsGradient(const PooledGeometry& g, int max_batch)
-      : g_(g),
-        partial_(size_t{1} * tiles(max_batch, kImages) * g.z.out * kPatch),
-        sum_(size_t{1} * g.z.out * kPatch),
-        weight_t_(size_t{1} * g.z.taps() * g.z.out) {}
+  FewTapsGradient(const PooledMemory& memory, int max_batch)
+      : memory_(memory),
+        partial_(size_t{1} * tiles(max_batch, kImages) * memory.g.z.out * kPatch),
+        sum_(size_t{1} * memory.g.z.out * kPatch),
+        weight_t_(size_t{1} * memory.g.z.taps() * memory.g.z.out) {}
 
-  void run(const real* padded_x, const real* dy, const unsigned char* winner, const FirstTap* first_tap,
-           const real* weight, int batch, real* dweight, real* dbias, real* dx) override {
-    const int parts = tiles(batch, kImages), sums = g_.z.out * kPatch;
-    launch(g_.z.in == 1 ? few_taps_backward_weight<true> : few_taps_backward_weight<false>, parts, threads(1),
-           g_, padded_x, first_tap, dy, winner, batch, partial_.data());
+  void run(const real* padded_x, const real* dy, int batch, real* dx) override {
+    const auto& [g, winner, first_tap, weight, bias] = memory_;
+    const int parts = tiles(batch, kImages), sums = g.z.out * kPatch;
+    launch(g.z.in == 1 ? few_taps_backward_weight<true> : few_taps_backward_weight<false>, parts, threads(1),
+           g, padded_x, first_tap, dy, winner, batch, partial_.data());
     sum_rows(partial_.data(), parts, sums, sums, sum_.data());
-    launch(few_taps_separate, g_.z.taps() + 1, threads(1), g_.z, sum_.data(), dweight, dbias);
+    launch(few_taps_separate, g.z.taps() + 1, threads(1), g.z, sum_.data(), weight.gradient, bias.gradient);
     if (!dx) return;
-    transpose(weight, 1, g_.z.taps(), g_.z.out, weight_t_.data());
-    launch(few_taps_backward_x, batch, threads(1), g_, first_tap, dy, winner, weight_t_.data(), dx);
+    transpose(weight.value, 1, g.z.taps(), g.z.out, weight_t_.data());
+    launch(few_taps_backward_x, batch, threads(1), g, first_tap, dy, winner, weight_t_.data(), dx);
   }
 
  private:
-  PooledGeometry g_;
+  PooledMemory memory_;
   Buffer<real> partial_;   // [tiles of images][out][kPatch]
   Buffer<real> sum_;       // [out][kPatch]
   Buffer<real> weight_t_;  // [out][kh][kw][in]
@@ -180,8 +179,8 @@ bool has_few_taps(const Geometry& g) {
   return g.columns.window * column_size(g) <= kPatch && g.columns.stride <= g.columns.window;
 }
 
-std::unique_ptr<PooledGradient> few_taps_gradient(const PooledGeometry& g, int max_batch) {
-  return std::make_unique<FewTapsGradient>(g, max_batch);
+std::unique_ptr<PooledGradient> few_taps_gradient(const PooledMemory& memory, int max_batch) {
+  return std::make_unique<FewTapsGradient>(memory, max_batch);
 }
 
 }  // namespace plainnet::TARGET

@@ -2,21 +2,22 @@
 
 namespace plainnet::TARGET {
 
-LayerPointer fast_layers(const LayerDescription* layers, [[maybe_unused]] const LayerDescription* end,
-                         Shape input, int max_batch, const Parameter* parameters, int* taken) {
+LayerPointer make_code(Kernels kernels, const std::vector<LayerDescription>& layers, size_t first,
+                       Shape input, int max_batch, const Parameter* parameters, int* taken) {
+  *taken = 1;
 #if defined TARGET_CPU
-  if (end - layers >= 2) {
-    const Conv2d* conv2d = std::get_if<Conv2d>(&layers[0]);
-    const MaxPool2d* pool = std::get_if<MaxPool2d>(&layers[1]);
-    if (conv2d && pool && can_be_fused(*pool)) {
-      *taken = 2;
-      return pooled_conv2d(*conv2d, input, max_batch, parameters);
-    }
+  const Conv2d* conv2d = std::get_if<Conv2d>(&layers[first]);
+  const MaxPool2d* pool = first + 1 < layers.size() ? std::get_if<MaxPool2d>(&layers[first + 1]) : nullptr;
+  if (kernels == kFast && conv2d && pool && can_be_fused(*pool)) {
+    *taken = 2;
+    return pooled_conv2d(*conv2d, input, max_batch, parameters);
   }
 #endif
-  *taken = 1;
-  return std::visit([&](const auto& layer) { return fast_layer(layer, input, max_batch, parameters); },
-                    layers[0]);
+  const auto code = [&](const auto& layer) {
+    return kernels == kFast ? fast_layer(layer, input, max_batch, parameters)
+                            : plain_layer(layer, input, max_batch, parameters);
+  };
+  return std::visit(code, layers[first]);
 }
 
 }  // namespace plainnet::TARGET

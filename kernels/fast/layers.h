@@ -6,10 +6,10 @@
 
 namespace plainnet::TARGET {
 
-/// The fast code of the first of `layers`, or of the first two where they are faster as one: *taken says
-/// how many. All else is as with plain_layer() in kernels/layer.h.
-LayerPointer fast_layers(const LayerDescription* layers, const LayerDescription* end, Shape input,
-                         int max_batch, const Parameter* parameters, int* taken);
+/// The plain or fast code of layers[first], or fast code of this layer and the next where they are faster as
+/// one: *taken says how many. All else is as with plain_layer() in kernels/layer.h.
+LayerPointer make_code(Kernels kernels, const std::vector<LayerDescription>& layers, size_t first,
+                       Shape input, int max_batch, const Parameter* parameters, int* taken);
 
 LayerPointer fast_layer(const Conv2d&, Shape input, int max_batch, const Parameter* parameters);
 LayerPointer fast_layer(const DepthwiseConv2d&, Shape input, int max_batch, const Parameter* parameters);

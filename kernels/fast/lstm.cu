@@ -1,6 +1,6 @@
-// The LSTM, fast, in one direction or both: ../lstm.cu has the formulas. What is sequential in them stays
-// in one kernel: a block takes some images through all steps, z_t, gates, c_t and h_t, and waits for no
-// other block, as no image meets another. Whatever is not sequential is a product over all steps at once
+// The LSTM, fast, in one direction or both: kernels/lstm.cu has the formulas. What is sequential in them
+// stays in one kernel: a block takes some images through all steps, z_t, gates, c_t and h_t, and waits for
+// no other block, as no image meets another. Whatever is not sequential is a product over all steps at once
 // (product.h):
 //
 //   dW = Σ_t x_t^T dz_t      dU = Σ_t h_{t-1}^T dz_t      dx_t = dz_t W^T
@@ -35,9 +35,9 @@ struct Sizes {
   __host__ __device__ long row(int d, int t) const { return (static_cast<long>(d) * steps + t) * batch; }
 };
 
-// W, U and the bias of one direction.
+// The parameters of one direction.
 struct Weights {
-  const real *W, *U, *bias;
+  const real *W, *U, *bias;  // [features][4u], [u][4u], [4u]
 };
 
 // All steps of some images in one direction.
@@ -153,14 +153,17 @@ __global__ void __launch_bounds__(S::kMaxThreads, 1)
   }
 }
 
-// to[j][i] = from[i][j] for rows of `size` numbers: from [batch][steps] to [steps][batch], and back.
-__global__ void exchange_rows(const real* __restrict__ from,  // [gridDim.x][gridDim.y] rows
-                              int from_stride, int size,
-                              real* __restrict__ to,  // [gridDim.y][gridDim.x] rows
-                              int to_stride) {
-  const long i = blockIdx.x, j = blockIdx.y;
-  const real* from_row = from + (i * gridDim.y + j) * from_stride;
-  real* to_row = to + (j * gridDim.x + i) * to_stride;
+// Where the row of image b and time t lies: b * image + t * time numbers from the first.
+struct Rows {
+  long image, time;
+};
+
+// Copies rows of `size` numbers from [batch][times] to [times][batch], or back. A block copies one row.
+__global__ void exchange_rows(const real* __restrict__ from, Rows from_at, int size, real* __restrict__ to,
+                              Rows to_at) {
+  const long b = blockIdx.x, t = blockIdx.y;
+  const real* from_row = from + b * from_at.image + t * from_at.time;
+  real* to_row = to + b * to_at.image + t * to_at.time;
   for (int k = threadIdx.x; k < size; k += blockDim.x) to_row[k] = from_row[k];
 }
 
@@ -172,13 +175,13 @@ class FastLstm : public Layer {
     // Rows a power of two apart would share a few lines of the CPU's first cache.
     sizes_ = {max_batch, x.height, features, u, directions, lstm.go_backwards, 4 * u + kColumnStep,
               u + kColumnStep};
-    const size_t images = size_t{1} * directions * max_batch, rows = images * x.height;
+    const size_t sequences = size_t{1} * directions * max_batch, rows = sequences * x.height;
     x_ = Buffer<real>(size_t{1} * x.height * max_batch * features);
     dx_ = Buffer<real>(x_.size());
     z_ = Buffer<real>(rows * sizes_.z_stride);
     for (Buffer<real>* buffer : {&c_, &h_}) *buffer = Buffer<real>(rows * sizes_.h_stride);
-    for (Buffer<real>* buffer : {&dh_, &dc_}) *buffer = Buffer<real>(images * u);
-    dz_sum_ = Buffer<real>(images * 4 * u);
+    for (Buffer<real>* buffer : {&dh_, &dc_}) *buffer = Buffer<real>(sequences * u);
+    dz_sum_ = Buffer<real>(sequences * 4 * u);
     u_t_ = Buffer<real>(size_t{1} * directions * 4 * u * u);
     w_t_ = Buffer<real>(size_t{1} * 4 * u * features);
   }
@@ -186,17 +189,19 @@ class FastLstm : public Layer {
   void forward(const real* x, real* y, int batch) override {
     sizes_.batch = batch;
     const int steps = sizes_.steps, features = sizes_.features, u = sizes_.units;
-    launch(exchange_rows, {batch, steps}, threads(32), x, features, features, x_.data(), features);
+    launch(exchange_rows, {batch, steps}, threads(32), x, in_x(), features, x_.data(), by_time(features));
     with_width(4 * u, [&](auto width) {
       using S = Strip<width()>;
       launch(lstm_recurrence<S>, {tiles(batch, S::kRows), sizes_.directions}, S::block(4 * u), sizes_,
              weights(0), weights(sizes_.directions - 1), x_.data(), z_.data(), c_.data(), h_.data());
     });
+    const int kept = whole_sequence_ ? steps : 1;  // times of an image in y
+    const long y_row = static_cast<long>(sizes_.directions) * u;
     for (int d = 0; d < sizes_.directions; ++d) {
-      const int first = whole_sequence_ ? 0 : sizes_.time(d, steps - 1);
-      launch(exchange_rows, {whole_sequence_ ? steps : 1, batch}, threads(128),
-             h_.data() + sizes_.row(d, first) * sizes_.h_stride, sizes_.h_stride, u, y + d * u,
-             sizes_.directions * u);
+      const int first_kept = whole_sequence_ ? 0 : sizes_.time(d, steps - 1);
+      launch(exchange_rows, {batch, kept}, threads(128),
+             h_.data() + sizes_.row(d, first_kept) * sizes_.h_stride, by_time(sizes_.h_stride), u, y + d * u,
+             Rows{kept * y_row, y_row});
     }
   }
 
@@ -211,8 +216,8 @@ class FastLstm : public Layer {
     });
     for (int d = 0; d < sizes_.directions; ++d) backward_products(d, dx != nullptr);
     if (dx)
-      launch(exchange_rows, {sizes_.steps, batch}, threads(32), dx_.data(), sizes_.features, sizes_.features,
-             dx, sizes_.features);
+      launch(exchange_rows, {batch, sizes_.steps}, threads(32), dx_.data(), by_time(sizes_.features),
+             sizes_.features, dx, in_x());
   }
 
  private:
@@ -222,20 +227,20 @@ class FastLstm : public Layer {
     const real* dz = z_.data() + sizes_.row(d, 0) * sizes_.z_stride;
     const real* h = h_.data() + sizes_.row(d, 0) * sizes_.h_stride;
     const Parameter *W = &parameters_[3 * d], *U = W + 1, *bias = W + 2;
-    // dW += a^T b over some times.
-    const auto add_product = [&](const real* a, int a_stride, int size, const real* b, int first, int end,
+    // dweight, += a^T b over the times from `first` to before `end`; a [times][batch][size], b like dz.
+    const auto weight_gradient = [&](const real* a, int a_stride, int size, const real* b, int first, int end,
                                  real* dweight) {
       const long row = static_cast<long>(first) * batch;
       product({a + row * a_stride, 1, a_stride, size}, b + row * sizes_.z_stride, sizes_.z_stride,
               (end - first) * batch, dweight, 4 * u, 4 * u, {.add = first > 0});
     };
-    // dz of all times but the first step's, beside h of the time before.
-    const long one_time = sizes_.goes_on(d) ? batch : 0, other_time = batch - one_time;
-    const real *dz_after = dz + one_time * sizes_.z_stride, *h_before = h + other_time * sizes_.h_stride;
+    // dz of all times but the first step's, beside h of the time before: one of the two begins a time later.
+    const long dz_rows = sizes_.goes_on(d) ? batch : 0, h_rows = batch - dz_rows;
+    const real *dz_after = dz + dz_rows * sizes_.z_stride, *h_before = h + h_rows * sizes_.h_stride;
     const int some = tiles(steps, 4);  // times, so that a strip of dz stays in the cache
     for (int t = 0; t < steps; t += some) {
-      add_product(x_.data(), features, features, dz, t, min(t + some, steps), W->gradient);
-      add_product(h_before, sizes_.h_stride, u, dz_after, t, min(t + some, steps - 1), U->gradient);
+      weight_gradient(x_.data(), features, features, dz, t, min(t + some, steps), W->gradient);
+      weight_gradient(h_before, sizes_.h_stride, u, dz_after, t, min(t + some, steps - 1), U->gradient);
     }
     sum_rows(dz_sum_.data() + 4L * u * batch * d, batch, 4 * u, 4 * u, bias->gradient);
     if (!want_dx) return;
@@ -243,6 +248,10 @@ class FastLstm : public Layer {
     product({dz, sizes_.z_stride, 1, steps * batch}, w_t_.data(), features, 4 * u, dx_.data(), features,
             features, {.add = d > 0});
   }
+
+  // The rows of x and dx, and those of arrays that are kept time after time.
+  Rows in_x() const { return {static_cast<long>(sizes_.steps) * sizes_.features, sizes_.features}; }
+  Rows by_time(int stride) const { return {stride, static_cast<long>(sizes_.batch) * stride}; }
 
   Weights weights(int d) const {
     return {parameters_[3 * d].value, parameters_[3 * d + 1].value, parameters_[3 * d + 2].value};

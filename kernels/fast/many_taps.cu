@@ -20,8 +20,7 @@ struct Nonzero {
   int pixel;
   real dz;
 };
-constexpr int kMaxListed = 512;
-constexpr int kListed = 4;  // channels that have their lists made at once
+constexpr int kMaxListed = 512, kListed = 4;  // entries of a list; channels that have theirs made at once
 
 // Lists dz of `count` pooling windows from number k0 on, for some channels. Which are zero cannot be
 // foreseen, so there is no branch here: a processor would guess wrong half the time. A zero is written,
@@ -147,39 +146,40 @@ __global__ void many_taps_backward_x(
 
 class ManyTapsGradient : public PooledGradient {
  public:
-  ManyTapsGradient(const PooledGeometry& g, int max_batch)
-      : g_(g), weight_t_(size_t{1} * g.z.taps() * g.z.out) {
+  ManyTapsGradient(const PooledMemory& memory, int max_batch) : memory_(memory) {
+    const Geometry& z = memory.g.z;
     std::vector<int> segment;
-    for (int i = 0; i < g.z.rows.window; ++i)
-      for (int k = 0; k < g.z.columns.window * g.z.in; k += kVectorLanes)
-        segment.push_back(i * g.padded.columns.input * g.z.in + k);
+    for (int i = 0; i < z.rows.window; ++i)
+      for (int k = 0; k < z.columns.window * z.in; k += kVectorLanes)
+        segment.push_back(i * memory.g.padded.columns.input * z.in + k);
     segment_ = Buffer<int>(segment);
     // Blocks for some cores, however many there are: the order of the sums depends on the parts.
-    images_per_part_ = max(1, max_batch * tiles(g.z.out, kListed) / 128);
+    images_per_part_ = static_cast<int>(max(1L, 1L * max_batch * tiles(z.out, kListed) / 128));
     const int parts = tiles(max_batch, images_per_part_);
-    sum_ = Buffer<real>(segment.size() * kVectorLanes * g.z.out);
+    sum_ = Buffer<real>(segment.size() * kVectorLanes * z.out);
     partial_ = Buffer<real>(parts * sum_.size());
-    partial_bias_ = Buffer<real>(size_t{1} * parts * g.z.out);
+    partial_bias_ = Buffer<real>(size_t{1} * parts * z.out);
+    weight_t_ = Buffer<real>(size_t{1} * z.taps() * z.out);
   }
 
-  void run(const real* padded_x, const real* dy, const unsigned char* winner, const FirstTap* first_tap,
-           const real* weight, int batch, real* dweight, real* dbias, real* dx) override {
-    const int parts = tiles(batch, images_per_part_), out = g_.z.out;
+  void run(const real* padded_x, const real* dy, int batch, real* dx) override {
+    const auto& [g, winner, first_tap, weight, bias] = memory_;
+    const int parts = tiles(batch, images_per_part_), out = g.z.out;
     const int segments = static_cast<int>(segment_.size()), sums = static_cast<int>(sum_.size());
-    launch(many_taps_backward_weight, {tiles(out, kListed), parts}, threads(1), g_, segments, padded_x,
+    launch(many_taps_backward_weight, {tiles(out, kListed), parts}, threads(1), g, segments, padded_x,
            segment_.data(), first_tap, dy, winner, partial_.data(), partial_bias_.data(), batch,
            images_per_part_);
-    sum_rows(partial_bias_.data(), parts, out, out, dbias);
+    sum_rows(partial_bias_.data(), parts, out, out, bias.gradient);
     sum_rows(partial_.data(), parts, sums, sums, sum_.data());
-    launch(many_taps_reorder, g_.z.taps(), threads(1), g_.z, segments / g_.z.rows.window, sum_.data(),
-           dweight);
+    launch(many_taps_reorder, g.z.taps(), threads(1), g.z, segments / g.z.rows.window, sum_.data(),
+           weight.gradient);
     if (!dx) return;
-    transpose(weight, 1, g_.z.taps(), out, weight_t_.data());
-    launch(many_taps_backward_x, batch, threads(1), g_, first_tap, dy, winner, weight_t_.data(), dx);
+    transpose(weight.value, 1, g.z.taps(), out, weight_t_.data());
+    launch(many_taps_backward_x, batch, threads(1), g, first_tap, dy, winner, weight_t_.data(), dx);
   }
 
  private:
-  PooledGeometry g_;
+  PooledMemory memory_;
   int images_per_part_;
   Buffer<int> segment_;        // [segments]
   Buffer<real> partial_;       // [parts][out][segments][kVectorLanes]
@@ -190,8 +190,8 @@ class ManyTapsGradient : public PooledGradient {
 
 }  // namespace
 
-std::unique_ptr<PooledGradient> many_taps_gradient(const PooledGeometry& g, int max_batch) {
-  return std::make_unique<ManyTapsGradient>(g, max_batch);
+std::unique_ptr<PooledGradient> many_taps_gradient(const PooledMemory& memory, int max_batch) {
+  return std::make_unique<ManyTapsGradient>(memory, max_batch);
 }
 
 }  // namespace plainnet::TARGET

@@ -23,7 +23,7 @@ namespace {
 template <int V>
 __global__ void pooled_conv2d_forward(PooledGeometry g,
                                       const real* __restrict__ x,  // [batch][padded height][padded width][in]
-                                      const int* __restrict__ tap,             // [kh][kw][in]
+                                      const int* __restrict__ tap_at,          // [kh][kw][in]
                                       const FirstTap* __restrict__ first_tap,  // [oh / 2][ow / 2][4]
                                       const real* __restrict__ weight,         // [kh][kw][in][out]
                                       const real* __restrict__ bias,           // [out]
@@ -41,13 +41,13 @@ __global__ void pooled_conv2d_forward(PooledGeometry g,
         const int image = min(m / kPooled, images - 1);
         return x + g.padded.x_at(b0 + image, 0, 0, 0) + pixel[m % kPooled].at;
       },
-      [&](int k) { return tap[k]; }, weight + n0, g.z.out, channels, g.z.taps());
+      [&](int k) { return tap_at[k]; }, weight + n0, g.z.out, channels, g.z.taps());
   const long first = b0 * g.y_size() + static_cast<long>(blockIdx.x) * g.z.out + n0, y_size = g.y_size();
   tile.store_largest_of_4(images, channels, [=](int m, int n, Vector largest, Vector which, int count) {
     const Vector z = largest + load(bias + n0 + n);
     const long at = first + m * y_size + n;
     store(y + at, with_relu ? relu(z) : z, count);
-    if (with_relu) which = z <= 0 ? broadcast(kNone) : which;
+    if (with_relu) which = z > 0 ? which : broadcast(kNone);
     store_bytes(winner + at, which, count);
   });
 }
@@ -62,7 +62,7 @@ class PooledConv2d : public Layer {
         x_(g_.z, max_batch),
         winner_(max_batch * g_.y_size()) {
     g_.padded = x_.padded();
-    tap_ = Buffer<int>(tap_offsets(g_.padded));
+    tap_at_ = Buffer<int>(tap_offsets(g_.padded));
     const std::vector<int> offsets = pixel_offsets(g_.padded);
     std::vector<FirstTap> first_tap;
     for (int k = 0; k < g_.y_pixels(); ++k)
@@ -72,7 +72,9 @@ class PooledConv2d : public Layer {
                              p * g_.z.columns.stride - g_.z.columns.before});
       }
     first_tap_ = Buffer<FirstTap>(first_tap);
-    gradient_ = has_few_taps(g_.z) ? few_taps_gradient(g_, max_batch) : many_taps_gradient(g_, max_batch);
+    const PooledMemory memory{g_, winner_.data(), first_tap_.data(), weight_, bias_};
+    gradient_ =
+        has_few_taps(g_.z) ? few_taps_gradient(memory, max_batch) : many_taps_gradient(memory, max_batch);
   }
 
   void forward(const real* x, real* y, int batch) override {
@@ -80,14 +82,13 @@ class PooledConv2d : public Layer {
     with_width(g_.z.out, [&](auto width) {
       constexpr int V = width();
       const Grid grid(g_.y_pixels(), tiles(batch, kTileRows / kPooled), tiles(g_.z.out, Tile<V>::kColumns));
-      launch(pooled_conv2d_forward<V>, grid, Tile<V>::kThreads, g_, padded_x, tap_.data(), first_tap_.data(),
-             weight_.value, bias_.value, relu_, batch, y, winner_.data());
+      launch(pooled_conv2d_forward<V>, grid, Tile<V>::kThreads, g_, padded_x, tap_at_.data(),
+             first_tap_.data(), weight_.value, bias_.value, relu_, batch, y, winner_.data());
     });
   }
 
   void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
-    gradient_->run(x_.padded_already(x), dy, winner_.data(), first_tap_.data(), weight_.value, batch,
-                   weight_.gradient, bias_.gradient, dx);
+    gradient_->run(x_.padded_already(x), dy, batch, dx);
   }
 
  private:
@@ -95,7 +96,7 @@ class PooledConv2d : public Layer {
   bool relu_;
   Parameter weight_, bias_;
   PaddedImages x_;
-  Buffer<int> tap_;               // [kh][kw][in]: see conv2d.cu
+  Buffer<int> tap_at_;            // [kh][kw][in]: see conv2d.cu
   Buffer<FirstTap> first_tap_;    // [oh / 2][ow / 2][4]
   Buffer<unsigned char> winner_;  // [max_batch] like y
   std::unique_ptr<PooledGradient> gradient_;

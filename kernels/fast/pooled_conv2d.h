@@ -8,6 +8,7 @@
 
 #include "kernels/fast/common.h"
 #include "kernels/fast/vector.h"
+#include "kernels/layer.h"
 
 namespace plainnet::TARGET {
 
@@ -35,26 +36,29 @@ struct PooledGeometry {
   long y_size() const { return static_cast<long>(y_pixels()) * z.out; }
 };
 
-/// The backward pass: the gradients of everything, given dy and where it goes.
+/// What the backward pass of a layer needs, and keeps from the forward pass.
+struct PooledMemory {
+  PooledGeometry g;
+  const unsigned char* winner;  // [max_batch][oh / 2][ow / 2][out]
+  const FirstTap* first_tap;    // [oh / 2][ow / 2][4]
+  Parameter weight, bias;       // [kh][kw][in][out], [out]
+};
+
+/// The backward pass: overwrites the gradients of weight and bias, and dx.
 class PooledGradient {
  public:
   virtual ~PooledGradient() = default;
-  virtual void run(const real* padded_x,         // [batch][padded height][padded width][in]
-                   const real* dy,               // [batch][oh / 2][ow / 2][out]
-                   const unsigned char* winner,  // like dy
-                   const FirstTap* first_tap,    // [oh / 2][ow / 2][4]
-                   const real* weight,           // [kh][kw][in][out]
+  virtual void run(const real* padded_x,  // [batch][padded height][padded width][in]
+                   const real* dy,        // [batch][oh / 2][ow / 2][out]
                    int batch,
-                   real* dweight,  // [kh][kw][in][out], overwritten
-                   real* dbias,    // [out], overwritten
-                   real* dx) = 0;  // [batch][height][width][in], overwritten; or null
+                   real* dx) = 0;  // [batch][height][width][in], or null
 };
 
 /// For convolutions whose windows have few taps: see few_taps.cu.
 bool has_few_taps(const Geometry& g);
-std::unique_ptr<PooledGradient> few_taps_gradient(const PooledGeometry& g, int max_batch);
+std::unique_ptr<PooledGradient> few_taps_gradient(const PooledMemory& memory, int max_batch);
 
 /// For the others: see many_taps.cu.
-std::unique_ptr<PooledGradient> many_taps_gradient(const PooledGeometry& g, int max_batch);
+std::unique_ptr<PooledGradient> many_taps_gradient(const PooledMemory& memory, int max_batch);
 
 }  // namespace plainnet::TARGET

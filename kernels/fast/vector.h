@@ -66,9 +66,6 @@ using Vector = real;
 constexpr int kVectorLanes = 1;
 __device__ __forceinline__ Vector load(const real* p) { return *p; }
 __device__ __forceinline__ void store(real* p, Vector v, int) { *p = v; }
-__device__ __forceinline__ void store_bytes(unsigned char* p, Vector v, int) {
-  *p = static_cast<unsigned char>(v);
-}
 
 #endif
 

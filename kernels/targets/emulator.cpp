@@ -82,10 +82,6 @@ class Threads {
   }
 
   void run(Grid grid, Dim3 block_size, const std::function<void()>& kernel) {
-    const Dim3 g = grid.size;
-    if (g.x < 1 || g.y < 1 || g.z < 1 || g.y > 65535 || g.z > 65535)
-      throw Error(grid.where.name(), ": launch: expected a grid of 1 or more by 1 to 65535 by 1 ",
-                  "to 65535 blocks, found ", g.x, " x ", g.y, " x ", g.z);
     const int size = block_size.x * block_size.y * block_size.z;
     if (size < 1 || size > 1024)
       throw Error(grid.where.name(), ": launch: expected a block of 1 to 1024 threads, found ", size);
@@ -127,8 +123,7 @@ class Threads {
   void run_blocks(int index) {
     blockDim = block_size_;
     gridDim = grid_;
-    threadIdx = {index % blockDim.x, index / blockDim.x % blockDim.y,
-                 index / (blockDim.x * blockDim.y)};
+    threadIdx = {index % blockDim.x, index / blockDim.x % blockDim.y, index / (blockDim.x * blockDim.y)};
     try {
       for (int z = 0; z < grid_.z; ++z)
         for (int y = 0; y < grid_.y; ++y)

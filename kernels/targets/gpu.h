@@ -52,8 +52,7 @@ inline dim3 to_dim3(Dim3 d) { return dim3(d.x, d.y, d.z); }
 
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), Grid grid, Dim3 block, Arguments... arguments) {
-  kernel<<<to_dim3(grid.size), to_dim3(block), 0, stream()>>>(
-      static_cast<Parameters>(arguments)...);
+  kernel<<<to_dim3(grid.size), to_dim3(block), 0, stream()>>>(static_cast<Parameters>(arguments)...);
   check(cudaGetLastError(), "launch", grid.where);
 }
 #endif

@@ -23,11 +23,7 @@ Network::Network(const std::vector<LayerDescription>& layers, Shape input, int m
   Shape shape = input;
   for (size_t i = 0; i < layers.size();) {
     int taken = 1;  // layers by this piece of code
-    LayerPointer code =
-        kernels == kFast
-            ? fast_layers(&layers[i], layers.data() + layers.size(), shape, max_batch, next, &taken)
-            : std::visit([&](const auto& layer) { return plain_layer(layer, shape, max_batch, next); },
-                         layers[i]);
+    LayerPointer code = make_code(kernels, layers, i, shape, max_batch, next, &taken);
     std::string name;
     for (const size_t end = i + taken; i < end; ++i) {
       name += (name.empty() ? "" : " + ") + layers_[i].name;

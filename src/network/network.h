@@ -37,7 +37,8 @@ class Network {
   };
   std::vector<Node>& nodes() { return nodes_; }
 
-  /// All parameters one after the other, each on a 64-byte boundary, and their gradients likewise.
+  /// All parameters one after the other, each a multiple of 16 numbers from the first, and their gradients
+  /// likewise.
   Buffer<real>& weights() { return weights_; }
   const Buffer<real>& weights() const { return weights_; }
   Buffer<real>& gradients() { return gradients_; }

@@ -22,7 +22,7 @@ struct PredictOptions {
 };
 
 const char* const kUsage =
-    "usage: ./predict WEIGHTS IMAGE           reads the digit in a PNG, PGM or PPM file\n"
+    "usage: ./predict WEIGHTS IMAGE           reads the digit in a PNG, or a binary PGM or PPM\n"
     "       ./predict WEIGHTS --index N       one image of a test set\n"
     "       ./predict WEIGHTS --evaluate      a whole test set\n\n"
     "WEIGHTS is a safetensors file that ./train wrote. An image of another size is scaled and\n"

@@ -111,8 +111,7 @@ void print_closing(const Options& options, const Checkpoint& checkpoint) {
     if (std::filesystem::exists(options.out + "/" + name)) std::printf("  %-24s%s\n", name, content.c_str());
   std::printf(
       "\nNext: ./predict %s/weights.safetensors IMAGE reads a digit of yours,\n"
-      "      ./train --resume %s --epochs N goes on.\n",
-      options.out.c_str(), options.out.c_str());
+      "      ./train --resume %s --epochs N goes on.\n", options.out.c_str(), options.out.c_str());
 }
 
 }  // namespace plainnet

@@ -135,8 +135,7 @@ Run::Run(const Options& options) : options_(options) {
             {"data", fingerprint(dataset_)},
             {"device", target_.name},
             {"seed", text(options_.seed)},
-            {"height", text(dataset_.train.height)},
-            {"width", text(dataset_.train.width)}};
+            {"height", text(dataset_.train.height)}, {"width", text(dataset_.train.width)}};
   if (resumed) go_on();
   if (!options_.init.empty()) trainer_->set_weights(read_weights(options_.init).tensors, options_.init);
   run_.metadata = shaping_options(options_);

@@ -168,7 +168,7 @@ class Bench {
     const std::vector<Piece> pieces = probe_.pieces(model, kernels_);
     std::vector<size_t> all;
     for (size_t i = 0; i < pieces.size(); ++i)
-      if (o_.layer.empty() || begins_with(pieces[i].name, o_.layer)) all.push_back(i);
+      if (o_.layer.empty() || has_layer(pieces[i].name, o_.layer)) all.push_back(i);
     return all;
   }
 

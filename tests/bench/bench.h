@@ -13,9 +13,9 @@
 namespace plainnet {
 namespace bench {
 
-/// Whether `piece` begins with the layer of that name: "conv2d_1".
-inline bool begins_with(const std::string& piece, const std::string& layer) {
-  return piece == layer || piece.rfind(layer + " + ", 0) == 0;
+/// Whether the layer of that name, "conv2d_1", is in `piece`.
+inline bool has_layer(const std::string& piece, const std::string& layer) {
+  return (" + " + piece + " + ").find(" + " + layer + " + ") != std::string::npos;
 }
 
 /// What a machine does at best in a second.
@@ -53,7 +53,7 @@ struct Probe {
   /// What a piece computes from fixed numbers: y, dx unless it is the first, and the gradient of each
   /// parameter.
   std::vector<test::NamedValues> (*values)(const Piece& piece, Kernels kernels, int batch);
-  /// The times of all pieces of a model, or of the one that begins with the layer named, repeated for so
+  /// The times of all pieces of a model, or of the one that has the layer named, repeated for so
   /// many seconds; if `cold`, with caches that hold nothing of the network. Empty for pieces that were not
   /// wanted.
   std::vector<PieceTimes> (*times)(const std::string& model, Kernels kernels, const std::string& layer, int batch,

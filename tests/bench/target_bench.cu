@@ -72,7 +72,7 @@ std::vector<bench::PieceTimes> times(const std::string& model, Kernels kernels, 
   std::vector<Stopwatch> forward(nodes.size()), backward(nodes.size());
   std::vector<size_t> chosen;
   for (size_t i = 0; i < nodes.size(); ++i)
-    if (layer.empty() || bench::begins_with(nodes[i].name, layer)) chosen.push_back(i);
+    if (layer.empty() || bench::has_layer(nodes[i].name, layer)) chosen.push_back(i);
   const auto pass = [&] {
     for (const size_t i : chosen) {
       const real* x = i > 0 ? nodes[i - 1].y.data() : network.input();
