@@ -20,8 +20,8 @@ struct DepthwiseConv2d {
 
   Shape output(Shape x) const { return {rows(x).output, columns(x).output, x.channels}; }
 
-  // fan_in counts all channels, as in Keras, though an output sums one: the weights start small, and training
-  // does not diverge.
+  // fan_in is the number of inputs that an output sums; the larger, the smaller the weights start. Here it
+  // counts all channels, as in Keras, though an output sums one channel only: so training does not diverge.
   std::vector<ParameterDescription> parameters(Shape x) const {
     const long area = static_cast<long>(window.height) * window.width;
     return {{"kernel", {window.height, window.width, x.channels, 1}, initializer, area * x.channels, area},

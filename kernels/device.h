@@ -66,11 +66,13 @@ struct Place {
     return {file, line};
   }
   std::string name() const { return text(file, ":", line); }
+  // Addresses are compared: the names of one source file, compiled once, are one literal.
   bool operator==(const Place& other) const { return file == other.file && line == other.line; }
 };
 
 /// The extent of a grid, and the place that launches it. It is not explicit: a number, or {x, y, z}, is one.
-/// Throws Error for what a GPU cannot launch, on all targets.
+/// Throws Error, on all targets, for what one of them cannot launch: a GPU limits y and z, and the cpu target
+/// counts all blocks in an int.
 struct Grid {
   Dim3 size;
   Place where;

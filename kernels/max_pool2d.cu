@@ -1,7 +1,8 @@
 // Max pooling: the largest number of each window, channel by channel. With stride s:
 //
 //   y[b][o][p][c] = max over i, j of x[b][o s + i][p s + j][c]
-//   winner[b][o][p][c] = the tap (i, j) of the maximum, the first of equal ones, as the number i * width + j
+//   winner[b][o][p][c] = the tap (i, j) of the maximum, the first of equal ones, as the number i * width + j,
+//                        with the width of the window
 //
 // b is the image, (o, p) a pixel of y, (i, j) a tap of the window, (h, w) a pixel of x, c the channel.
 // There is no padding: what is left over at the right and below is not looked at. Where a change of x is

@@ -7,9 +7,10 @@
 //   m = momentum m - lr g
 //   either  w = w + m                  (Polyak, "Some methods of speeding up the convergence of iteration
 //                                      methods", 1964)
-//   or      w = w + momentum m - lr g  (Nesterov's form, which takes the gradient where momentum alone would
-//                                      lead: w is that point. Sutskever et al., "On the importance of
-//                                      initialization and momentum in deep learning", 2013)
+//   or      w = w + momentum m - lr g  (Nesterov's form, as in Sutskever et al., "On the importance of
+//                                      initialization and momentum in deep learning", 2013: it takes the
+//                                      gradient not at the weights W but at W + momentum m, where momentum
+//                                      alone would lead. w is that point; W = W + m becomes this.)
 // RMSprop (Tieleman and Hinton, "Lecture 6.5", Coursera, 2012): v is a mean of g², so that all parameters
 // move about equally fast.
 //   g = gradient + weight_decay w

@@ -21,9 +21,9 @@ struct Geometry {
     return ((b * rows.output + o) * columns.output + p) * out + n;
   }
 
-  // How many numbers an image y has, and how many a window sees.
+  // How many numbers an image y has, and how many a window sees: in all channels of x.
   __host__ __device__ long y_size() const { return static_cast<long>(rows.output) * columns.output * out; }
-  __host__ __device__ int taps() const { return rows.window * columns.window * in; }
+  __host__ __device__ int window_size() const { return rows.window * columns.window * in; }
 
   // Whether (h, w) is a pixel of x; else it is one of the zeros around it.
   __device__ bool has(int h, int w) const {

@@ -15,16 +15,15 @@
 // In single precision the same reasoning gives a step of 4e-3 and an error of 1e-5, too coarse to tell a
 // wrong gradient: so only double is tested.
 //
-// The tolerance. The loss is a sum, and its rounding error belongs to the size of its terms, Σ |dy y|: it
-// does not shrink where the slope is small. So the error is taken relative to the gradient, or to a
-// thousandth of that size where this is more. Then 1e-10 may become 1e-7, which is what is allowed; a wrong
-// sign, factor or index is off by about 1.
+// The tolerance. The loss is a sum, and its rounding error is proportional to S = Σ |dy y|, however small the
+// slope is. So the error is divided by the gradient or by S / 1000, whichever is larger. Division by S / 1000
+// may turn 1e-10 into 1e-7, which is what is allowed; a wrong sign, factor or index is off by about 1.
 //
 // Kinks. A ReLU and a maximum have a kink, and where it lies within a step, the slope is a mixture of both
 // sides'. The mixture depends on the step: where the slopes of two steps differ, there is a kink, and the
-// number is left out. (At a kink exactly both slopes are the same mixture. So no number of x or of a
-// parameter may be such that a number before a ReLU is 0, or two in a window are the same: they are random
-// to the last bit.) At least nine of ten numbers of each tensor must remain.
+// number is left out. (Exactly at a kink both steps give the same mixture, and it would not be noticed. So
+// no number of x or of a parameter may be such that a number before a ReLU is 0, or two in a window are the
+// same: they are random to the last bit.) At least nine of ten numbers of each tensor must remain.
 
 #include <cmath>
 #include <numeric>

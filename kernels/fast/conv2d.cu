@@ -38,7 +38,7 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2)
       [&](int m) {
         return x + padded.x_at(b0 + min(m, images - 1), o * padded.rows.stride, p * padded.columns.stride, 0);
       },
-      [&](int k) { return tap_at[k]; }, weight + n0, padded.out, channels, padded.taps());
+      [&](int k) { return tap_at[k]; }, weight + n0, padded.out, channels, padded.window_size());
   tile.store(images, channels, [&](int m, int n, Vector sum, int count) {
     const Vector z = sum + load(bias + n0 + n);
     store(y + padded.y_at(b0 + m, o, p, n0 + n), with_relu ? relu(z) : z, count);
@@ -59,7 +59,7 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 1)
         real* __restrict__ partial,     // [parts][kh][kw][in][out]
         int batch, int images_per_part) {
   const int k0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.z * Tile<V>::kColumns;
-  const int taps = min(padded.taps() - k0, Tile<V>::kRows), channels = padded.out - n0;
+  const int taps = min(padded.window_size() - k0, Tile<V>::kRows), channels = padded.out - n0;
   const int b0 = blockIdx.y * images_per_part, b1 = min(b0 + images_per_part, batch);
 
   Tile<V, kInColumn> tile;
@@ -67,7 +67,7 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 1)
     tile.add_product([&](int m) { return x + padded.x_at(b, 0, 0, 0) + tap_at[k0 + min(m, taps - 1)]; },
                      [&](int k) { return pixel_at[k]; }, dz + padded.y_at(b, 0, 0, n0), padded.out, channels,
                      padded.rows.output * padded.columns.output);
-  real* to = partial + (static_cast<long>(blockIdx.y) * padded.taps() + k0) * padded.out + n0;
+  real* to = partial + (static_cast<long>(blockIdx.y) * padded.window_size() + k0) * padded.out + n0;
   tile.store(taps, channels,
              [&](int m, int n, Vector sum, int count) { store(to + m * padded.out + n, sum, count); });
 }
@@ -113,13 +113,13 @@ class FastConv2d : public Layer {
         x_(g_, max_batch),
         tap_at_(tap_offsets(x_.padded())),
         pixel_at_(pixel_offsets(x_.padded())),
-        weight_t_(size_t{1} * g_.taps() * g_.out),
+        weight_t_(size_t{1} * g_.window_size() * g_.out),
         bias_gradient_(max_batch * g_.y_size() / g_.out, g_.out) {
     // About 1024 blocks, enough for a large GPU. The device is not asked, for the order of the sums depends
     // on it.
-    const int blocks = tiles(g_.taps(), kTileRows) * tiles(g_.out, 3 * kColumnStep);
+    const int blocks = tiles(g_.window_size(), kTileRows) * tiles(g_.out, 3 * kColumnStep);
     images_per_part_ = static_cast<int>(max(1L, 1L * max_batch * blocks / 1024));
-    partial_ = Buffer<real>(size_t{1} * tiles(max_batch, images_per_part_) * g_.taps() * g_.out);
+    partial_ = Buffer<real>(size_t{1} * tiles(max_batch, images_per_part_) * g_.window_size() * g_.out);
   }
 
   void forward(const real* x, real* y, int batch) override {
@@ -136,10 +136,10 @@ class FastConv2d : public Layer {
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
     bias_gradient_.run(relu_ ? y : nullptr, dy, batch * g_.y_size() / g_.out, bias_.gradient);
     const real* dz = dy;
-    const int parts = tiles(batch, images_per_part_), size = g_.taps() * g_.out;
+    const int parts = tiles(batch, images_per_part_), size = g_.window_size() * g_.out;
     with_width(g_.out, [&](auto width) {
       constexpr int V = width();
-      const Grid grid(tiles(g_.taps(), kTileRows), parts, tiles(g_.out, Tile<V>::kColumns));
+      const Grid grid(tiles(g_.window_size(), kTileRows), parts, tiles(g_.out, Tile<V>::kColumns));
       launch(conv2d_backward_weight_by_tiles<V>, grid, Tile<V>::kThreads, x_.padded(), x_.padded_already(x),
              tap_at_.data(), pixel_at_.data(), dz, partial_.data(), batch, images_per_part_);
     });

@@ -101,7 +101,7 @@ __global__ void few_taps_separate(Geometry g,
                                   real* __restrict__ dweight,    // [kh][kw][in][out]
                                   real* __restrict__ dbias) {    // [out]
   const int tap = blockIdx.x, i = tap / g.in / g.columns.window, j = tap / g.in % g.columns.window;
-  const bool is_tap = tap < g.taps();
+  const bool is_tap = tap < g.window_size();
   const int in_patch = is_tap ? j * column_size(g) + i * g.in + tap % g.in : column_size(g) - 1;
   real* to = is_tap ? dweight + static_cast<long>(tap) * g.out : dbias;
   for (int n = 0; n < g.out; ++n) to[n] = sum[n * kPatch + in_patch];
@@ -118,7 +118,7 @@ __global__ void few_taps_backward_x(
     real* __restrict__ dx) {                   // [batch][height][width][in]
   const Geometry& z = g.z;
   real patch[kPooled + 1][kPatch + kVectorLanes];  // [pixel or kNone][kh][kw][in]
-  const int row = z.columns.window * z.in, x_row = z.columns.input * z.in, taps = z.taps();
+  const int row = z.columns.window * z.in, x_row = z.columns.input * z.in, taps = z.window_size();
   const long b = blockIdx.x;
   real* dx_image = dx + z.x_at(b, 0, 0, 0);
   std::fill(dx_image, dx + z.x_at(b + 1, 0, 0, 0), real(0));
@@ -150,7 +150,7 @@ class FewTapsGradient : public PooledGradient {
       : memory_(memory),
         partial_(size_t{1} * tiles(max_batch, kImages) * memory.g.z.out * kPatch),
         sum_(size_t{1} * memory.g.z.out * kPatch),
-        weight_t_(size_t{1} * memory.g.z.taps() * memory.g.z.out) {}
+        weight_t_(size_t{1} * memory.g.z.window_size() * memory.g.z.out) {}
 
   void run(const real* padded_x, const real* dy, int batch, real* dx) override {
     const auto& [g, winner, first_tap, weight, bias] = memory_;
@@ -158,9 +158,10 @@ class FewTapsGradient : public PooledGradient {
     launch(g.z.in == 1 ? few_taps_backward_weight<true> : few_taps_backward_weight<false>, parts, threads(1),
            g, padded_x, first_tap, dy, winner, batch, partial_.data());
     sum_rows(partial_.data(), parts, sums, sums, sum_.data());
-    launch(few_taps_separate, g.z.taps() + 1, threads(1), g.z, sum_.data(), weight.gradient, bias.gradient);
+    launch(few_taps_separate, g.z.window_size() + 1, threads(1), g.z, sum_.data(), weight.gradient,
+           bias.gradient);
     if (!dx) return;
-    transpose(weight.value, 1, g.z.taps(), g.z.out, weight_t_.data());
+    transpose(weight.value, 1, g.z.window_size(), g.z.out, weight_t_.data());
     launch(few_taps_backward_x, batch, threads(1), g, first_tap, dy, winner, weight_t_.data(), dx);
   }
 

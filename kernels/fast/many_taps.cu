@@ -159,7 +159,7 @@ class ManyTapsGradient : public PooledGradient {
     sum_ = Buffer<real>(segment.size() * kVectorLanes * z.out);
     partial_ = Buffer<real>(parts * sum_.size());
     partial_bias_ = Buffer<real>(size_t{1} * parts * z.out);
-    weight_t_ = Buffer<real>(size_t{1} * z.taps() * z.out);
+    weight_t_ = Buffer<real>(size_t{1} * z.window_size() * z.out);
   }
 
   void run(const real* padded_x, const real* dy, int batch, real* dx) override {
@@ -171,10 +171,10 @@ class ManyTapsGradient : public PooledGradient {
            images_per_part_);
     sum_rows(partial_bias_.data(), parts, out, out, bias.gradient);
     sum_rows(partial_.data(), parts, sums, sums, sum_.data());
-    launch(many_taps_reorder, g.z.taps(), threads(1), g.z, segments / g.z.rows.window, sum_.data(),
+    launch(many_taps_reorder, g.z.window_size(), threads(1), g.z, segments / g.z.rows.window, sum_.data(),
            weight.gradient);
     if (!dx) return;
-    transpose(weight.value, 1, g.z.taps(), out, weight_t_.data());
+    transpose(weight.value, 1, g.z.window_size(), out, weight_t_.data());
     launch(many_taps_backward_x, batch, threads(1), g, first_tap, dy, winner, weight_t_.data(), dx);
   }
 

@@ -41,7 +41,7 @@ __global__ void pooled_conv2d_forward(PooledGeometry g,
         const int image = min(m / kPooled, images - 1);
         return x + g.padded.x_at(b0 + image, 0, 0, 0) + pixel[m % kPooled].at;
       },
-      [&](int k) { return tap_at[k]; }, weight + n0, g.z.out, channels, g.z.taps());
+      [&](int k) { return tap_at[k]; }, weight + n0, g.z.out, channels, g.z.window_size());
   const long first = b0 * g.y_size() + static_cast<long>(blockIdx.x) * g.z.out + n0, y_size = g.y_size();
   tile.store_largest_of_4(images, channels, [=](int m, int n, Vector largest, Vector which, int count) {
     const Vector z = largest + load(bias + n0 + n);
@@ -72,9 +72,8 @@ class PooledConv2d : public Layer {
                              p * g_.z.columns.stride - g_.z.columns.before});
       }
     first_tap_ = Buffer<FirstTap>(first_tap);
-    const PooledMemory memory{g_, winner_.data(), first_tap_.data(), weight_, bias_};
-    gradient_ =
-        has_few_taps(g_.z) ? few_taps_gradient(memory, max_batch) : many_taps_gradient(memory, max_batch);
+    const PooledMemory kept{g_, winner_.data(), first_tap_.data(), weight_, bias_};
+    gradient_ = has_few_taps(g_.z) ? few_taps_gradient(kept, max_batch) : many_taps_gradient(kept, max_batch);
   }
 
   void forward(const real* x, real* y, int batch) override {

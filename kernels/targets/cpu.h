@@ -50,8 +50,9 @@ void launch(void (*kernel)(Parameters...), Grid grid, Dim3, Arguments... argumen
   });
 }
 
-/// Zeroed memory, on a cache line of its own. A vector that begins inside it may end up to
-/// kReadableBeyond bytes after it: reading there is harmless, and what is read is not used.
+/// Zeroed memory, on a cache line of its own. Fast kernels load several neighbouring numbers at once, and
+/// such a load may reach up to kReadableBeyond bytes past the end: that is harmless, and what is read there
+/// is not used.
 constexpr size_t kReadableBeyond = 256;
 inline void* allocate(size_t bytes) { return allocate_pages(bytes + kReadableBeyond); }
 inline void release(void* memory) { release_pages(memory); }

@@ -22,7 +22,7 @@ Network::Network(const std::vector<LayerDescription>& layers, Shape input, int m
   const Parameter* next = parameters.data();
   Shape shape = input;
   for (size_t i = 0; i < layers.size();) {
-    int taken = 1;  // layers by this piece of code
+    int taken = 1;  // layers that this piece of code computes: 1, or 2 that are faster as one
     LayerPointer code = make_code(kernels, layers, i, shape, max_batch, next, &taken);
     std::string name;
     for (const size_t end = i + taken; i < end; ++i) {

@@ -145,7 +145,7 @@ class TargetTrainer : public Trainer {
     return scores;
   }
 
-  // What its tensors' names begin with, and a buffer with a value for each weight.
+  // A buffer with a value for each weight, after what the names of its tensors begin with.
   using Named = std::pair<std::string, Buffer<real>*>;
 
   std::vector<Named> state_buffers() {
