@@ -23,8 +23,8 @@
 //   dW = Σ_b Σ_t x_t^T dz_t   dU = Σ_b Σ_t h_{t-1}^T dz_t   dbias = Σ_b Σ_t dz_t   dx_t = dz_t W^T
 //
 // where all of a step T + 1 is 0. In the code b is the image, k a feature of x or a unit, n one of the 4u
-// columns of z, and t the time: the place in x, from 0. Before the step at time t comes that at t - direction,
-// where direction is 1, or -1 for a layer that goes backwards: its first step is at the last time.
+// columns of z, and t the time: the place in x, from 0. Before the step at time t comes that at time
+// t - direction, where direction is 1, or -1 for a layer that goes backwards, from the last time to the first.
 
 #include "kernels/lstm.h"
 

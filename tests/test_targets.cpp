@@ -22,31 +22,32 @@ std::vector<NamedValues> run(const std::vector<Computation>& all, const std::str
 }
 
 // The cpu target in double precision is the judge; numerical gradients and PyTorch judge it.
-void compare_targets(const std::string& name, bool on_emulated) {
-  const std::vector<NamedValues> expected = run(cpu_double::computations(), name);
-  test::check_close(run(cpu_float::computations(), name), expected, kFloatTolerance);
-  if (on_emulated) {
-    test::check_close(run(emulated_float::computations(), name), expected, kFloatTolerance);
-    test::check_close(run(emulated_double::computations(), name), expected, kDoubleTolerance);
-  }
-#ifdef WITH_GPU
-  if (!test::gpu_is_there()) return;
-  test::check_close(run(gpu_float::computations(), name), expected, kFloatTolerance);
-  test::check_close(run(gpu_double::computations(), name), expected, kDoubleTolerance);
-#endif
+void compare(const std::vector<Computation>& all, const std::string& name, double tolerance) {
+  test::check_close(run(all, name), run(cpu_double::computations(), name), tolerance);
 }
 
 struct Registrations {
   Registrations() {
     std::vector<std::string> emulated;
-    for (const Computation& computation : emulated_float::computations())
-      emulated.push_back(computation.name);
+    for (const Computation& computation : emulated_float::computations()) emulated.push_back(computation.name);
     for (const Computation& computation : cpu_double::computations()) {
-      const bool on_emulated =
-          std::find(emulated.begin(), emulated.end(), computation.name) != emulated.end();
+      const std::string name = computation.name;
+      const bool on_emulated = std::find(emulated.begin(), emulated.end(), name) != emulated.end();
+      test::Registration("targets agree: " + name, [=] {
+        compare(cpu_float::computations(), name, kFloatTolerance);
+        if (!on_emulated) return;
+        compare(emulated_float::computations(), name, kFloatTolerance);
+        compare(emulated_double::computations(), name, kDoubleTolerance);
+      });
+#ifdef WITH_GPU
       test::Registration(
-          "targets agree: " + computation.name,
-          [name = computation.name, on_emulated] { compare_targets(name, on_emulated); });
+          "targets agree: gpu, " + name,
+          [=] {
+            compare(gpu_float::computations(), name, kFloatTolerance);
+            compare(gpu_double::computations(), name, kDoubleTolerance);
+          },
+          gpu_float::target().problem);
+#endif
     }
   }
 } const registrations;
@@ -76,31 +77,36 @@ std::vector<NamedValues> training_step(const Target& target, const std::string& 
   return all;
 }
 
-void compare_training_steps(const std::string& model, Kernels kernels) {
-  const std::vector<NamedValues> expected = training_step(cpu_double::target(), model, kPlain);
-  // A network multiplies the rounding errors of its layers; and what a trainer of a double target
-  // tells is rounded to float.
-  const double kSeveralLayers = 3e-5, kRounding = 6e-8;
-  const auto compare = [&](const Target& target, double tolerance) {
-    test::check_close(training_step(target, model, kernels), expected, tolerance);
-  };
-  compare(cpu_double::target(), kRounding);
-  compare(cpu_float::target(), kSeveralLayers);
-  compare(emulated_float::target(), kSeveralLayers);
-  compare(emulated_double::target(), kRounding);
-#ifdef WITH_GPU
-  if (!test::gpu_is_there()) return;
-  compare(gpu_float::target(), kSeveralLayers);
-  compare(gpu_double::target(), kRounding);
-#endif
+// A network multiplies the rounding errors of its layers; and what a trainer of a double target tells is
+// rounded to float.
+constexpr double kSeveralLayers = 3e-5, kRounding = 6e-8;
+
+void compare_step(const Target& target, const std::string& model, Kernels kernels, double tolerance) {
+  test::check_close(training_step(target, model, kernels), training_step(cpu_double::target(), model, kPlain),
+                    tolerance);
 }
 
 struct StepRegistrations {
   StepRegistrations() {
     for (const std::string& model : model_names())
-      for (const Kernels kernels : {kPlain, kFast})
-        test::Registration(text("targets agree: a training step of ", model, kernels == kPlain ? ", plain" : ", fast"),
-                           [=] { compare_training_steps(model, kernels); });
+      for (const Kernels kernels : {kPlain, kFast}) {
+        const std::string name = text("a training step of ", model, kernels == kPlain ? ", plain" : ", fast");
+        test::Registration("targets agree: " + name, [=] {
+          compare_step(cpu_double::target(), model, kernels, kRounding);
+          compare_step(cpu_float::target(), model, kernels, kSeveralLayers);
+          compare_step(emulated_float::target(), model, kernels, kSeveralLayers);
+          compare_step(emulated_double::target(), model, kernels, kRounding);
+        });
+#ifdef WITH_GPU
+        test::Registration(
+            "targets agree: gpu, " + name,
+            [=] {
+              compare_step(gpu_float::target(), model, kernels, kSeveralLayers);
+              compare_step(gpu_double::target(), model, kernels, kRounding);
+            },
+            gpu_float::target().problem);
+#endif
+      }
   }
 } const step_registrations;
 
