@@ -24,7 +24,7 @@
 //
 // where all of a step T + 1 is 0. In the code b is the image, k a feature of x or a unit, n one of the 4u
 // columns of z, and t the time: the place in x, from 0. Before the step at time t comes that at time
-// t - direction, where direction is 1, or -1 for a layer that goes backwards, from the last time to the first.
+// t - direction, where direction is 1, or -1 for a layer that goes backwards from the last time to the first.
 
 #include "kernels/lstm.h"
 
