@@ -41,7 +41,7 @@ NVCCFLAGS := -std=c++17 -lineinfo -diag-suppress 1675 $(GPU_ARCH) -Xcompiler -Og
 
 # Compiled once for each target and number type: the kernels, and what calls them. All else once.
 TARGETS := cpu emulated $(if $(NVCC),gpu)
-PER_TARGET := $(wildcard kernels/*.cu kernels/fast/*.cu) kernels/targets/gpu.cu kernels/fast/layers.cpp \
+PER_TARGET := $(wildcard kernels/*.cu kernels/fast/*.cu kernels/fast/*.cpp) kernels/targets/gpu.cu \
               src/network/network.cpp src/network/target_trainer.cpp
 # What is not for every target.
 NOT_CPU      := kernels/targets/gpu.cu
@@ -106,7 +106,7 @@ $(BUILD)/settings: FORCE
 
 # Most files include some of these headers, and reading them takes longer than all the rest. The
 # compiler reads them once for each level of optimisation (a precompiled header).
-HEADERS := algorithm cmath functional map memory set string vector
+HEADERS := algorithm cmath functional map memory set string variant vector
 $(BUILD)/O3.h.gch $(BUILD)/Og.h.gch: $(BUILD)/%.h.gch: Makefile $(BUILD)/settings
 	@printf '#include <%s>\n' $(HEADERS) >$(@:.gch=)
 	$(call say,CXX,$@)$(CXX) $(CXXFLAGS) -$* -x c++-header $(@:.gch=) -o $@

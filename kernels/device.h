@@ -23,7 +23,6 @@
 //   device_name()                             which device this is
 //   device_problem()                          why there is none to run on; empty if there is one
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -3,6 +3,7 @@
 // What the cpu and the emulated target have in common: the memory of the device is that of the host,
 // and a launch has ended when it returns.
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 

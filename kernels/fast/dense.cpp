@@ -2,8 +2,9 @@
 //
 //   y = relu(x weight + bias)      dweight = x^T dz      dx = dz weight^T
 //
-// and product.h computes them. It wants its second factor row by row, so for dx something must be
-// transposed: weight, or, where there are fewer numbers in dz and dx, these: dx^T = weight dz^T.
+// and product.h computes them, so there is no kernel here. It wants its second factor row by row, so for dx
+// something must be transposed: weight, or, where there are fewer numbers in dz and dx, these: dx^T =
+// weight dz^T.
 
 #include "kernels/dense.h"
 
