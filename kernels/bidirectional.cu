@@ -5,8 +5,9 @@
 //   y[b][t][k]     = onward[b][t][k]
 //   y[b][t][u + k] = reverse[b][t][k]
 //
-// (Where y holds the last step only, it is the last of each: that of the reverse is at the beginning of x.)
-// So the gradients by the two outputs are the halves of dy; and as both read x, dx is the sum of theirs.
+// (Where y holds the last step only, t is just a place, 0: onward has there its h at the end of x, reverse
+// its h at the beginning.) So the gradients by the two outputs are the halves of dy; and as both read x, dx
+// is the sum of theirs.
 
 #include "kernels/bidirectional.h"
 
@@ -43,7 +44,7 @@ __global__ void bidirectional_split(const real* dy,  // [rows][2u]
 // Here dx accumulates. A block adds one image.
 __global__ void bidirectional_add(const real* dx_reverse,  // [batch][size]
                                   int size,
-                                  real* dx) {  // [batch][size]: that of the LSTM onward, then the sum
+                                  real* dx) {  // [batch][size]: before, dx of onward; after, the sum
   const int b = blockIdx.x;
   for (int k = threadIdx.x; k < size; k += blockDim.x) dx[at(b, k, size)] += dx_reverse[at(b, k, size)];
 }

@@ -23,8 +23,8 @@
 //   dW = Σ_b Σ_t x_t^T dz_t   dU = Σ_b Σ_t h_{t-1}^T dz_t   dbias = Σ_b Σ_t dz_t   dx_t = dz_t W^T
 //
 // where all of a step T + 1 is 0. In the code b is the image, k a feature of x or a unit, n one of the 4u
-// columns of z, and t the time: the place in x, from 0. Before the step at time t comes that at time
-// t - direction, where direction is 1, or -1 for a layer that goes backwards from the last time to the first.
+// columns of z, and t the time: the place in x, from 0. The previous step's time is t - direction, with a
+// direction of 1, or of -1 for a layer that goes from the last time to the first.
 
 #include "kernels/lstm.h"
 
@@ -46,7 +46,7 @@ struct Sequence {
 
   // Where a[b][t][k] lies in an array [batch][steps][size].
   __device__ long place(long b, int t, int k, int size) const { return (b * steps + t) * size + k; }
-  // Whether there is a time t: there is none before the first step and after the last one.
+  // Whether there is a time t.
   __device__ bool has(int t) const { return t >= 0 && t < steps; }
 };
 
@@ -112,6 +112,7 @@ __global__ void lstm_gates_backward(Sequence s, int t) {
     const real c_tanh = std::tanh(s.c[s.place(b, t, k, u)]), dh = s.dh[s.place(b, t, k, u)];
     const real c_before = s.has(before) ? s.c[s.place(b, before, k, u)] : 0;
     real dc = dh * o * (1 - c_tanh * c_tanh);
+    // Column u + k of the gates is f of unit k: this is dc_{t+1} f_{t+1}.
     if (s.has(after)) dc += s.dc[s.place(b, after, k, u)] * s.gates[s.place(b, after, u + k, 4 * u)];
     s.dc[s.place(b, t, k, u)] = dc;
     dz[0] = dc * g * i * (1 - i);
@@ -176,9 +177,8 @@ class PlainLstm : public Layer {
       launch(lstm_backward_h, batch, threads(128), s_, t, first_kept_, kept_, dy);
       launch(lstm_gates_backward, batch, threads(128), s_, t);
     }
-    launch(lstm_backward_weight, s_.features, threads(128), s_, 0, s_.features, x, batch, W_.gradient);
-    launch(lstm_backward_weight, s_.units, threads(128), s_, s_.direction, s_.units, s_.h, batch,
-           U_.gradient);
+    launch(lstm_backward_weight, s_.features, threads(64), s_, 0, s_.features, x, batch, W_.gradient);
+    launch(lstm_backward_weight, s_.units, threads(64), s_, s_.direction, s_.units, s_.h, batch, U_.gradient);
     bias_gradient(s_.dz, batch * s_.steps, 4 * s_.units, bias_.gradient);
     if (dx) launch(lstm_backward_x, {batch, s_.steps}, threads(64), s_, dx);
   }
@@ -188,7 +188,7 @@ class PlainLstm : public Layer {
   Buffer<real> z_, gates_, dz_, c_, h_, dc_, dh_;
   Sequence s_{};
   int first_time_, last_time_;  // of the first step and of the last
-  int first_kept_, kept_;       // y holds h of so many times, from the first on
+  int first_kept_, kept_;       // y holds h at kept_ values of t, from t = first_kept_ on
 };
 
 }  // namespace

@@ -1,15 +1,15 @@
-// The loss: how wrong the network's guesses are. Its outputs, the logits z, become probabilities p
-// (softmax), and the loss of an image is -log p of its label, the right digit (cross entropy). With m = max
-// z of an image:
+// The loss: how wrong the network's guesses are. Its outputs, the logits z, become probabilities p (softmax),
+// and the loss of an image is -log p of its label, the right digit (cross entropy).
+// With m = max_n z[b][n], the largest logit of image b:
 //
-//   p[b][n] = exp(z[b][n] - m) / Σ_k exp(z[b][k] - m)     (m cancels; it keeps exp finite)
-//   loss    = 1/batch Σ_b -log p[b][label[b]]
-//           = 1/batch Σ_b (log Σ_k exp(z[b][k] - m) - (z[b][label[b]] - m))
+//   p[b][n]  = exp(z[b][n] - m) / Σ_k exp(z[b][k] - m)     (m cancels; it keeps exp finite)
+//   loss     = 1/batch Σ_b -log p[b][label[b]]
+//            = 1/batch Σ_b (log Σ_k exp(z[b][k] - m) - (z[b][label[b]] - m))
 //   dz[b][n] = (p[b][n] - (1 if n is label[b], else 0)) / batch
 //
-// As m cancels, the loss does not depend on it, and it counts as a constant. The slope of log Σ_k
-// exp(z[b][k] - m) by z[b][n] is exp(z[b][n] - m) / Σ_k exp(z[b][k] - m), which is p[b][n]; that of
-// z[b][label[b]] - m is 1 for n = label[b], else 0.
+// As m cancels, the loss does not depend on it, and it counts as a constant. The slopes by z[b][n] are
+//   of log Σ_k exp(z[b][k] - m):  exp(z[b][n] - m) / Σ_k exp(z[b][k] - m) = p[b][n]
+//   of z[b][label[b]] - m:        1 for n = label[b], else 0
 
 #include "kernels/softmax_cross_entropy.h"
 

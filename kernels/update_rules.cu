@@ -9,8 +9,10 @@
 //                                      methods", 1964)
 //   or      w = w + momentum m - lr g  (Nesterov's form, as in Sutskever et al., "On the importance of
 //                                      initialization and momentum in deep learning", 2013: it takes the
-//                                      gradient not at the weights W but at W + momentum m, where momentum
-//                                      alone would lead. w is that point; W = W + m becomes this.)
+//                                      gradient not at the weights W but at w = W + momentum m, where
+//                                      momentum alone would lead. With m' the new m, W' = W + m', so
+//                                      w' = W' + momentum m' = w + (m' - momentum m) + momentum m',
+//                                      and m' - momentum m = -lr g.)
 // RMSprop (Tieleman and Hinton, "Lecture 6.5", Coursera, 2012): v is a mean of g², so that all parameters
 // move about equally fast.
 //   g = gradient + weight_decay w
@@ -74,7 +76,8 @@ __global__ void update_rmsprop(UpdateRule rule,
   }
 }
 
-// Adam, and AdamW, whose decay is `decoupled`.
+// Adam, and AdamW, whose decay is `decoupled`. momentum_scale is 1 / (1 - beta1^t), square_scale the same of
+// beta2.
 __global__ void update_adam(UpdateRule rule, bool decoupled,
                             real* weights,          // [count]
                             const real* gradients,  // [count]

@@ -31,8 +31,8 @@ struct Geometry {
   }
 };
 
-/// Output o sees input h if its tap there, h + before - o * stride, is at least 0 and below the window,
-/// that is, if
+/// Output o sees input h if its tap there, h + before - o * stride, is at least 0 and below the window, that
+/// is (with exact division here; the code rounds down), if
 ///   o > (h + before - window) / stride   and   o <= (h + before) / stride.
 /// These are the outputs first_output(axis, h) ... end_output(axis, h) - 1.
 __host__ __device__ inline int first_output(Axis axis, int h) {
