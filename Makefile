@@ -130,7 +130,7 @@ gpu_kernels      = $(call show,NVCC) $(NVCC) $(NVCCFLAGS) $(CPPFLAGS) $(DEFINES)
 define rules
 $(BUILD)/$(1)_$(3)/%.o: DEFINES := -DTARGET_$(2) -DREAL=$(3)
 $(BUILD)/$(1)_$(3)/%.o: %.cpp $(BUILD)/Og.h.gch
-	$$(call compile,Og)
+	$$(call compile,Og,-Wno-unknown-pragmas)
 $(BUILD)/$(1)_$(3)/%.o: %.cu $(BUILD)/O3.h.gch $(BUILD)/Og.h.gch
 	$$($(1)_kernels)
 endef
