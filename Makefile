@@ -41,7 +41,7 @@ NVCCFLAGS := -std=c++17 -lineinfo -diag-suppress 1675 $(GPU_ARCH) -Xcompiler -Og
 
 # Compiled once for each target and number type: the kernels, and what calls them. All else once.
 TARGETS := cpu emulated $(if $(NVCC),gpu)
-PER_TARGET := $(wildcard kernels/*.cu kernels/fast/*.cu kernels/fast/*.cpp) kernels/targets/gpu.cu \
+PER_TARGET := $(wildcard kernels/*.cu kernels/fast/*.cu) kernels/targets/gpu.cu kernels/fast/layers.cpp \
               src/network/network.cpp src/network/target_trainer.cpp
 # What is not for every target.
 NOT_CPU      := kernels/targets/gpu.cu
@@ -130,7 +130,7 @@ gpu_kernels      = $(call show,NVCC) $(NVCC) $(NVCCFLAGS) $(CPPFLAGS) $(DEFINES)
 define rules
 $(BUILD)/$(1)_$(3)/%.o: DEFINES := -DTARGET_$(2) -DREAL=$(3)
 $(BUILD)/$(1)_$(3)/%.o: %.cpp $(BUILD)/Og.h.gch
-	$$(call compile,Og,-Wno-unknown-pragmas)
+	$$(call compile,Og)
 $(BUILD)/$(1)_$(3)/%.o: %.cu $(BUILD)/O3.h.gch $(BUILD)/Og.h.gch
 	$$($(1)_kernels)
 endef
