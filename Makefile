@@ -4,6 +4,8 @@
 #               make bench BENCH="--model cnn --csv times.csv" with options: BENCH=--help
 # make ladder   checks and times the steps from a plain matrix product to a fast one (kernels/ladder)
 # make count    counts the lines of code of each folder, and fails beyond the budget
+# make mutants  makes small wrong changes, one after another; the tests must notice each (tests/mutants);
+#               make mutants MUTANTS=conv2d those whose file or description contains it
 # make mnist    downloads MNIST into data/mnist; MNIST_MIRROR=URL is tried first
 # make clean    removes what was built
 #
@@ -67,7 +69,7 @@ PROGRAM := $(call once,$(ONCE)) $(call per_target,$(FLOATS),$(PER_TARGET))
 # A line instead of the command: "  CXX   cpu_float/kernels/conv2d.o". $(1): what is done; $(2): to what.
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 
-.PHONY: all test bench ladder count mnist clean FORCE
+.PHONY: all test bench ladder count mutants mnist clean FORCE
 all: $(BUILD)/train $(BUILD)/predict
 	@$(if $(SANITIZE),,ln -sf $^ .)
 	@echo "Built $(if $(SANITIZE),$^,./train and ./predict)$(if $(NVCC),, without the gpu target: no nvcc found)."
@@ -79,6 +81,8 @@ ladder: $(BUILD)/ladder
 	@$(BUILD)/ladder
 count:
 	@sh tests/count.sh
+mutants: $(BUILD)/mutants/mutants
+	@$(BUILD)/mutants/mutants $(MUTANTS)
 mnist:
 	@sh data/get_mnist.sh $(MNIST_MIRROR)
 clean:
@@ -93,9 +97,10 @@ $(BUILD)/bench: $(PROGRAM) $(call per_target,cpu_double,$(PER_TARGET)) \
 $(BUILD)/ladder: $(call once,tests/bench/ladder.cpp $(wildcard src/base/*.cpp kernels/targets/*.cpp)) \
                  $(call per_target,$(FLOATS) cpu_double emulated_double, \
                                    $(LADDER) tests/bench/target_ladder.cu kernels/fast/product.cu kernels/targets/gpu.cu)
+$(BUILD)/mutants/mutants: $(call once,tests/mutants/mutants.cpp $(wildcard src/base/*.cpp))
 # The CUDA runtime is linked in statically, so that the program starts where there is no CUDA.
-$(BUILD)/train $(BUILD)/predict $(BUILD)/run_tests $(BUILD)/bench $(BUILD)/ladder:
-	$(call say,LINK,$@)$(CXX) $(CXXFLAGS) $^ -o $@ \
+$(BUILD)/train $(BUILD)/predict $(BUILD)/run_tests $(BUILD)/bench $(BUILD)/ladder $(BUILD)/mutants/mutants:
+	$(call say,LINK,$@)mkdir -p $(@D) && $(CXX) $(CXXFLAGS) $^ -o $@ \
 	  $(if $(NVCC),-L$(dir $(NVCC))../lib64 -lcudart_static -ldl -lrt)
 
 # With another compiler or GPU, or when nvcc has come or gone, all is compiled anew.
@@ -137,4 +142,4 @@ endef
 $(foreach r,float double,$(eval $(call rules,cpu,CPU,$(r))) $(eval $(call rules,gpu,GPU,$(r))) \
                          $(eval $(call rules,emulated,EMULATED,$(r))))
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(addprefix $(BUILD)/,once $(FLOATS) $(DOUBLES)) -name '*.d' 2>/dev/null)

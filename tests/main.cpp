@@ -2,11 +2,14 @@
 //   build/run_tests                 all
 //   build/run_tests conv2d          all whose name contains "conv2d"
 //   build/run_tests --list          names only
+//   build/run_tests --stop conv2d   ends after the first that fails
 // The last line is "N passed, N failed, N skipped", the lines before it say why; the exit status is 0 only
-// if something ran and none failed.
+// if something ran and none failed. A test that ends the program (a broken heap, an endless loop) is named.
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -48,9 +51,37 @@ static std::vector<std::string> notes;
 
 void note(const std::string& line) { notes.push_back(line); }
 
-static int run(const std::vector<std::string>& wanted) {
-  int passed = 0, failed = 0, all_skipped = 0;
-  std::map<std::string, int> skipped;  // by the reason
+// What was counted so far. The handler of signals reads it.
+static int passed = 0, failed = 0, skipped = 0;
+constexpr int kSeconds = 300;  // for a test
+
+// The running test ends the program: says by what. Nothing here may use the heap.
+static void end_by_signal(int signal) {
+  char lines[300];
+  const int length = std::snprintf(lines, sizeof(lines),
+                                   "FAILED\n    the test ended the program, or did not end within %d s: %s\n"
+                                   "%d passed, %d failed, %d skipped\n",
+                                   kSeconds, strsignal(signal), passed, failed + 1, skipped);
+  _exit(write(1, lines, length) == length ? 1 : 2);
+}
+
+static void handle_signals() {
+  static char stack[64 * 1024];  // the test's own may be what overflowed
+  stack_t other = {};
+  other.ss_sp = stack;
+  other.ss_size = sizeof(stack);
+  sigaltstack(&other, nullptr);
+  struct sigaction action = {}, before = {};
+  action.sa_handler = end_by_signal;
+  action.sa_flags = SA_ONSTACK;
+  for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM, SIGTERM}) {
+    sigaction(signal, nullptr, &before);
+    if (before.sa_handler == SIG_DFL) sigaction(signal, &action, nullptr);  // a sanitizer has its own
+  }
+}
+
+static int run(const std::vector<std::string>& wanted, bool stop) {
+  std::map<std::string, int> reasons;  // why tests were skipped, and how many
   for (const Test& test : tests()) {
     bool chosen = wanted.empty();
     for (const std::string& part : wanted)
@@ -58,46 +89,48 @@ static int run(const std::vector<std::string>& wanted) {
     if (!chosen) continue;
     const std::string cannot_run = test.problem ? test.problem() : "";
     if (!cannot_run.empty()) {
-      ++skipped[cannot_run];
-      ++all_skipped;
+      ++reasons[cannot_run];
+      ++skipped;
       continue;
     }
     std::printf("%-74s ", test.name.c_str());
     std::fflush(stdout);
     const auto start = std::chrono::steady_clock::now();
     std::string problem;
+    alarm(kSeconds);
     try {
       test.body();
     } catch (const std::exception& error) {
       problem = error.what();
     }
+    alarm(0);
     std::filesystem::remove_all(scratch_folder());
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     std::printf("%s %6.2f s\n", problem.empty() ? "ok    " : "FAILED", seconds.count());
-    if (problem.empty()) {
-      ++passed;
-    } else {
-      ++failed;
-      std::printf("    %s\n", problem.c_str());
-    }
+    ++(problem.empty() ? passed : failed);
+    if (!problem.empty()) std::printf("    %s\n", problem.c_str());
     for (const std::string& line : notes) std::printf("    %s\n", line.c_str());
     notes.clear();
     std::fflush(stdout);
+    if (stop && failed > 0) break;
   }
-  for (const auto& [reason, count] : skipped) std::printf("%d skipped: %s\n", count, reason.c_str());
-  if (passed + failed + all_skipped == 0) std::printf("No test has such a name; --list lists them.\n");
-  std::printf("%d passed, %d failed, %d skipped\n", passed, failed, all_skipped);
+  for (const auto& [reason, count] : reasons) std::printf("%d skipped: %s\n", count, reason.c_str());
+  if (passed + failed + skipped == 0) std::printf("No test has such a name; --list lists them.\n");
+  std::printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
   return failed == 0 && passed > 0 ? 0 : 1;
 }
 
 }  // namespace plainnet::test
 
 int main(int argc, char** argv) {
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  std::vector<std::string> arguments(argv + 1, argv + argc);
   if (arguments.size() == 1 && arguments[0] == "--list") {
     for (const auto& test : plainnet::test::tests())
       std::printf("%s\n", test.name.c_str());
     return 0;
   }
-  return plainnet::test::run(arguments);
+  const bool stop = !arguments.empty() && arguments[0] == "--stop";
+  if (stop) arguments.erase(arguments.begin());
+  plainnet::test::handle_signals();
+  return plainnet::test::run(arguments, stop);
 }
