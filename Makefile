@@ -6,6 +6,7 @@
 # make count    counts the lines of code of each folder, and fails beyond the budget
 # make mutants  makes small wrong changes, one after another; the tests must notice each (tests/mutants);
 #               make mutants MUTANTS=conv2d those whose file or description contains it
+# make coverage runs the tests, and says which lines of src/ and kernels/ none of them runs
 # make mnist    downloads MNIST into data/mnist; MNIST_MIRROR=URL is tried first
 # make clean    removes what was built
 #
@@ -31,10 +32,10 @@ CUDA_INCLUDE := $(if $(filter-out /usr/bin/,$(dir $(NVCC))),-isystem $(dir $(NVC
 GPU_ARCH := $(if $(shell nvidia-smi -L 2>/dev/null | grep '^GPU'),\
                  -arch=native,-gencode arch=compute_75,code=compute_75)
 
-BUILD := build$(if $(SANITIZE),/$(SANITIZE))
+BUILD := build$(if $(SANITIZE),/$(SANITIZE))$(if $(COVERAGE),/coverage)
 # The last two flags let the compiler turn a loop with a comparison or a square root into vectors.
 CXXFLAGS := -std=c++20 -g1 -march=native -pthread -Wall -Wextra \
-            -fno-math-errno -fno-trapping-math $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+            -fno-math-errno -fno-trapping-math $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(if $(COVERAGE),--coverage)
 # Includes begin at the root or at src/.
 CPPFLAGS := -I. -Isrc -MMD -MP $(if $(NVCC),-DWITH_GPU $(CUDA_INCLUDE))
 # nvcc reads each header three times, and those of C++17 in half the time of C++20's. The level is that
@@ -69,7 +70,7 @@ PROGRAM := $(call once,$(ONCE)) $(call per_target,$(FLOATS),$(PER_TARGET))
 # A line instead of the command: "  CXX   cpu_float/kernels/conv2d.o". $(1): what is done; $(2): to what.
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 
-.PHONY: all test bench ladder count mutants mnist clean FORCE
+.PHONY: all test bench ladder count mutants coverage mnist clean FORCE
 all: $(BUILD)/train $(BUILD)/predict
 	@$(if $(SANITIZE),,ln -sf $^ .)
 	@echo "Built $(if $(SANITIZE),$^,./train and ./predict)$(if $(NVCC),, without the gpu target: no nvcc found)."
@@ -83,6 +84,11 @@ count:
 	@sh tests/count.sh
 mutants: $(BUILD)/mutants/mutants
 	@$(BUILD)/mutants/mutants $(MUTANTS)
+coverage:
+	@$(MAKE) COVERAGE=on NVCC= build/coverage/run_tests
+	@find build/coverage -name '*.gcda' -delete
+	@build/coverage/run_tests
+	@sh tests/coverage.sh build/coverage
 mnist:
 	@sh data/get_mnist.sh $(MNIST_MIRROR)
 clean:
@@ -127,7 +133,7 @@ $(BUILD)/once/%.o: %.cpp $(BUILD)/Og.h.gch
 # The cpu target's kernels, where all the time is spent, are compiled with -O3, all else with -Og, for
 # a short build, and the emulated ones for a debugger. CUDA's pragmas are for nvcc alone. Where a loop
 # begins in a cache line is luck, worth 15% in a short one, unless it is told.
-cpu_kernels      = $(call compile,O3,-x c++ -Wno-unknown-pragmas -falign-loops=64)
+cpu_kernels      = $(call compile,$(if $(COVERAGE),Og,O3),-x c++ -Wno-unknown-pragmas -falign-loops=64)
 emulated_kernels = $(call compile,Og,-x c++ -Wno-unknown-pragmas -g)
 gpu_kernels      = $(call show,NVCC) $(NVCC) $(NVCCFLAGS) $(CPPFLAGS) $(DEFINES) -c $< -o $@
 

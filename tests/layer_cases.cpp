@@ -73,6 +73,9 @@ const std::vector<LayerCase>& layer_cases() {
         one(Conv2d{.filters = 3, .window = {3, 2}, .relu = true}, 2, {4, 3, 2}, kSmall),
         one(Conv2d{.filters = 2, .window = {2, 3}, .stride = 2, .padding = kSame}, 3, {2, 3, 1}, kSmall),
         one(Conv2d{.filters = 2, .window = 2, .stride = 3, .padding = kSame, .relu = true}, 1, {5, 4, 1}, kSmall),
+        // "Same" padding where none is needed.
+        one(Conv2d{.filters = 2, .window = 1, .padding = kSame}, 2, {2, 3, 2}, kSmall),
+        one(Conv2d{.filters = 2, .window = 1, .stride = 3, .padding = kSame}, 2, {6, 5, 1}, kSmall),
         one(Conv2d{.filters = 49, .window = {2, 3}, .stride = 2, .padding = kSame}, 33, {2, 3, 1}, kLarge),
         one(Conv2d{.filters = 5, .window = 1, .relu = true}, 3, {3, 5, 17}, kLarge),
         one(Conv2d{.filters = 29, .window = 3, .relu = true}, 11, {5, 4, 5}, kLarge),
@@ -101,6 +104,7 @@ const std::vector<LayerCase>& layer_cases() {
         one(DepthwiseConv2d{.window = 1}, 1, {1, 1, 1}, kSmall),
         one(DepthwiseConv2d{.window = {3, 2}, .relu = true}, 2, {4, 3, 3}, kSmall),
         one(DepthwiseConv2d{.window = 3, .stride = 2, .padding = kSame}, 2, {3, 4, 2}, kSmall),
+        one(DepthwiseConv2d{.window = 1, .stride = 4, .padding = kSame}, 1, {8, 6, 2}, kSmall),
         one(DepthwiseConv2d{.window = 3, .stride = 2, .padding = kSame}, 3, {4, 3, 37}, kLarge),
         one(DepthwiseConv2d{.window = 5, .relu = true}, 3, {6, 9, 29}, kLarge),
         one(DepthwiseConv2d{.window = {2, 3}, .padding = kSame, .relu = true}, 3, {5, 13, 24}, kLarge),
@@ -125,6 +129,9 @@ const std::vector<LayerCase>& layer_cases() {
         one(Dense{.units = 131}, 7, {1, 1, 23}, kLarge),
         one(Dense{.units = 3, .relu = true}, 323, {1, 1, 11}, kLarge),
         one(Dense{.units = 7}, 2, {2, 3, 83}, kLarge),
+        // As many rows as one block sums, and one more.
+        one(Dense{.units = 2, .relu = true}, 256, {1, 1, 3}, kLarge),
+        one(Dense{.units = 2}, 257, {1, 1, 3}, kLarge),
 
         sequence(Bidirectional{Lstm{.units = 1, .return_sequences = true}}, 1, 2, 2, kSmall),
         sequence(Lstm{.units = 2}, 2, 2, 1, kSmall),

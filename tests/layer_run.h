@@ -3,6 +3,7 @@
 // Runs the code of a layer, or of two that follow each other, on numbers of the host, in memory that catches
 // what it must not do.
 
+#include <cstring>
 #include <limits>
 
 #include "kernels/fast/layers.h"
@@ -14,37 +15,41 @@ namespace plainnet::TARGET {
 using test::NamedValues;
 using test::Values;
 
-/// Device memory in which everything that the test did not set is NaN, and a border of NaN lies on both
-/// sides: whoever uses a number that is not his spoils his result, and whoever writes beyond his own is
-/// found by get().
+/// Device memory in which everything that the test did not set is `fill`, and a border of it lies on both
+/// sides. With NaN, whoever uses a number that is not his spoils his result; with another number, whoever
+/// adds to one changes it, which NaN would hide.
 class GuardedBuffer {
  public:
-  explicit GuardedBuffer(size_t size) : size_(size), buffer_(size + 2 * kBorder) { set({}); }
+  explicit GuardedBuffer(size_t size, real fill = std::numeric_limits<real>::quiet_NaN())
+      : size_(size), fill_(fill), buffer_(size + 2 * kBorder) {
+    set({});
+  }
 
   real* data() const { return buffer_.data() + kBorder; }
   size_t size() const { return size_; }
 
-  /// Sets the first elements, the others to NaN.
+  /// Sets the first elements, the others to `fill`.
   void set(const Values& values) {
     CHECK(values.size() <= size_, values.size(), " values for ", size_);
-    std::vector<real> all(buffer_.size(), std::numeric_limits<real>::quiet_NaN());
+    std::vector<real> all(buffer_.size(), fill_);
     for (size_t i = 0; i < values.size(); ++i) all[kBorder + i] = static_cast<real>(values[i]);
     buffer_.upload(all);
   }
 
-  /// The first `count` elements. Fails if one of the others, or of the border, is no longer NaN.
+  /// The first `count` elements. Fails if one of the others, or of the border, was written.
   Values get(size_t count, const std::string& what) const {
     const std::vector<real> all = buffer_.download();
     for (size_t i = 0; i < all.size(); ++i)
       if (i < kBorder || i >= kBorder + count)
-        CHECK(std::isnan(all[i]), what, ": of ", count, " elements, one was written at ",
-              static_cast<long>(i) - static_cast<long>(kBorder));
+        CHECK(std::memcmp(&all[i], &fill_, sizeof(real)) == 0, what, ": of ", count,
+              " elements, one was written at ", static_cast<long>(i) - static_cast<long>(kBorder));
     return {all.begin() + kBorder, all.begin() + kBorder + count};
   }
 
  private:
   static constexpr size_t kBorder = 16;  // keeps the 64-byte boundary that parameters begin on
   size_t size_;
+  real fill_;
   Buffer<real> buffer_;
 };
 
@@ -54,9 +59,10 @@ inline const char* name_of(Kernels kernels) { return kernels == kPlain ? "plain"
 /// A Layer, its input, its output, and the gradients by them.
 class LayerRun {
  public:
-  /// For x of shape `input`, `batch` images in memory for `max_batch`. On the cpu target, fast code may be
-  /// one piece for two layers.
-  LayerRun(const std::vector<LayerDescription>& layers, Shape input, int batch, int max_batch, Kernels kernels)
+  /// For x of shape `input`, `batch` images in memory for `max_batch`, with `fill` where nothing is. On the
+  /// cpu target, fast code may be one piece for two layers.
+  LayerRun(const std::vector<LayerDescription>& layers, Shape input, int batch, int max_batch, Kernels kernels,
+           real fill = std::numeric_limits<real>::quiet_NaN())
       : batch_(batch) {
     Shape shape = input;
     std::vector<Parameter> pointers;
@@ -64,15 +70,15 @@ class LayerRun {
       std::visit([&](const auto& described) {
         for (const ParameterDescription& parameter : described.parameters(shape)) {
           parameters_.push_back(parameter);
-          values_.emplace_back(parameter.size());
-          gradients_.emplace_back(parameter.size());
+          values_.emplace_back(parameter.size(), fill);
+          gradients_.emplace_back(parameter.size(), fill);
           pointers.push_back({values_.back().data(), gradients_.back().data()});
         }
         shape = described.output(shape);
       }, layer);
     output_ = shape;
 
-    tensors_.push_back(Tensors(input, max_batch));
+    tensors_.push_back(Tensors(input, max_batch, fill));
     const Parameter* next = pointers.data();
     shape = input;
     for (size_t i = 0; i < layers.size();) {
@@ -83,7 +89,7 @@ class LayerRun {
           next += layer.parameters(shape).size();
           shape = layer.output(shape);
         }, layers[i]);
-      tensors_.push_back(Tensors(shape, max_batch));
+      tensors_.push_back(Tensors(shape, max_batch, fill));
     }
   }
 
@@ -103,7 +109,7 @@ class LayerRun {
     values_[i].set(values);
   }
 
-  /// y for x; the output memory held NaN before.
+  /// y for x; nothing was in the output's memory before.
   Values forward(const Values& x) {
     CHECK_EQUAL(x.size(), x_size());
     tensors_[0].value.set(x);
@@ -114,8 +120,8 @@ class LayerRun {
     return tensors_.back().value.get(y_size(), "y");
   }
 
-  /// dx, if it is wanted, and then the gradient of each parameter, for the x of the last forward(). Their
-  /// memory held NaN before.
+  /// dx, if it is wanted, and then the gradient of each parameter, for the x of the last forward(). Nothing
+  /// was in their memory before.
   std::vector<NamedValues> backward(const Values& dy, bool want_dx = true) {
     CHECK_EQUAL(dy.size(), y_size());
     tensors_.back().gradient.set(dy);
@@ -142,8 +148,8 @@ class LayerRun {
  private:
   // The numbers between two pieces of code, and the gradient by them.
   struct Tensors {
-    Tensors(Shape shape, int max_batch)
-        : size(shape.size()), value(max_batch * shape.size()), gradient(max_batch * shape.size()) {}
+    Tensors(Shape shape, int max_batch, real fill = std::numeric_limits<real>::quiet_NaN())
+        : size(shape.size()), value(max_batch * shape.size(), fill), gradient(max_batch * shape.size(), fill) {}
     size_t size;  // of an image
     GuardedBuffer value, gradient;
   };

@@ -32,7 +32,7 @@ std::string scratch_folder() {
   return folder.string();
 }
 
-void check_error(const char* file, int line, const std::function<void()>& f,
+void check_error(const char* file, int line, const char* expression, const std::function<void()>& f,
                  const std::vector<std::string>& parts) {
   try {
     f();
@@ -40,11 +40,13 @@ void check_error(const char* file, int line, const std::function<void()>& f,
     const std::string message = error.what();
     for (const std::string& part : parts)
       if (message.find(part) == std::string::npos)
-        throw Failure(text(file, ":", line, ": expected an error that says \"", part,
+        throw Failure(text(file, ":", line, ": ", expression, ": expected an error that says \"", part,
                            "\", got \"", message, "\""));
     return;
   }
-  throw Failure(text(file, ":", line, ": expected an error, got none"));
+  std::string all;
+  for (const std::string& part : parts) all += (all.empty() ? "\"" : "\", \"") + part;
+  throw Failure(text(file, ":", line, ": ", expression, ": expected an error that says ", all, "\", got none"));
 }
 
 static std::vector<std::string> notes;

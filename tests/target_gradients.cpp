@@ -7,25 +7,33 @@
 namespace plainnet::TARGET {
 namespace {
 
-LayerRun run_of(const LayerCase& layer_case, Kernels kernels) {
-  return LayerRun(layer_case.layers, layer_case.input, layer_case.batch, layer_case.max_batch, kernels);
+LayerRun run_of(const LayerCase& layer_case, Kernels kernels,
+                real fill = std::numeric_limits<real>::quiet_NaN()) {
+  return LayerRun(layer_case.layers, layer_case.input, layer_case.batch, layer_case.max_batch, kernels, fill);
 }
 
-// Without a gradient by x, and a second time, backward() says the same, bit by bit.
+// y and the gradients of a second run are the same, bit by bit: without a gradient by x; and where memory held
+// other numbers before.
 void check_repeats(const LayerCase& layer_case, Kernels kernels) {
-  LayerRun run = run_of(layer_case, kernels);
-  Random random(3, 0);
-  const Values x = random_reals(run.x_size(), random);
-  for (size_t i = 0; i < run.parameters().size(); ++i)
-    run.set_parameter(i, random_reals(run.parameters()[i].size(), random));
-  const Values dy = random_reals(run.y_size(), random);
-  const Values y = run.forward(x);
-  std::vector<NamedValues> first = run.backward(dy);
-  test::check_same({{"y", run.forward(x)}}, {{"y", y}});
-  test::check_same(run.backward(dy), first);
-  run.forward(x);
-  first.erase(first.begin());
-  test::check_same(run.backward(dy, false), first);
+  std::vector<NamedValues> first;
+  for (const real fill : {std::numeric_limits<real>::quiet_NaN(), real(12345.678)}) {
+    LayerRun run = run_of(layer_case, kernels, fill);
+    Random random(3, 0);
+    const Values x = random_reals(run.x_size(), random);
+    for (size_t i = 0; i < run.parameters().size(); ++i)
+      run.set_parameter(i, random_reals(run.parameters()[i].size(), random));
+    const Values dy = random_reals(run.y_size(), random);
+    for (int repeat = 0; repeat < 2; ++repeat) {
+      const Values y = run.forward(x);
+      std::vector<NamedValues> all = run.backward(dy);
+      all.push_back({"y", y});
+      if (first.empty()) first = all;
+      test::check_same(all, first);
+    }
+    run.forward(x);
+    std::vector<NamedValues> without_dx = run.backward(dy, false);
+    test::check_same(without_dx, {first.begin() + 1, first.end() - 1});
+  }
 }
 
 void check_loss_gradients(int batch, int classes) {

@@ -61,8 +61,11 @@ void check(const std::string& name) {
     update(rule, weights.data(), gradients.data(), momenta.data(), squares.data(), size,
            steps.data(), step.data());
     const std::vector<real> got = weights.download();
-    for (int i = 0; i < size; ++i)
-      CHECK_NEAR(got[i], w[update_number * count + i % count], tolerance);
+    for (int i = 0; i < size; ++i) {
+      const double expected = w[update_number * count + i % count];
+      CHECK(std::abs(got[i] - expected) <= tolerance, name, ", update ", update_number + 1, ", weights[", i,
+            "]: expected ", expected, ", got ", got[i], ", tolerance ", tolerance);
+    }
   }
 }
 

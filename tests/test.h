@@ -42,8 +42,9 @@ void note(const std::string& line);
 /// An empty folder for the running test, removed after it.
 std::string scratch_folder();
 
-/// Fails unless `f` throws an Error whose message contains every one of `parts`.
-void check_error(const char* file, int line, const std::function<void()>& f,
+/// Fails unless `f`, which is written `expression`, throws an Error whose message contains every one of
+/// `parts`.
+void check_error(const char* file, int line, const char* expression, const std::function<void()>& f,
                  const std::vector<std::string>& parts);
 
 }  // namespace plainnet::test
@@ -86,4 +87,4 @@ void check_error(const char* file, int line, const std::function<void()>& f,
 
 /// Fails unless the expression throws an Error whose message contains every part.
 #define CHECK_ERROR(expression, ...) \
-  ::plainnet::test::check_error(__FILE__, __LINE__, [&] { expression; }, {__VA_ARGS__})
+  ::plainnet::test::check_error(__FILE__, __LINE__, #expression, [&] { expression; }, {__VA_ARGS__})
