@@ -27,6 +27,21 @@ TEST("layers: shapes of the output") {
   CHECK_EQUAL(shape(Lstm{.units = 5, .return_sequences = true}, {7, 8, 6}), "7x1x5");
 }
 
+// TensorFlow's definition ("same" of tf.nn.convolution): (output - 1) stride + window - input zeros in all, none
+// if that is negative, half of them before the input, rounded down.
+TEST("layers: where the zeros of \"same\" padding lie") {
+  const auto zeros_before = [](int input, int window, int stride) {
+    return window_axis("conv2d", input, window, stride, kSame).before;
+  };
+  CHECK_EQUAL(zeros_before(5, 3, 1), 1);
+  CHECK_EQUAL(zeros_before(5, 4, 1), 1);  // 3 in all
+  CHECK_EQUAL(zeros_before(6, 3, 2), 0);  // 1 in all
+  CHECK_EQUAL(zeros_before(7, 3, 2), 1);  // 2 in all
+  CHECK_EQUAL(zeros_before(2, 7, 1), 3);
+  CHECK_EQUAL(zeros_before(5, 1, 1), 0);
+  CHECK_EQUAL(zeros_before(8, 1, 4), 0);  // -3 in all
+}
+
 TEST("layers: a window that does not fit is refused") {
   CHECK_ERROR((Conv2d{.filters = 1, .window = {2, 5}}.output({9, 4, 1})), "conv2d", "expected", "at least 5",
               "found 4");

@@ -39,6 +39,16 @@ TEST("random: a stream is the same again; seeds and streams differ") {
   CHECK(draw(1, 0) != draw(1, uint64_t{1} << 40), "the high half of the stream is lost");
 }
 
+// Computed from the paper's Philox in Python: two numbers of uniform(), two of normal(), six below 10.
+TEST("random: known answers") {
+  Random random(5, 3);
+  CHECK_EQUAL(random.uniform(), 0.18611070001497865);
+  CHECK_EQUAL(random.uniform(), 0.31775180506519973);
+  CHECK_NEAR(random.normal(), 0.44413588308025365, 1e-15);
+  CHECK_NEAR(random.normal(), -0.5678250855770001, 1e-15);
+  for (const uint32_t expected : {0, 8, 1, 4, 4, 5}) CHECK_EQUAL(random.below(10), expected);
+}
+
 // The mean of many draws is about normal: it is off by five standard deviations once in two million
 // times. The seed is fixed, so the test passes always or never.
 TEST("random: uniform(), normal() and below() have their moments") {

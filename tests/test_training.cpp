@@ -46,6 +46,12 @@ TEST("epoch_order: a permutation, new in each epoch") {
   CHECK(epoch_order(1, true, 7, 1) == std::vector<int>{0});
 }
 
+// Computed from the paper's Philox and Durstenfeld's shuffle (1964), in Python.
+TEST("epoch_order: known answers") {
+  CHECK(epoch_order(12, true, 7, 1) == std::vector<int>({10, 3, 4, 9, 1, 5, 11, 0, 7, 8, 6, 2}));
+  CHECK(epoch_order(12, true, 7, 2) == std::vector<int>({10, 1, 2, 0, 4, 6, 9, 7, 11, 5, 3, 8}));
+}
+
 TEST("epoch_order: all orders of three images are equally likely") {
   constexpr int kCount = 6000;
   std::map<std::vector<int>, int> counts;
