@@ -153,6 +153,7 @@ TEST("dataset: IDX files that do not go together") {
   check_bad_file(kTestLabels, idx({0x801, 3}, "\x01\x02\x03"), "2 labels", "3");
   check_bad_file(kTestImages, idx({0x803, 2, 4, 2}, "0123456789ABCDEF"), "images of 2x4", "4x2");
   check_bad_file(kTestImages, idx({0x803, 2, 2, 3}, "0123456789AB"), "images of 2x4", "2x3");
+  check_bad_file(kTestImages, idx({0x803, 2, 1, 4}, "01234567"), "images of 2x4", "1x4");
   check_bad_file(kTrainLabels, idx({0x801, 3}, "\x09\x03\x0a"), "labels below 10", "10 at index 2");
   check_bad_file(kTestLabels, idx({0x801, 2}, "\xff\x02"), "labels below 10", "255 at index 0");
 }
