@@ -59,6 +59,12 @@ static const char* const kDynamicCode =  // 16x15, pixel (x y / 3) % 8 * 32
     "faceccaa1580aa9a99fb67ebd61a30d7ea9c16791042fbaca0549f02f51098474d82ffc872b8d21468bd53af3"
     "1c2acfcee49a8ba884eb8586056db7d126ebe331f1fa529a6ae7e69d835be1c95e7d58093702237105547df";
 
+// The same, of 16x12 without filters, pixel (10 x x + 25 x y + 7 y y y) % 40: some lengths of codes repeat the one
+// before.
+static const char* const kRepeatedLengths =
+    "78da5dc5570e80201405d16b6fa8a8d81b2ae0fe77e8d73362269303a4bf22b76273a72509ae14ff8ef56c86a4b87d12b1b1c39506a2"
+    "dcc65748c9d87738d3cedb30532486d30e7d7d2c9ec9631210c25ebbb3acba88910fa6670e81";
+
 TEST("png: every filter, and blocks of fixed and dynamic codes") {
   std::vector<int> fixed, dynamic;
   for (int y = 0; y < 10; ++y)
@@ -67,6 +73,10 @@ TEST("png: every filter, and blocks of fixed and dynamic codes") {
     for (int x = 0; x < 16; ++x) dynamic.push_back(x * y / 3 % 8 * 32);
   check_read(png_of(7, 10, {8, 0}, unhex(kFixedCode)), fixed);
   check_read(png_of(16, 15, {8, 0}, unhex(kDynamicCode)), dynamic);
+  std::vector<int> repeated;
+  for (int y = 0; y < 12; ++y)
+    for (int x = 0; x < 16; ++x) repeated.push_back((10 * x * x + 25 * x * y + 7 * y * y * y) % 40);
+  check_read(png_of(16, 12, {8, 0}, unhex(kRepeatedLengths)), repeated);
   // "Left" is the pixel to the left, three bytes away.
   check_read(png_of(2, 1, {8, 2}, stored(bytes_of({1, 10, 10, 10, 1, 1, 1}))), {10, 11});
   // Paeth's guess where the corner is as near as the left, and as the one above.
@@ -292,6 +302,15 @@ TEST("digit image: edges are grey, and the centre of mass is what is centred") {
   CHECK_NEAR(at(20, 5), 128, 5);
   CHECK_NEAR(at(27, 5), 128, 5);
   CHECK_EQUAL(at(27, 6), 0);
+
+  // With rows and columns exchanged, the same.
+  GreyImage turned = image;
+  for (int y = 0; y < 1200; ++y)
+    for (int x = 0; x < 1200; ++x) turned.pixels[1200 * x + y] = image.pixels[1200 * y + x];
+  const PreparedDigit other = prepare_digit(turned, 28, 28, "x.png");
+  for (int y = 0; y < 28; ++y)
+    for (int x = 0; x < 28; ++x)
+      CHECK(other.pixels[28 * x + y] == digit.pixels[28 * y + x], "row ", y, ", column ", x);
 }
 
 TEST("digit image: grain and a grey background are no ink") {
