@@ -1,6 +1,7 @@
 // The gradient of every layer, plain and fast, and of the loss: see gradients.h.
 
 #include "kernels/softmax_cross_entropy.h"
+#include "network/network.h"
 #include "tests/gradients.h"
 #include "tests/layer_cases.h"
 
@@ -62,6 +63,55 @@ void check_loss_gradients(int batch, int classes) {
   test::note(compare("dlogits", gradient, &logits, at, [&] { return loss(nullptr); }));
 }
 
+// The gradients of a whole network: that each layer gets its input, its parameters and the gradient that the
+// next layer leaves.
+void check_network_gradients(Kernels kernels) {
+  const test::ThreadCount one_thread(1);
+  const int batch = 2;
+  Network network({Conv2d{.filters = 3, .window = 2, .relu = true}, MaxPool2d{.window = 2, .stride = 2},
+                   DepthwiseConv2d{.window = {1, 2}}, Lstm{.units = 2, .return_sequences = true},
+                   Dense{.units = 7, .relu = true}, Dense{.units = 2}},
+                  {5, 7, 1}, batch, kernels);
+  Random random(5, 0);
+  const Values x = random_reals(batch * 5 * 7, random), dy = random_reals(batch * 2, random);
+  const auto upload = [](real* to, const Values& values) {
+    const std::vector<real> reals(values.begin(), values.end());
+    copy(to, reals.data(), reals.size() * sizeof(real));
+  };
+  const auto download = [](const real* from, size_t count) {
+    std::vector<real> reals(count);
+    copy(reals.data(), from, count * sizeof(real));
+    return Values(reals.begin(), reals.end());
+  };
+  for (const Network::Slot& slot : network.slots())
+    upload(network.weights().data() + slot.offset, random_reals(slot.parameter.size(), random));
+  upload(network.input(), x);
+  network.forward(batch);
+  const Values y = download(network.output(), dy.size());
+  upload(network.output_gradient(), dy);
+  network.backward(batch);
+
+  double size = 0;
+  for (size_t i = 0; i < y.size(); ++i) size += std::abs(dy[i] * y[i]);
+  std::string report;
+  for (const Network::Slot& slot : network.slots()) {
+    real* const place = network.weights().data() + slot.offset;
+    const size_t count = slot.parameter.size();
+    Values values = download(place, count);
+    const auto loss = [&] {
+      upload(place, values);
+      network.forward(batch);
+      const Values y = download(network.output(), dy.size());
+      return std::inner_product(y.begin(), y.end(), dy.begin(), 0.0);
+    };
+    const Values gradient = download(network.gradients().data() + slot.offset, count);
+    CHECK(gradient != Values(count), slot.parameter.name, ": its gradient is zero");
+    report += (report.empty() ? "" : ", ") + compare(slot.parameter.name, gradient, &values, size, loss);
+    upload(place, values);
+  }
+  test::note(report);
+}
+
 struct Registrations {
   Registrations() {
     if constexpr (sizeof(real) == sizeof(double)) {
@@ -75,6 +125,10 @@ struct Registrations {
           TargetRegistration(text(name_of(kernels), ": repeats, ", layer_case.name()),
                              [=] { check_repeats(layer_case, kernels); });
         }
+      if (!kTargetName.starts_with("emulated"))
+        for (const Kernels kernels : {kPlain, kFast})
+          TargetRegistration(text(name_of(kernels), ": gradients, a whole network"),
+                             [=] { check_network_gradients(kernels); });
       for (const auto& [batch, classes] : {std::pair(1, 1), std::pair(1, 3), std::pair(7, 10), std::pair(3, 101),
                                            std::pair(131, 13)})
         if (!kTargetName.starts_with("emulated") || batch * classes <= 70)

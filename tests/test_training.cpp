@@ -5,6 +5,7 @@
 #include "run/run.h"
 #include "tests/thread_count.h"
 #include "tests/trainers.h"
+#include "training/record.h"
 
 namespace plainnet {
 namespace {
@@ -60,6 +61,27 @@ TEST("epoch_order: all orders of three images are equally likely") {
   // Five standard deviations of a binomial distribution.
   for (const auto& [order, count] : counts)
     CHECK_NEAR(count, kCount / 6.0, 5 * std::sqrt(kCount / 6.0 * 5 / 6));
+}
+
+TEST("best_epoch: the best accuracy, of the same ones the least loss, of the same ones the first") {
+  const auto best = [](const std::vector<std::pair<double, double>>& accuracy_and_loss) {
+    std::vector<EpochRecord> records;
+    for (const auto& [accuracy, loss] : accuracy_and_loss)
+      records.push_back({static_cast<int>(records.size()) + 1, 0, 0, loss, accuracy, 0});
+    return best_epoch(records).epoch;
+  };
+  CHECK_EQUAL(best({{0.5, 1}, {0.75, 2}, {0.25, 0.1}}), 2);
+  CHECK_EQUAL(best({{0.5, 1}, {0.5, 0.9}, {0.5, 1.1}}), 2);
+  CHECK_EQUAL(best({{0.5, 1}, {0.5, 1}}), 1);
+}
+
+TEST("log: epochs that are not 1, 2, 3 are refused") {
+  const auto line = [](int epoch) { return log_line({epoch, 1, 0.5, 1, 0.5, 2}) + "\n"; };
+  const std::string header = text(kLogHeader, "\n");
+  CHECK_EQUAL(parse_log(header + line(1) + line(2), "x").size(), 2u);
+  CHECK_ERROR(parse_log(header + line(2), "x"), "x: ", "epoch 1");
+  CHECK_ERROR(parse_log(header + line(1) + line(1), "x"), "epoch 2");
+  CHECK_ERROR(parse_log(header + line(1) + line(3), "x"), "epoch 2");
 }
 
 TEST("mean_score: the last, smaller batch counts by its size") {
