@@ -3,6 +3,8 @@
 # make bench    times each layer, against what the machine can do at best, a step and an epoch;
 #               make bench BENCH="--model cnn --csv times.csv" with options: BENCH=--help
 # make ladder   checks and times the steps from a plain matrix product to a fast one (kernels/ladder)
+# make fuzz     feeds what reads files and command lines with broken input: every target of tests/fuzz for ten
+#               seconds; make fuzz TARGET=png SECONDS=600 one of them for longer
 # make count    counts the lines of code of each folder, and fails beyond the budget
 # make mutants  makes small wrong changes, one after another; the tests must notice each (tests/mutants);
 #               make mutants MUTANTS=conv2d those whose file or description contains it
@@ -55,7 +57,7 @@ ONCE := $(filter-out $(PER_TARGET) $(MAINS),$(wildcard src/*/*.cpp kernels/targe
 # The tests of layers run on every target in single and in double precision; the benchmark times single
 # precision, and checks it against double precision on the cpu target.
 TESTS_PER_TARGET := $(wildcard tests/target_*.cpp tests/*.cu)
-TESTS_ONCE := $(filter-out $(TESTS_PER_TARGET),$(wildcard tests/*.cpp)) tests/bench/work.cpp
+TESTS_ONCE := $(filter-out $(TESTS_PER_TARGET),$(wildcard tests/*.cpp)) tests/bench/work.cpp tests/fuzz/targets.cpp
 # The ladder is no part of ./train.
 LADDER := $(wildcard kernels/ladder/*.cu)
 
@@ -70,7 +72,7 @@ PROGRAM := $(call once,$(ONCE)) $(call per_target,$(FLOATS),$(PER_TARGET))
 # A line instead of the command: "  CXX   cpu_float/kernels/conv2d.o". $(1): what is done; $(2): to what.
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 
-.PHONY: all test bench ladder count mutants coverage mnist clean FORCE
+.PHONY: all test bench ladder fuzz count mutants coverage mnist clean FORCE
 all: $(BUILD)/train $(BUILD)/predict
 	@$(if $(SANITIZE),,ln -sf $^ .)
 	@echo "Built $(if $(SANITIZE),$^,./train and ./predict)$(if $(NVCC),, without the gpu target: no nvcc found)."
@@ -80,6 +82,9 @@ bench: $(BUILD)/bench
 	@$(BUILD)/bench $(BENCH)
 ladder: $(BUILD)/ladder
 	@$(BUILD)/ladder
+fuzz:
+	@$(MAKE) NVCC= BUILD=build/fuzz SANITIZE=address,undefined,float-cast-overflow build/fuzz/fuzzer
+	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 build/fuzz/fuzzer $(or $(TARGET),all) $(or $(SECONDS),10)
 count:
 	@sh tests/count.sh
 mutants: $(BUILD)/mutants/mutants
@@ -103,9 +108,10 @@ $(BUILD)/bench: $(PROGRAM) $(call per_target,cpu_double,$(PER_TARGET)) \
 $(BUILD)/ladder: $(call once,tests/bench/ladder.cpp $(wildcard src/base/*.cpp kernels/targets/*.cpp)) \
                  $(call per_target,$(FLOATS) cpu_double emulated_double, \
                                    $(LADDER) tests/bench/target_ladder.cu kernels/fast/product.cu kernels/targets/gpu.cu)
+$(BUILD)/fuzzer: $(PROGRAM) $(call once,$(wildcard tests/fuzz/*.cpp) tests/memory_limit.cpp tests/small_run.cpp)
 $(BUILD)/mutants/mutants: $(call once,tests/mutants/mutants.cpp $(wildcard src/base/*.cpp))
 # The CUDA runtime is linked in statically, so that the program starts where there is no CUDA.
-$(BUILD)/train $(BUILD)/predict $(BUILD)/run_tests $(BUILD)/bench $(BUILD)/ladder $(BUILD)/mutants/mutants:
+$(BUILD)/train $(BUILD)/predict $(BUILD)/run_tests $(BUILD)/bench $(BUILD)/ladder $(BUILD)/fuzzer $(BUILD)/mutants/mutants:
 	$(call say,LINK,$@)mkdir -p $(@D) && $(CXX) $(CXXFLAGS) $^ -o $@ \
 	  $(if $(NVCC),-L$(dir $(NVCC))../lib64 -lcudart_static -ldl -lrt)
 

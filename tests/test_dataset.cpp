@@ -106,7 +106,7 @@ TEST("dataset: a missing IDX file is named, a packed one hinted at") {
                 "run gunzip " + path + ".gz");
     fs::remove(path + ".gz");
     fs::create_directory(path);
-    CHECK_ERROR(read_idx_directory(folder.string()), path, "Is a directory");
+    CHECK_ERROR(read_idx_directory(folder.string()), path, "found a folder");
     fs::remove(path);
   }
 }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <ctime>
 #include <fstream>
 #include <numeric>
 
@@ -6,6 +7,7 @@
 #include "images/own_digit.h"
 #include "base/files.h"
 #include "images/image.h"
+#include "tests/memory_limit.h"
 #include "tests/png.h"
 #include "tests/small_run.h"
 
@@ -200,6 +202,37 @@ TEST("png: a file cut short anywhere is refused; changed bytes do no harm") {
   CHECK(refused > 15000, "refused ", refused, " of 20000");
 }
 
+// 2048 rows of 2049 zeros, as zlib packs them: into a thousandth.
+static std::string packed_zeros() {
+  return unhex("78daedc101010000008220ffaf6e484001") + std::string(4065, '\0') + unhex("7c190bc00001");
+}
+
+TEST("png: what unpacks to a thousand times its size takes no more memory than its image needs") {
+  const std::string black = png_of(2048, 2048, {8, 0}, packed_zeros());
+  CHECK(black.size() < 5000, black.size());
+  {
+    const test::MemoryLimit limit(size_t{6} << 22);
+    CHECK_EQUAL(decode_png(black, "x").pixels.size(), size_t{1} << 22);
+  }
+  const test::MemoryLimit limit(1 << 20);
+  CHECK_ERROR(decode_png(png_of(1, 1, {8, 0}, packed_zeros()), "x"), "expected 2 bytes of pixels, found more");
+  CHECK_ERROR(decode_png(png_of(1 << 27, 1, {8, 0}, packed_zeros()), "x"), "found 134217728x1");
+  CHECK_ERROR(decode_png(png_of(4096, 4096, {8, 6}, ""), "x"), "expected the header of zlib data");
+}
+
+TEST("png: blocks that hold nothing take no longer than they are read") {
+  // Four empty blocks of the fixed code, and four with codes of their own, for nothing but their end.
+  const std::string fixed = unhex("0208208000"), dynamic = unhex("04c081000000000090ff6b100007020000000040feaf41001c080000000000f9bf060170200000000000e4ff1a");
+  for (const std::string& blocks : {fixed, dynamic}) {
+    std::string compressed = "\x78\x01";
+    while (compressed.size() < 200000) compressed += blocks;
+    const std::clock_t start = std::clock();
+    CHECK_ERROR(decode_png(png_of(1, 1, {8, 0}, compressed), "x"), "cut short");
+    const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+    CHECK(seconds < 1, seconds);
+  }
+}
+
 static std::vector<uint8_t> read_netpbm(const std::string& bytes) {
   const std::string path = test::scratch_folder() + "/x.pgm";
   std::ofstream(path, std::ios::binary) << bytes;
@@ -223,7 +256,7 @@ TEST("netpbm: what is broken is refused") {
   refused("P2 1 1 255 7", "found one as text: save it as a PNG");
   refused("P3 1 1 255 7 7 7", "found one as text: save it as a PNG");
   refused("P4 1 1 x", "found another kind of file");
-  refused("P5 a", "expected a width from 1 to 16777216 at byte 3, found no number");
+  refused("P5 a", "expected a width from 1 to 4096 at byte 3, found no number");
   refused("P5 0 1 255 ", "expected a width from 1");
   refused("P5 1 99999999999 255 ", "expected a height from 1");
   refused("P5 1 1 65536 ", "expected a largest value from 1 to 65535");
@@ -231,7 +264,9 @@ TEST("netpbm: what is broken is refused") {
   refused("P5 1 1 255", "cut short: expected at least 1 bytes of pixels for 1x1, found 0");
   refused("P5 2 2 255 abc", "expected at least 4 bytes of pixels for 2x2, found 3");
   refused("P6 2 1 300 abcdefghijk", "expected at least 12 bytes of pixels for 2x1, found 11");
-  refused("P5 16777216 16777216 255 ", "cut short");
+  refused("P5 4096 4096 255 ", "cut short: expected at least 16777216 bytes");
+  refused("P5 4097 4096 255 ", "expected a width from 1 to 4096 at byte 7, found 4097");
+  refused("P5 4096 4097 255 ", "expected a height from 1 to 4096 at byte 12, found 4097");
   refused("P5 1 1 3 x", "expected pixels of at most 3, found 120");
 }
 

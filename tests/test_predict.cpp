@@ -6,6 +6,8 @@
 #include "images/image.h"
 #include "training/record.h"
 #include "files/safetensors.h"
+#include "network/models.h"
+#include "tests/memory_limit.h"
 #include "tests/png.h"
 #include "tests/small_run.h"
 
@@ -70,8 +72,10 @@ TEST("predict: what is wrong is said") {
   CHECK_ERROR(predict({weights, "--index", "40", "--data", data}), "--index", "0 to 39", "40");
   CHECK_ERROR(predict({weights, "--evalute"}), "--evalute", "--evaluate");
   CHECK_ERROR(predict({weights, weights}), weights, "expected a PNG");
-  CHECK_ERROR(predict({weights, "--model", "bilstm", "--evaluate", "--data", data}), weights,
-              "bilstm", "conv2d_1.kernel");
+  CHECK_ERROR(predict({weights, "--model", "bilstm", "--evaluate", "--data", data}), weights + ": bilstm: expected ",
+              "(--model names another)");
+  CHECK_ERROR(predict({weights, "--model", "mlp", "--evaluate", "--data", data}), weights, "mlp; dense_1.kernel",
+              "conv2d_1.kernel: expected none");
   TensorFile nameless = read_safetensors(weights);
   nameless.metadata.clear();
   const std::string other = scratch_folder() + "/other.safetensors";
@@ -84,10 +88,29 @@ TEST("predict: what is wrong is said") {
   nameless.metadata["height"] = "28abc";
   write_safetensors(other, nameless);
   CHECK_ERROR(predict({other, "a.png"}), other, "height", "28abc");
+  nameless.metadata = {{"model", "cnn"}, {"seed", "-1"}};
+  write_safetensors(other, nameless);
+  CHECK_ERROR(predict({other, "a.png"}), other, "metadata seed: expected a whole number", "found -1");
+  nameless.metadata = {{"model", "c\x1b[2J"}};
+  write_safetensors(other, nameless);
+  CHECK_ERROR(predict({other, "a.png"}), other + ": model: expected cnn, ", "found \"c\\x1b[2J\" (--model names another)");
+  nameless.metadata = {{"model", "cnn"}, {"height", "18"}, {"width", "18"}};
+  write_safetensors(other, nameless);
   nameless.metadata.erase("height");
   nameless.tensors.back().values[0] = NAN;
   write_safetensors(other, nameless);
   CHECK_ERROR(predict({other, "--index", "0", "--data", data}), "is no number");
+}
+
+TEST("predict: nothing is built of a size that a file of weights claims and does not have") {
+  const std::string path = scratch_folder() + "/claims.safetensors";
+  for (const std::string& model : model_names())
+    for (const std::string size : {"400", "4096"}) {
+      write_safetensors(path, {{}, {{"model", model}, {"height", size}, {"width", size}}});
+      const test::MemoryLimit limit(1 << 20);
+      CHECK_ERROR(predict({path, "none.png"}), path + ": " + model + ": expected ",
+                  text(" numbers for ", size, "x", size, ", found 0 (--model names another)"));
+    }
 }
 
 TEST("predict: exit statuses") {

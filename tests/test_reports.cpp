@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "files/pictures.h"
+#include "tests/memory_limit.h"
 #include "tests/test.h"
 
 namespace plainnet {
@@ -142,6 +143,14 @@ TEST("curves: a point that is not finite is left out") {
   CHECK_EQUAL(count(svg, "h0"), 5);  // one line is broken in two
   for (EpochRecord& record : records) record.train_loss = record.test_loss = std::nan("");
   CHECK_EQUAL(count(checked_curves(records), "<path"), 2);
+}
+
+TEST("curves: losses that are as far apart, or as near, as numbers can be") {
+  const test::MemoryLimit limit(1 << 20);
+  const std::pair<double, double> losses[] = {{0, 5e-324}, {0, 1e-320}, {0, 1e-90}, {0, 1e99}, {1e-323, 1e-300},
+                                              {1e-99, 1e99}, {1e99, 1e99 + 1e84}, {0.3, 0.3 + 6e-17}};
+  for (const auto& [train, test] : losses)
+    check_well_formed(curves_svg("x", {{1, train, 0, test, 5e-324, 1}}));
 }
 
 TEST("confusion: counts, colours, recall and accuracy") {

@@ -76,21 +76,17 @@ TEST("run: a checkpoint holds all that was written") {
   check_same(read.weights, written.weights);
   check_same(read.state, written.state);
 
-  // Older versions kept the scores of an epoch that had begun.
-  TensorFile older = read_safetensors(path);
-  older.metadata["epoch_seconds"] = "0";
-  older.tensors.insert(older.tensors.end(), {{"scores.loss", {0}, {}}, {"scores.correct", {0}, {}}});
-  write_safetensors(path, older);
-  check_same(read_checkpoint(path).weights, written.weights);
-  check_same(read_weights(path).tensors, written.weights);
-  older.tensors[2] = {"scores.loss", {1}, {2.3f}};
-  older.tensors[3] = {"scores.correct", {1}, {9}};
-  write_safetensors(path, older);
-  CHECK_ERROR(read_checkpoint(path), path, "found one after 1 steps of epoch 3", "train anew");
-
   write_safetensors(path, {written.weights, {}});
   CHECK_ERROR(read_checkpoint(path), path, "expected a checkpoint");
-  CHECK_ERROR(parse_log(text(kLogHeader, "\n1,2,3\n"), "a log"), "a log", "epoch 1", "1,2,3");
+  for (const std::string line : {"1,2,3", "1,-1,0,0,0,0", "1,0,0,-1e-300,0,0", "1,0,1.1,0,0,0", "1,0,0,0,-0.1,0",
+                                 "1,0,nan,0,0,0", "1,0,0,0,0,-1", "1,0,0,0,0,nan", "1,0,0,0,0,1e13",
+                                 "2147483648,0,0,0,0,0", "2,0,0,0,0,0"})
+    CHECK_ERROR(parse_log(text(kLogHeader, "\n", line, "\n"), "a log"), "a log: expected six numbers as epoch 1 has", line);
+  for (const std::string seconds : {"nan", "-1", "inf", "1e13", "x"}) {
+    TensorFile odd{{}, {{"log", log_text({})}, {"total_seconds", seconds}}};
+    write_safetensors(path, odd);
+    CHECK_ERROR(read_checkpoint(path), path, "no total_seconds from 0 to 1e12");
+  }
 }
 
 TEST("run: every optimizer goes on in another trainer to the same bits") {
@@ -247,6 +243,28 @@ TEST("run: options that contradict the checkpoint are refused by name") {
   bytes = read_file(checkpoint);
   std::ofstream(checkpoint, std::ios::binary) << bytes.substr(0, bytes.size() / 2);
   CHECK_ERROR(test::train({"--resume", folder}), checkpoint, "cut short");
+}
+
+TEST("run: what is odd in a checkpoint is refused with its folder") {
+  test::train(small_run("run", {"--epochs", "1"}));
+  const std::string folder = in_scratch("run"), path = folder + "/checkpoint.safetensors";
+  const TensorFile good = read_safetensors(path);
+  const auto resume = [&](const std::string& key, const std::string& value, const Strings& more = {}) {
+    TensorFile file = good;
+    file.metadata[key] = value;
+    if (value.empty()) file.metadata.erase(key);
+    write_safetensors(path, file);
+    Strings arguments = {"--resume", folder};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    test::train(arguments);
+  };
+  CHECK_ERROR(resume("--batch", "0x"), folder + ": --batch: expected a whole number", "found 0x");
+  CHECK_ERROR(resume("model", "rnn\n"), folder + ": model: expected", "found rnn\\x0a");
+  CHECK_ERROR(resume("--data", std::string("a\0b", 3)), folder, "--data: expected a path", "found a\\x00b");
+  CHECK_ERROR(resume("--schedule", "", {"--epochs", "2"}), folder, "expected --schedule in its checkpoint");
+  CHECK_ERROR(resume("device", "tpu"), folder + ": device: expected gpu, cpu or emulated", "tpu");
+  CHECK_ERROR(resume("device", ""), folder, "expected gpu, cpu or emulated");
+  CHECK_ERROR(test::train({"--resume", path}), "--resume: expected the folder of a run, found the file " + path);
 }
 
 TEST("run: goes on in its --step-log, on the device that it was on") {

@@ -1,5 +1,6 @@
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <bit>
 #include <filesystem>
@@ -98,6 +99,19 @@ TEST("safetensors: a header in any order, with spaces and escapes") {
   CHECK_EQUAL(file.metadata.at("\"\\/\b\f\n\r\t"), "\x7f\x1f\xc3\xa9");
 }
 
+TEST("safetensors: an empty tensor is one wherever it stands, whatever the order of its extents") {
+  const std::string empty = entry("empty", "F32", "[0,4294967296,4294967296]", 8, 8);
+  const std::string other = entry("other", "F32", "[4294967296,4294967296,0]", 8, 8);
+  const std::string a = entry("a", "F32", "[2]", 0, 8), b = entry("b", "F32", "[1]", 8, 12);
+  for (const std::string& header : {text("{", a, ",", empty, ",", other, ",", b, "}"),
+                                    text("{", b, ",", other, ",", empty, ",", a, "}")}) {
+    const TensorFile file = read_header(header, 12);
+    CHECK_EQUAL(file.tensors.size(), size_t{4});
+    CHECK_EQUAL(file.tensors[1].values.size() + file.tensors[2].values.size(), size_t{0});
+    CHECK_EQUAL(file.tensors[3].name, "b");
+  }
+}
+
 TEST("safetensors: a header that is not what the format says is refused") {
   const std::string a = entry("a", "F32", "[2]", 0, 8);
   read_header("{" + a + "}", 8);  // is not refused
@@ -142,6 +156,9 @@ TEST("safetensors: a header that is not what the format says is refused") {
   refused("{" + entry("a", "F32", "[]", 0, 8) + "}", 8, "each element of scalar, found 8 bytes");
   refused("{" + entry("a", "F32", "[4294967296,4294967296]", 0, 0) + "}", 0,
           "each element of [4294967296][4294967296], found 0 bytes");
+  refused("{" + entry("a", "F32", "[1,1,1,1,1,1,1,1,1]", 0, 4) + "}", 4, "expected ']', found ','");
+  refused("{\"a\":" + std::string(100000, '['), 0, "expected '{', found '['");
+  refused("{\"a\":{\"shape\":" + std::string(100000, '['), 0, "expected a whole number below 2^53, found '['");
   refused("{" + entry("a", "F32", "[2]", 4, 12) + "}", 12, "to begin at 0");
   refused("{" + entry("a", "F32", "[2]", 8, 0) + "}", 8, "found data_offsets 8, 0");
   refused("{" + a + "," + entry("b", "F32", "[2]", 4, 12) + "}", 12, "to begin at 8");
@@ -152,7 +169,7 @@ TEST("safetensors: a header that is not what the format says is refused") {
 
 TEST("safetensors: a file that is something else is refused") {
   CHECK_ERROR(read_safetensors("/nowhere/x"), "/nowhere/x: ", "No such file");
-  CHECK_ERROR(read_safetensors(test::scratch_folder()), "Is a directory");
+  CHECK_ERROR(read_safetensors(test::scratch_folder()), "expected a plain file, found a folder");
   CHECK_ERROR(read_safetensors(file_of("")), "x.safetensors: expected a header length of 8 bytes");
   CHECK_ERROR(read_safetensors(file_of("PK\3\4 a zip archive")), "not a safetensors file?");
   CHECK_ERROR(read_safetensors(file_of(framed("{}", "").substr(0, 9))),
@@ -182,8 +199,19 @@ TEST("safetensors: a file cut short anywhere is refused; changed bytes do no har
 
 TEST("files: a folder and a device are not replaced") {
   const std::string folder = test::scratch_folder();
-  CHECK_ERROR(write_file_atomically("/dev/null", "abc"), "/dev/null", "found a folder or a device");
-  CHECK_ERROR(write_file_atomically(folder, "abc"), folder, "found a folder or a device");
+  CHECK_ERROR(write_file_atomically("/dev/null", "abc"), "/dev/null", "found a device");
+  CHECK_ERROR(write_file_atomically(folder, "abc"), folder, "found a folder");
+}
+
+TEST("files: what has no end, or does not come, is not read") {
+  const std::string folder = test::scratch_folder(), pipe = folder + "/pipe", huge = folder + "/huge";
+  CHECK_ERROR(read_file("/dev/zero"), "/dev/zero: expected a plain file, found a device");
+  CHECK_ERROR(read_file(folder), folder, "expected a plain file, found a folder");
+  CHECK_EQUAL(mkfifo(pipe.c_str(), 0600), 0);
+  CHECK_ERROR(read_file(pipe), pipe, "expected a plain file, found a device or a pipe");
+  std::ofstream(huge) << "a file with a hole";
+  std::filesystem::resize_file(huge, (uintmax_t{4} << 30) + 1);
+  CHECK_ERROR(read_file(huge), huge, "expected a plain file of at most 4 GiB, found a larger one");
 }
 
 TEST("files: a folder is one run's") {

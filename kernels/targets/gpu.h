@@ -15,7 +15,7 @@ inline void check(cudaError_t status, const char* what, Place where = Place::her
   std::string hint;
   switch (status) {
     case cudaErrorMemoryAllocation:
-      hint = "; try a smaller --batch, or free the GPU (nvidia-smi shows who uses it)";
+      hint = "; try a smaller batch, or free the GPU (nvidia-smi shows who uses it)";
       break;
     case cudaErrorNoKernelImageForDevice:
       hint = "; built for another GPU: make clean && make on this machine";

@@ -75,7 +75,7 @@ Value choice(std::string* variable, const std::vector<std::string>& allowed) {
 
 Value path(std::string* variable) {
   const auto set = [=](const std::string& name, const std::string& value) {
-    if (value.empty()) refuse(name, "a path", value);
+    if (value.empty() || value.find('\0') != value.npos) refuse(name, "a path", value);
     *variable = value;
   };
   return {set, [=] { return *variable; }};
@@ -121,9 +121,9 @@ std::string describe(const std::vector<Option>& options) {
 }
 
 int run_program(const std::string& name, const std::function<int()>& run) {
-  const auto say = [&](const char* problem) {
+  const auto say = [&](const std::string& problem) {
     std::fflush(stdout);
-    std::fprintf(stderr, "%s: %s\n", name.c_str(), problem);
+    std::fprintf(stderr, "%s: %s\n", name.c_str(), shown(problem).c_str());
   };
   try {
     const int status = run();
@@ -133,7 +133,7 @@ int run_program(const std::string& name, const std::function<int()>& run) {
     say(error.what());
     return 2;
   } catch (const std::bad_alloc&) {
-    say("not enough memory: a smaller --batch or --limit takes less");
+    say("not enough memory: a smaller batch, or fewer images, take less");
   } catch (const std::exception& error) {
     say(error.what());
   }

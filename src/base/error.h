@@ -25,12 +25,17 @@ std::string text(const Parts&... parts) {
   return result;
 }
 
+/// Words that may come from outside (a file, the command line) as a terminal may show them: a byte that is no
+/// part of a letter of UTF-8, or of a control character, as \x1b; of more than 2000 bytes not the middle. In
+/// numbers.cpp.
+std::string shown(std::string_view words);
+
 /// Something that the user can mend: a bad file, a bad option, a missing device. The message, which the
-/// parts make, is one line that names the thing, what was expected and what was found; main() prints it
-/// and exits.
+/// parts make, is one line that names the thing, what was expected and what was found, all shown(); main()
+/// prints it and exits.
 struct Error : std::runtime_error {
   template <class... Parts>
-  explicit Error(const Parts&... parts) : std::runtime_error(text(parts...)) {}
+  explicit Error(const Parts&... parts) : std::runtime_error(shown(text(parts...))) {}
 };
 
 /// A wrong command line: main() exits with status 2 instead of 1.

@@ -13,7 +13,21 @@
 
 namespace plainnet {
 
+namespace fs = std::filesystem;
+
+// Throws Error where there is anything else, such as a pipe, which may keep its reader waiting, or a device,
+// which may have no end; and for a file so large that most of it must be holes.
+static void expect_file(const std::string& path) {
+  std::error_code ignored;
+  const fs::file_status status = fs::status(path, ignored);
+  if (fs::is_directory(status)) throw Error(path, ": expected a plain file, found a folder");
+  if (fs::is_other(status)) throw Error(path, ": expected a plain file, found a device or a pipe");
+  if (fs::is_regular_file(status) && fs::file_size(path, ignored) > uintmax_t{4} << 30)
+    throw Error(path, ": expected a plain file of at most 4 GiB, found a larger one");
+}
+
 std::string read_file(const std::string& path) {
+  expect_file(path);
   std::FILE* file = std::fopen(path.c_str(), "rb");
   if (!file) throw Error(path, ": cannot be opened: ", std::strerror(errno));
   std::string bytes;
@@ -26,10 +40,7 @@ std::string read_file(const std::string& path) {
 }
 
 void write_file_atomically(const std::string& path, std::string_view bytes) {
-  namespace fs = std::filesystem;
-  std::error_code ignored;
-  if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored))
-    throw Error(path, ": expected a plain file to replace, found a folder or a device");
+  expect_file(path);
   // A name of its own, so that two runs that write the same path cannot mix their bytes.
   const std::string aside = text(path, ".", getpid());
   std::FILE* const file = std::fopen(aside.c_str(), "wb");

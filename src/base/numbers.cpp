@@ -34,6 +34,30 @@ std::string format(const char* format, ...) {
   return buffer;
 }
 
+// The length of the letter of UTF-8 (RFC 3629) that begins `bytes`; 0 where there is none, or a control
+// character: below 0x20, or from 0x7f to 0x9f.
+static size_t letter(std::string_view bytes) {
+  const int first = byte_at(bytes, 0);
+  if (first < 0x80) return first >= 0x20 && first != 0x7f;
+  const size_t length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  for (size_t i = 1; i < length; ++i)
+    if (i == bytes.size() || (byte_at(bytes, i) & 0xc0) != 0x80) return 0;
+  return first == 0xc2 && byte_at(bytes, 1) < 0xa0 ? 0 : length;
+}
+
+std::string shown(std::string_view words) {
+  constexpr size_t kEnd = 1000;
+  if (words.size() > 2 * kEnd)
+    return text(shown(words.substr(0, kEnd)), " [", words.size() - 2 * kEnd, " bytes left out] ",
+                shown(words.substr(words.size() - kEnd)));
+  std::string result;
+  for (size_t i = 0, length; i < words.size(); i += length > 0 ? length : 1) {
+    length = letter(words.substr(i));
+    result += length > 0 ? std::string(words.substr(i, length)) : format("\\x%02x", byte_at(words, i));
+  }
+  return result;
+}
+
 void append(std::string& to, double part) { to += format("%g", part); }
 
 }  // namespace plainnet

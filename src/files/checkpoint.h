@@ -22,7 +22,7 @@ struct Checkpoint {
 /// Error as write_safetensors() does.
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint);
 
-/// Throws Error where the file is no checkpoint, or that of an older version in the middle of an epoch.
+/// Throws Error where the file is no checkpoint.
 Checkpoint read_checkpoint(const std::string& path);
 
 /// The weights in a file of any origin: all tensors but those of a checkpoint that are none. Throws

@@ -105,7 +105,7 @@ class HeaderReader {
         fail("a whole number below 2^53");
       at_ += end - rest.data();
       all.push_back(static_cast<int64_t>(value));
-    } while (accept(','));
+    } while (all.size() < 8 && accept(','));  // no tensor of ours has more than 4 dimensions
     expect(']');
     return all;
   }
@@ -208,9 +208,7 @@ TensorFile read_safetensors(const std::string& path) {
   const std::string_view data = rest.substr(length);
 
   // The header may name the tensors in any order; their bytes must fill the rest of the file.
-  std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-  });
+  std::ranges::stable_sort(entries, {}, [](const Entry& entry) { return std::pair(entry.begin, entry.end); });
   int64_t end = 0;
   for (const Entry& entry : entries) {
     if (entry.begin != end || entry.end < end)

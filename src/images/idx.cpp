@@ -36,9 +36,8 @@ std::vector<uint8_t> read_idx(const std::string& path, std::vector<int>& extents
                 bytes.size(), " bytes");
   const uint32_t magic = big_endian(bytes, 0), expected_magic = 0x00000800 | dimensions;
   if (magic != expected_magic)
-    throw Error(path + format(": expected the magic number 0x%08x (unsigned bytes, %zu dimension%s), "
-                              "found 0x%08x",
-                              expected_magic, dimensions, dimensions == 1 ? "" : "s", magic));
+    throw Error(path, format(": expected the magic number 0x%08x of an IDX file of bytes, found 0x%08x",
+                             expected_magic, magic));
   uint64_t size = 1;
   for (size_t d = 0; d < dimensions; ++d) {
     // These limits keep the product of three dimensions within 64 bits.
@@ -57,14 +56,14 @@ std::vector<uint8_t> read_idx(const std::string& path, std::vector<int>& extents
 
 Images read_images(const std::string& image_path, const std::string& label_path) {
   std::vector<int> extents(3), count(1);
-  const std::vector<uint8_t> pixels = read_idx(image_path, extents), labels = read_idx(label_path, count);
+  std::vector<uint8_t> pixels = read_idx(image_path, extents), labels = read_idx(label_path, count);
   if (count[0] != extents[0])
     throw Error(label_path, ": expected ", extents[0], " labels, one for each of ", image_path,
                 ", found ", count[0]);
   for (size_t i = 0; i < labels.size(); ++i)
     if (labels[i] >= 10)
       throw Error(label_path, ": expected labels below 10, found ", labels[i], " at index ", i);
-  return {extents[0], extents[1], extents[2], pixels, labels};
+  return {extents[0], extents[1], extents[2], std::move(pixels), std::move(labels)};
 }
 
 }  // namespace

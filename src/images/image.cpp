@@ -25,7 +25,7 @@ static GreyImage read_netpbm(std::string_view bytes, const std::string& path) {
                   value < 0 ? "no number" : text(value));
     return static_cast<int>(value);
   };
-  GreyImage image{number("a width", 1 << 24), number("a height", 1 << 24), {}};
+  GreyImage image{number("a width", 4096), number("a height", 4096), {}};
   const int largest = number("a largest value", 65535), channels = bytes[1] == '6' ? 3 : 1;
   ++at;  // a single white space
   const size_t pixels = static_cast<size_t>(image.width) * image.height;

@@ -13,8 +13,8 @@ struct GreyImage {
 };
 
 /// Reads a PNG or a binary PGM or PPM file (P5, P6), told apart by its first bytes. Colour becomes
-/// grey, what is transparent is laid on white. Throws Error naming the file, what was expected and
-/// what was found.
+/// grey, what is transparent is laid on white. At most 2^24 pixels; a PGM or PPM 4096 by 4096. Throws Error
+/// naming the file, what was expected and what was found.
 GreyImage read_image(const std::string& path);
 
 /// The image in the PNG file `bytes` (https://www.w3.org/TR/png/): grey, colour or palette, with or

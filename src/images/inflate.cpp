@@ -18,8 +18,9 @@ uint32_t adler32(std::string_view bytes) {
   return b << 16 | a;
 }
 
-/// A Huffman code: at the index whose bits are a 1 and then those of a code, its symbol; -1 elsewhere.
-using Code = std::vector<int16_t>;
+/// A Huffman code: how many symbols have a code of each length from 0 to 15, then these symbols in the order
+/// of their codes.
+using Code = std::vector<int>;
 
 class Inflater {
  public:
@@ -71,23 +72,27 @@ class Inflater {
   /// The canonical code: of the codes of one length the first symbols have the smallest, and a longer code
   /// follows on from the shorter ones. `lengths`: that of each symbol's code, 0 for one that does not occur.
   Code code_of(const std::vector<int>& lengths) const {
-    Code code(1 << 16, -1);
-    for (int length = 1, next = 2; length < 16; ++length, next *= 2)
+    Code code(16);
+    for (int length = 1, unused = 2; length < 16; ++length, unused *= 2)
       for (size_t symbol = 0; symbol < lengths.size(); ++symbol) {
         if (lengths[symbol] != length) continue;
-        if (next == 2 << length) fail("more codes than their lengths allow");
-        code[next++] = static_cast<int16_t>(symbol);
+        if (unused-- == 0) fail("more codes than their lengths allow");
+        code.push_back(static_cast<int>(symbol));
+        ++code[length];
       }
     return code;
   }
 
   int symbol(const Code& code) {
-    int index = 1;
-    while (code[index] < 0) {
-      if (index >= 1 << 15) fail("expected a symbol, found an unused code");
-      index = 2 * index + bits(1);
+    // Of the codes of each length: how far the bits are beyond the first, as numbers, and its symbol's place.
+    int beyond = 0, first = 16;
+    for (int length = 1; length < 16; ++length) {
+      beyond = 2 * beyond + bits(1);
+      if (beyond < code[length]) return code[first + beyond];
+      beyond -= code[length];
+      first += code[length];
     }
-    return code[index];
+    fail("expected a symbol, found an unused code");
   }
 
   void stored_block() {
@@ -100,7 +105,8 @@ class Inflater {
   void fixed_block() {
     std::vector<int> lengths(288, 8);
     for (int i = 144; i < 280; ++i) lengths[i] = i < 256 ? 9 : 7;
-    block(code_of(lengths), code_of(std::vector<int>(30, 5)));
+    static const Code literals = code_of(lengths), distances = code_of(std::vector<int>(30, 5));
+    block(literals, distances);
   }
 
   void dynamic_block() {

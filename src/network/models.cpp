@@ -57,7 +57,7 @@ std::vector<std::string> model_names() {
 const Model& find_model(const std::string& name) {
   for (const Model& model : models())
     if (model.name == name) return model;
-  throw Error("model: expected ", listed(model_names()), ", found ", name);
+  throw Error("model: expected ", listed(model_names()), ", found \"", name, "\"");
 }
 
 std::vector<NamedLayer> name_layers(const std::vector<LayerDescription>& layers, Shape input) {
@@ -78,6 +78,11 @@ std::vector<NamedLayer> name_layers(const std::vector<LayerDescription>& layers,
     throw Error("images of ", input.height, "x", input.width, ": ", error.what());
   }
   return all;
+}
+
+void expect_classes(const std::string& model, const std::vector<NamedLayer>& layers) {
+  if (const long outputs = layers.back().output.size(); outputs != kClasses)
+    throw Error("model ", model, ": expected a last layer of ", kClasses, " outputs, found ", outputs);
 }
 
 }  // namespace plainnet

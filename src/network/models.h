@@ -35,4 +35,10 @@ struct NamedLayer {
 /// The layers for images of shape `input`. Throws Error if the shapes do not fit.
 std::vector<NamedLayer> name_layers(const std::vector<LayerDescription>& layers, Shape input);
 
+/// How many numbers a network says of an image, one for each digit.
+constexpr int kClasses = 10;
+
+/// Throws Error, naming `model`, unless the last layer makes kClasses numbers of an image.
+void expect_classes(const std::string& model, const std::vector<NamedLayer>& layers);
+
 }  // namespace plainnet

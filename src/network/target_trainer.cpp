@@ -12,8 +12,6 @@
 namespace plainnet::TARGET {
 namespace {
 
-constexpr int kClasses = 10;
-
 // A part of a data set: its images, in which order to take them, and the scores of its batches.
 struct Part {
   Part(const Images& images, int batch)
@@ -44,6 +42,7 @@ class TargetTrainer : public Trainer {
         test_(dataset.test, options.batch),
         train_step_(recordings(train_.count, [&](int batch) { train_step(batch); })),
         test_step_(recordings(test_.count, [&](int batch) { test_step(batch); })) {
+    expect_classes(options.model, network_.layers());
     network_.initialize(options.seed);
     std::vector<int> in_order(test_.count);
     std::iota(in_order.begin(), in_order.end(), 0);

@@ -117,12 +117,14 @@ void take_over(Options& options, const std::map<std::string, std::string>& saved
   options.out = folder;
   for (const auto& [name, value_name, help, value, title] : shaping_list(options)) {
     const auto kept = saved.find(name);
-    if (kept == saved.end() && name == "--kernels") continue;  // from before there were plain ones: fast
     if (kept == saved.end()) throw Error(folder, ": expected ", name, " in its checkpoint, found none");
-    if (!options.given.count(name))
-      value.set(name, kept->second);
+    if (!options.given.count(name)) try {
+        value.set(name, kept->second);
+      } catch (const UsageError& error) {
+        throw Error(folder, ": ", error.what());
+      }
     else if (value.get() != kept->second && name != "--data" &&
-             (name != "--epochs" || saved.at("--schedule") == "cosine"))
+             (name != "--epochs" || (saved.count("--schedule") && saved.at("--schedule") == "cosine")))
       throw UsageError(name, ": the run in ", folder, " has ", kept->second,
                        ", which cannot change on the way, found ", value.get());
   }

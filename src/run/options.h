@@ -54,7 +54,7 @@ std::map<std::string, std::string> shaping_options(const Options& options);
 
 /// Sets all options that are not given to those in `saved`. Throws UsageError, naming the option,
 /// where one is given that contradicts `saved`. Only --data may, and --epochs unless the schedule is
-/// the cosine.
+/// the cosine. Throws Error, naming the folder, where one is missing in `saved` or has no meaning there.
 void take_over(Options& options, const std::map<std::string, std::string>& saved);
 
 /// What --help prints.

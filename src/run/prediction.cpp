@@ -60,19 +60,35 @@ struct Weights {
   int width(int otherwise) const { return static_cast<int>(number("width", otherwise, 1, 4096)); }
 };
 
+// The name of the model with these weights, for images of this size. Throws Error where it has more numbers
+// than the file: nothing is built of a size that the file only claims.
+std::string model_of(const Weights& weights, const PredictOptions& options, int height, int width) {
+  const auto said = weights.file.metadata.find("model");
+  const bool as_said = options.model.empty() && said != weights.file.metadata.end();
+  const std::string model = as_said ? said->second : options.model;
+  int64_t expected = 0, found = 0;
+  for (const Tensor& tensor : weights.file.tensors) found += tensor.size();
+  try {
+    for (const NamedLayer& layer : name_layers(find_model(model).layers, {height, width, 1}))
+      for (const ParameterDescription& parameter : layer.parameters) expected += parameter.size();
+    if (found < expected)
+      throw Error(model, ": expected ", expected, " numbers for ", height, "x", width, ", found ", found);
+  } catch (const Error& error) {
+    throw Error(weights.path, ": ", error.what(), " (--model names another)");
+  }
+  return model;
+}
+
 // The network with these weights, for these images.
 std::unique_ptr<Trainer> make_trainer(const Weights& weights, const PredictOptions& options,
                                       const Images& images) {
-  const auto model = weights.file.metadata.find("model");
-  if (options.model.empty() && model == weights.file.metadata.end())
-    throw Error(weights.path, ": expected metadata that names its model, found none: add --model");
+  const std::string name = model_of(weights, options, images.height, images.width);
   const ChosenTarget target = choose_target(options.device);
   if (options.threads > 0) set_thread_count(options.threads);
   Dataset dataset;
   dataset.train.height = images.height;
   dataset.train.width = images.width;
   dataset.test = images;
-  const std::string name = options.model.empty() ? model->second : options.model;
   const Kernels kernels = options.kernels == "plain" ? kPlain : kFast;
   auto trainer = target.make_trainer({name, std::min(images.count, 128), UpdateRule{}, 0, kernels}, dataset);
   trainer->set_weights(weights.file.tensors, weights.path);
@@ -110,7 +126,7 @@ void print_evaluation(Trainer& trainer, const Dataset& dataset) {
   const Score score = trainer.evaluate();
   const int count = dataset.test.count;
   std::printf("%s (%s), %s test images: loss %.4f, accuracy %.2f%%, %s wrong, %.2f s\n",
-              dataset.name.c_str(), dataset.source.c_str(), grouped(count).c_str(), score.loss,
+              shown(dataset.name).c_str(), shown(dataset.source).c_str(), grouped(count).c_str(), score.loss,
               100 * score.accuracy, grouped(std::lround(count * (1 - score.accuracy))).c_str(),
               now() - start);
 }
@@ -135,15 +151,16 @@ int run_prediction(int argc, const char* const* argv) {
 
   const Weights weights{arguments[0], read_weights(arguments[0])};
   Images one{1, weights.height(28), weights.width(28), {}, {0}};
+  const uint64_t seed = weights.number("seed", 1, 0, UINT64_MAX);
   std::vector<std::string> done;  // to the image
   if (arguments.size() == 2) {
     const std::string& image = arguments[1];
+    model_of(weights, options, one.height, one.width);
     PreparedDigit digit = prepare_digit(read_image(image), one.height, one.width, image);
     one.pixels = digit.pixels;
     done = digit.done;
   } else {
-    const Dataset dataset = load_dataset(&options.data, given.count("--data"), 0, kDrawnTest,
-                                         weights.number("seed", 1, 0, UINT64_MAX));
+    const Dataset dataset = load_dataset(&options.data, given.count("--data"), 0, kDrawnTest, seed);
     const Images& test = dataset.test;
     if (test.height != weights.height(test.height) || test.width != weights.width(test.width))
       throw Error(options.data, ": expected images of ", one.height, "x", one.width, ", which ",
@@ -155,8 +172,8 @@ int run_prediction(int argc, const char* const* argv) {
     if (options.index >= test.count)
       throw UsageError("--index: expected a whole number from 0 to ", test.count - 1,
                        ", the test images of ", dataset.source, ", found ", options.index);
-    std::printf("Test image %d of %s (%s), its label: %d\n\n", options.index, dataset.name.c_str(),
-                dataset.source.c_str(), test.labels[options.index]);
+    std::printf("Test image %d of %s (%s), its label: %d\n\n", options.index, shown(dataset.name).c_str(),
+                shown(dataset.source).c_str(), test.labels[options.index]);
     one.height = test.height;
     one.width = test.width;
     const auto begin = test.pixels.begin() + size_t{1} * options.index * test.height * test.width;

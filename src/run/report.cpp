@@ -34,14 +34,14 @@ void print_summary(const Options& options, const Dataset& dataset, const std::st
   std::printf("%s\n%-60s%12s\n\n", rule.c_str(), "Total", grouped(total).c_str());
 
   std::printf("Data      %s: %s training and %s test images of %dx%d\n          (%s)\n",
-              dataset.name.c_str(), grouped(train.count).c_str(), grouped(test.count).c_str(),
-              train.height, train.width, dataset.source.c_str());
+              shown(dataset.name).c_str(), grouped(train.count).c_str(), grouped(test.count).c_str(),
+              train.height, train.width, shown(dataset.source).c_str());
   std::printf("Device    %s, %s kernels\n", device.c_str(), options.kernels.c_str());
   std::printf("Training  %d epochs, batches of %d, seed %llu, %s\n", options.epochs, options.batch,
               static_cast<unsigned long long>(options.seed), options.optimizer.c_str());
   std::printf("          learning rate %g, schedule %s\n", options.learning_rate,
               options.schedule.c_str());
-  std::printf("Output    %s\n\n", options.out.c_str());
+  std::printf("Output    %s\n\n", shown(options.out).c_str());
 }
 
 // " 3/30"
@@ -91,13 +91,13 @@ void write_pictures(const Options& options, const Dataset& dataset, Trainer& tra
 
 void print_closing(const Options& options, const Checkpoint& checkpoint) {
   const EpochRecord& best = best_epoch(checkpoint.epochs);
+  const std::string folder = shown(options.out);
   double training = 0;
   for (const EpochRecord& record : checkpoint.epochs) training += record.seconds;
   std::printf("\nBest epoch: %d, with %.2f%% on the test set and a loss of %.4f there.\n",
               best.epoch, 100 * best.test_accuracy, best.test_loss);
   std::printf("Total time: %s, of which %s training.\n\nIn %s:\n",
-              clock_text(checkpoint.total_seconds).c_str(), clock_text(training).c_str(),
-              options.out.c_str());
+              clock_text(checkpoint.total_seconds).c_str(), clock_text(training).c_str(), folder.c_str());
   const std::pair<const char*, std::string> files[] = {
       {"weights.safetensors", format("the weights after epoch %zu", checkpoint.epochs.size())},
       {"best.safetensors", format("the weights after epoch %d", best.epoch)},
@@ -111,7 +111,7 @@ void print_closing(const Options& options, const Checkpoint& checkpoint) {
     if (std::filesystem::exists(options.out + "/" + name)) std::printf("  %-24s%s\n", name, content.c_str());
   std::printf(
       "\nNext: ./predict %s/weights.safetensors IMAGE reads a digit of yours,\n"
-      "      ./train --resume %s --epochs N goes on.\n", options.out.c_str(), options.out.c_str());
+      "      ./train --resume %s --epochs N goes on.\n", folder.c_str(), folder.c_str());
 }
 
 }  // namespace plainnet

@@ -46,7 +46,7 @@ void prepare_folder(const std::string& folder) {
       std::string other;
       for (int i = 1; other.empty() || fs::exists(other); ++i) other = text(path.string(), ".", i);
       fs::rename(path, other);
-      std::printf("%s holds an earlier run, which is now in %s.\n", folder.c_str(), other.c_str());
+      std::printf("%s holds an earlier run, now in %s.\n", shown(folder).c_str(), shown(other).c_str());
     }
     fs::create_directories(path);
   } catch (const fs::filesystem_error& error) {
@@ -60,7 +60,7 @@ std::string& stop_message = *new std::string;
 // Lets Ctrl-C (SIGINT), and what `kill` and a terminal that closes send, end the program at once: the
 // files of the last epoch are whole at every moment.
 void stop_on_signals(const std::string& folder) {
-  stop_message = text("\nStopped. To go on: ./train --resume ", folder, "\n");
+  stop_message = text("\nStopped. To go on: ./train --resume ", shown(folder), "\n");
   const auto stop = [](int) {
     [[maybe_unused]] const auto written = write(STDOUT_FILENO, stop_message.data(), stop_message.size());
     _exit(130);
@@ -107,12 +107,15 @@ class Run {
 Run::Run(const Options& options) : options_(options) {
   const bool resumed = !options_.resume.empty();
   if (resumed) {
+    if (fs::is_regular_file(options_.resume))
+      throw UsageError("--resume: expected the folder of a run, found the file ", options_.resume);
     run_ = read_checkpoint(options_.resume + "/checkpoint.safetensors");
     take_over(options_, run_.metadata);
     // It goes on on its own device, if there is no say in it.
     const std::string device = run_.metadata["device"];
-    if (!options_.given.count("--device") && (device == "cpu" || device == "emulated"))
-      options_.device = device;
+    if (device != "gpu" && device != "cpu" && device != "emulated")
+      throw Error(options_.resume, ": device: expected gpu, cpu or emulated, found ", device);
+    if (!options_.given.count("--device") && device != "gpu") options_.device = device;
   }
   if (options_.epochs < done())
     throw UsageError("--epochs: expected at least ", done(), ", which are done already, found ",
@@ -182,7 +185,7 @@ void Run::train_epoch() {
                       });
   const double seconds = now() - start;
   for (size_t i = 0; i < scores.size(); ++i)
-    step_log_.line(text((epoch - 1) * steps_ + i + 1, ",", exact_text(scores[i].loss)));
+    step_log_.line(text(1L * (epoch - 1) * steps_ + i + 1, ",", exact_text(scores[i].loss)));
   const Score train = mean_score(scores, options_.batch, images), test = trainer_->evaluate();
   run_.epochs.push_back({epoch, train.loss, train.accuracy, test.loss, test.accuracy, seconds});
   log_.line(log_line(run_.epochs.back()));

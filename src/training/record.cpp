@@ -25,6 +25,7 @@ std::string log_text(const std::vector<EpochRecord>& records) {
 }
 
 std::vector<EpochRecord> parse_log(const std::string& log, const std::string& name) {
+  const auto within = [](double number, double most) { return number >= 0 && number <= most; };
   std::vector<EpochRecord> records;
   std::istringstream lines(log);
   std::string line;
@@ -41,8 +42,9 @@ std::vector<EpochRecord> parse_log(const std::string& log, const std::string& na
     };
     if (!read(&r.epoch) || !read(&r.train_loss) || !read(&r.train_accuracy) ||
         !read(&r.test_loss) || !read(&r.test_accuracy) || !read(&r.seconds) || at != end ||
-        r.epoch != static_cast<int>(records.size()) + 1)
-      throw Error(name, ": expected a line of six numbers for epoch ", records.size() + 1, ", found ", line);
+        r.epoch != static_cast<int>(records.size()) + 1 || r.train_loss < 0 || r.test_loss < 0 ||
+        !within(r.train_accuracy, 1) || !within(r.test_accuracy, 1) || !within(r.seconds, 1e12))
+      throw Error(name, ": expected six numbers as epoch ", records.size() + 1, " has, found ", line);
     records.push_back(r);
   }
   return records;

@@ -4,12 +4,11 @@
 
 namespace plainnet {
 
-/// -1 if a dimension is negative or the product is beyond an int64_t.
+/// -1 if the product is negative or not below 2^53, where a double is not exact: no memory holds so many.
 int64_t Tensor::size() const {
-  int64_t product = 1;
-  for (const int64_t dimension : shape)
-    if (dimension < 0 || __builtin_mul_overflow(product, dimension, &product)) return -1;
-  return product;
+  double product = 1;
+  for (const int64_t dimension : shape) product *= static_cast<double>(dimension);
+  return product >= 0 && product < 0x1p53 ? static_cast<int64_t>(product) : -1;
 }
 
 std::string Tensor::shape_text() const {
