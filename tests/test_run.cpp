@@ -331,7 +331,7 @@ TEST("run: on a terminal, a line tells of the epoch that is running") {
   for (ssize_t count; (count = read(terminal, part, sizeof part)) > 0;) output.append(part, count);
   close(terminal);
   waitpid(child, nullptr, 0);
-  for (const char* wanted : {"\r1/1  32 of 50 batches, 0:00 left, loss ", "\r\x1b[K1/1  "})
+  for (const char* wanted : {"1/1  32 of 50 batches, 0:00 left, loss ", "\x1b[K\r\x1b[K\r1/1  "})
     CHECK(contains(output, wanted), wanted, " in ", output);
 }
 

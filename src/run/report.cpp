@@ -69,7 +69,7 @@ void print_progress(const Options& options, int epoch, const std::vector<StepSco
       format("%s  %d of %d batches, %s left, loss %.4f, accuracy %.2f%%",
              epoch_label(epoch, options.epochs).c_str(), done, steps,
              clock_text(seconds / done * (steps - done)).c_str(), score.loss, 100 * score.accuracy);
-  std::printf("\r%s\x1b[K", done < steps ? line.c_str() : "");
+  std::printf("%s\x1b[K\r", done < steps ? line.c_str() : "");
   std::fflush(stdout);
 }
 

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -28,6 +27,8 @@ namespace {
 // The streams of random numbers: the initial weights take 0, 1, 2, ..., one for each tensor.
 constexpr uint64_t kShuffleStream = uint64_t{1} << 40;
 
+const char* const kCheckpoint = "/checkpoint.safetensors";  // in the run folder
+
 // Keeps the first `limit` images, all if it is 0, as `option` says.
 void keep_first(Images& images, int limit, const char* option, const std::string& source) {
   if (limit > images.count)
@@ -41,7 +42,7 @@ void keep_first(Images& images, int limit, const char* option, const std::string
 void prepare_folder(const std::string& folder) {
   const fs::path path = fs::path(folder + "/").parent_path();  // without slashes at its end
   try {
-    if (fs::exists(path / "checkpoint.safetensors")) {
+    if (fs::exists(path.string() + kCheckpoint)) {
       const FolderLock lock(folder);
       std::string other;
       for (int i = 1; other.empty() || fs::exists(other); ++i) other = text(path.string(), ".", i);
@@ -107,7 +108,7 @@ class Run {
 Run::Run(const Options& options) : options_(options) {
   const bool resumed = !options_.resume.empty();
   if (resumed) {
-    run_ = read_checkpoint(options_.resume + "/checkpoint.safetensors");
+    run_ = read_checkpoint(options_.resume + kCheckpoint);
     take_over(options_, run_.metadata);
     // It goes on on its own device, if there is no say in it.
     const std::string device = run_.metadata["device"];
@@ -150,8 +151,8 @@ void Run::go_on() {
   if (run_.metadata["device"] != target_.name)
     std::printf("The run was on the %s: on the %s it goes on, but not to the same bits.\n",
                 run_.metadata["device"].c_str(), target_.name.c_str());
-  trainer_->set_weights(run_.weights, folder);
-  trainer_->set_state(run_.state, static_cast<long>(done()) * steps_, folder);
+  trainer_->set_weights(run_.weights, folder + kCheckpoint);
+  trainer_->set_state(run_.state, static_cast<long>(done()) * steps_, folder + kCheckpoint);
 }
 
 void Run::save_weights(const std::string& path) {
@@ -165,7 +166,7 @@ void Run::save_checkpoint() {
   run_.state = trainer_->state();
   run_.total_seconds += now() - counted_;
   counted_ = now();
-  write_checkpoint(options_.out + "/checkpoint.safetensors", run_);
+  write_checkpoint(options_.out + kCheckpoint, run_);
 }
 
 // Trains one epoch, evaluates, and writes the files that follow it, the checkpoint last: where it is, the
@@ -187,8 +188,6 @@ void Run::train_epoch() {
   run_.epochs.push_back({epoch, train.loss, train.accuracy, test.loss, test.accuracy, seconds});
   log_.line(log_line(run_.epochs.back()));
   print_epoch(run_.epochs.back(), options_.epochs, images);
-  if (!std::isfinite(train.loss))
-    std::printf("The loss is no number any more: try a smaller --learning-rate.\n");
   const std::string folder = options_.out + "/";
   write_file_atomically(folder + "log.csv", log_text(run_.epochs));
   write_file_atomically(folder + "curves.svg", curves_svg(options_.model, run_.epochs));
@@ -211,10 +210,14 @@ void Run::train() {
   save_checkpoint();  // a folder that cannot be written is known before the work
 
   if (done() < options_.epochs) print_epoch_heading();
-  while (done() < options_.epochs) train_epoch();
-  save_weights(options_.out + "/weights.safetensors");
-  write_pictures(options_, dataset_, *trainer_);
-  save_checkpoint();
+  try {
+    while (done() < options_.epochs) train_epoch();
+    save_weights(options_.out + "/weights.safetensors");
+    write_pictures(options_, dataset_, *trainer_);
+    save_checkpoint();
+  } catch (const Error& error) {
+    throw Error(error.what(), "; ", options_.out, kCheckpoint, " holds the last whole epoch");
+  }
   print_closing(options_, run_);
   if (!options_.save.empty()) save_weights(options_.save);
 }
