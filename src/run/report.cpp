@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/command_line.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/numbers.h"
@@ -37,7 +38,8 @@ void print_summary(const Options& options, const Dataset& dataset, const std::st
               dataset.name.c_str(), grouped(train.count).c_str(), grouped(test.count).c_str(),
               train.height, train.width, dataset.source.c_str());
   std::printf("Device    %s, %s kernels\n", device.c_str(), options.kernels.c_str());
-  std::printf("Training  %d epochs, batches of %d, seed %llu, %s\n", options.epochs, options.batch,
+  std::printf("Training  %d epoch%s, batches of %d, seed %llu, %s\n", options.epochs,
+              options.epochs == 1 ? "" : "s", options.batch,
               static_cast<unsigned long long>(options.seed), options.optimizer.c_str());
   std::printf("          learning rate %g, schedule %s\n", options.learning_rate,
               options.schedule.c_str());
@@ -110,8 +112,9 @@ void print_closing(const Options& options, const Checkpoint& checkpoint) {
   for (const auto& [name, content] : files)
     if (std::filesystem::exists(options.out + "/" + name)) std::printf("  %-24s%s\n", name, content.c_str());
   std::printf(
-      "\nNext: ./predict %s/weights.safetensors IMAGE reads a digit of yours,\n"
-      "      ./train --resume %s --epochs N goes on.\n", options.out.c_str(), options.out.c_str());
+      "\nNext: ./predict %s IMAGE reads a digit of yours,\n"
+      "      ./train --resume %s --epochs N goes on.\n",
+      shell_word(options.out + "/weights.safetensors").c_str(), shell_word(options.out).c_str());
 }
 
 }  // namespace plainnet

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <optional>
 
+#include "base/command_line.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/numbers.h"
@@ -55,17 +56,37 @@ void prepare_folder(const std::string& folder) {
   }
 }
 
+// Throws Error unless the files that options name can be written, and are neither each other nor a run's.
+void check_paths(const Options& o) {
+  const fs::path run = fs::weakly_canonical(fs::absolute(o.out + kCheckpoint)).parent_path();
+  std::set<fs::path> taken;
+  for (const auto& [name, path] :
+       {std::pair("--save", o.save), std::pair("--log", o.log), std::pair("--step-log", o.step_log)}) {
+    if (path.empty()) continue;
+    const fs::path file = fs::weakly_canonical(fs::absolute(path)), folder = file.parent_path();
+    const char* const expected =
+        !fs::is_directory(folder)                                    ? "a path in a folder that there is"
+        : folder == run || fs::exists(folder.string() + kCheckpoint) ? "a path outside of a run's folder"
+        : fs::exists(file) && !fs::is_regular_file(file)             ? "a plain file"
+        : !taken.insert(file).second                                 ? "a file that no other option names"
+        : access(folder.c_str(), W_OK) != 0                          ? "a folder that can be written"
+                                                                     : nullptr;
+    if (expected) throw Error(name, " ", path, ": expected ", expected);
+  }
+}
+
 // What a stopped run says. It is never destroyed, as a signal may come while the program ends.
 std::string& stop_message = *new std::string;
 
 // Lets Ctrl-C (SIGINT), and what `kill` and a terminal that closes send, end the program at once: the
 // files of the last epoch are whole at every moment.
 void stop_on_signals(const std::string& folder) {
-  stop_message = text("\nStopped. To go on: ./train --resume ", folder, "\n");
+  stop_message = text("\nStopped. To go on: ./train --resume ", shell_word(folder), "\n");
   const auto stop = [](int) {
     [[maybe_unused]] const auto written = write(STDOUT_FILENO, stop_message.data(), stop_message.size());
     _exit(130);
   };
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error like a full disk
   std::signal(SIGINT, stop);
   std::signal(SIGTERM, stop);
   if (std::signal(SIGHUP, stop) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup means it
@@ -90,6 +111,7 @@ class Run {
   void go_on();
   void train_epoch();
   void save_checkpoint();
+  void write_logs();
   void save_weights(const std::string& path);
   int done() const { return static_cast<int>(run_.epochs.size()); }
 
@@ -102,7 +124,7 @@ class Run {
   std::map<std::string, std::string> notes_;  // what the metadata of weights say
   int steps_ = 0;                             // of an epoch
   std::optional<FolderLock> lock_;
-  CsvFile log_, step_log_;
+  std::string step_log_;
 };
 
 Run::Run(const Options& options) : options_(options) {
@@ -115,6 +137,7 @@ Run::Run(const Options& options) : options_(options) {
     if (!options_.given.count("--device") && (device == "cpu" || device == "emulated"))
       options_.device = device;
   }
+  check_paths(options_);
   if (options_.epochs < done())
     throw UsageError("--epochs: expected at least ", done(), ", which are done already, found ",
                      options_.epochs);
@@ -169,6 +192,11 @@ void Run::save_checkpoint() {
   write_checkpoint(options_.out + kCheckpoint, run_);
 }
 
+void Run::write_logs() {
+  if (!options_.log.empty()) write_file_atomically(options_.log, log_text(run_.epochs));
+  if (!options_.step_log.empty()) write_file_atomically(options_.step_log, step_log_);
+}
+
 // Trains one epoch, evaluates, and writes the files that follow it, the checkpoint last: where it is, the
 // others are.
 void Run::train_epoch() {
@@ -183,29 +211,29 @@ void Run::train_epoch() {
                       });
   const double seconds = now() - start;
   for (size_t i = 0; i < scores.size(); ++i)
-    step_log_.line(text((epoch - 1) * steps_ + i + 1, ",", exact_text(scores[i].loss)));
+    step_log_ += text((epoch - 1) * steps_ + i + 1, ",", exact_text(scores[i].loss), "\n");
   const Score train = mean_score(scores, options_.batch, images), test = trainer_->evaluate();
   run_.epochs.push_back({epoch, train.loss, train.accuracy, test.loss, test.accuracy, seconds});
-  log_.line(log_line(run_.epochs.back()));
   print_epoch(run_.epochs.back(), options_.epochs, images);
   const std::string folder = options_.out + "/";
   write_file_atomically(folder + "log.csv", log_text(run_.epochs));
   write_file_atomically(folder + "curves.svg", curves_svg(options_.model, run_.epochs));
+  write_logs();
   if (best_epoch(run_.epochs).epoch == done()) save_weights(folder + "best.safetensors");
   save_checkpoint();
+  check_output();
 }
 
 void Run::train() {
   print_summary(options_, dataset_, target_.device());
+  check_output();
   if (options_.resume.empty())
     prepare_folder(options_.out);
   else
     std::printf("Going on after epoch %d of %d.\n\n", done(), options_.epochs);
   lock_.emplace(options_.out);
-  if (!options_.save.empty() && !fs::is_directory(fs::absolute(options_.save).parent_path()))
-    throw Error("--save ", options_.save, ": expected a path in a folder that there is");
-  log_.open(options_.log, log_text(run_.epochs));
-  step_log_.open(options_.step_log, step_log_of(options_.step_log, 1L * done() * steps_));
+  step_log_ = step_log_of(options_.step_log, 1L * done() * steps_);
+  write_logs();
   stop_on_signals(options_.out);
   save_checkpoint();  // a folder that cannot be written is known before the work
 
