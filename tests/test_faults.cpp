@@ -1,5 +1,5 @@
 // What a run leaves behind when something fails around it. KILLS=50 build/run_tests "random moments" kills at
-// 50 moments instead of 4.
+// 50 moments instead of 10.
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -61,7 +61,7 @@ void check_goes_on(const std::string& name) {
 
 TEST("faults: killed at random moments, a run goes on to the same bits") {
   const char* const wanted = std::getenv("KILLS");
-  const int kills = wanted ? std::stoi(wanted) : 4;
+  const int kills = wanted ? std::stoi(wanted) : 10;
   const double start = now();
   CHECK_EQUAL(test::run_program("train", two_epochs("whole", {"--threads", "1"})).status, 0);
   const double seconds = now() - start;

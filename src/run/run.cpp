@@ -111,7 +111,6 @@ class Run {
   void go_on();
   void train_epoch();
   void save_checkpoint();
-  void write_logs();
   void save_weights(const std::string& path);
   int done() const { return static_cast<int>(run_.epochs.size()); }
 
@@ -189,12 +188,9 @@ void Run::save_checkpoint() {
   run_.state = trainer_->state();
   run_.total_seconds += now() - counted_;
   counted_ = now();
-  write_checkpoint(options_.out + kCheckpoint, run_);
-}
-
-void Run::write_logs() {
   if (!options_.log.empty()) write_file_atomically(options_.log, log_text(run_.epochs));
   if (!options_.step_log.empty()) write_file_atomically(options_.step_log, step_log_);
+  write_checkpoint(options_.out + kCheckpoint, run_);
 }
 
 // Trains one epoch, evaluates, and writes the files that follow it, the checkpoint last: where it is, the
@@ -218,7 +214,6 @@ void Run::train_epoch() {
   const std::string folder = options_.out + "/";
   write_file_atomically(folder + "log.csv", log_text(run_.epochs));
   write_file_atomically(folder + "curves.svg", curves_svg(options_.model, run_.epochs));
-  write_logs();
   if (best_epoch(run_.epochs).epoch == done()) save_weights(folder + "best.safetensors");
   save_checkpoint();
   check_output();
@@ -233,7 +228,6 @@ void Run::train() {
     std::printf("Going on after epoch %d of %d.\n\n", done(), options_.epochs);
   lock_.emplace(options_.out);
   step_log_ = step_log_of(options_.step_log, 1L * done() * steps_);
-  write_logs();
   stop_on_signals(options_.out);
   save_checkpoint();  // a folder that cannot be written is known before the work
 
