@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "base/files.h"
+#include "files/checkpoint.h"
 #include "run/run.h"
 #include "tests/big_endian.h"
 
@@ -83,6 +84,34 @@ std::vector<std::string> small_run(const std::string& name, std::vector<std::str
                                   "cpu",     "--out",  scratch_folder() + "/" + name};
   all.insert(all.end(), more.begin(), more.end());
   return all;
+}
+
+std::string in_scratch(const std::string& name) { return scratch_folder() + "/" + name; }
+
+void check_same(const std::vector<Tensor>& got, const std::vector<Tensor>& expected) {
+  CHECK_EQUAL(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    CHECK_EQUAL(got[i].name, expected[i].name);
+    CHECK(got[i].shape == expected[i].shape, got[i].name);
+    CHECK(got[i].values == expected[i].values, got[i].name);
+  }
+}
+
+void check_same_run(const std::string& got, const std::string& expected) {
+  const Checkpoint a = read_checkpoint(in_scratch(got) + "/checkpoint.safetensors");
+  const Checkpoint b = read_checkpoint(in_scratch(expected) + "/checkpoint.safetensors");
+  check_same(a.weights, b.weights);
+  check_same(a.state, b.state);
+  CHECK_EQUAL(a.epochs.size(), b.epochs.size());
+  for (size_t i = 0; i < a.epochs.size(); ++i) {
+    CHECK_EQUAL(a.epochs[i].train_loss, b.epochs[i].train_loss);
+    CHECK_EQUAL(a.epochs[i].train_accuracy, b.epochs[i].train_accuracy);
+    CHECK_EQUAL(a.epochs[i].test_loss, b.epochs[i].test_loss);
+    CHECK_EQUAL(a.epochs[i].test_accuracy, b.epochs[i].test_accuracy);
+  }
+  for (const char* file : {"/weights.safetensors", "/best.safetensors"})
+    check_same(read_weights(in_scratch(got) + file).tensors,
+               read_weights(in_scratch(expected) + file).tensors);
 }
 
 }  // namespace plainnet::test

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/test.h"
+#include "training/tensor.h"
 
 namespace plainnet::test {
 
@@ -29,5 +30,15 @@ Outcome predict(const std::vector<std::string>& arguments);
 /// What ./train needs to train on small_data() in batches of 16, the last one of 4; NAME in the
 /// scratch folder is the run folder.
 std::vector<std::string> small_run(const std::string& name, std::vector<std::string> more = {});
+
+/// The path of that name in the scratch folder.
+std::string in_scratch(const std::string& name);
+
+/// That tensors are the same bit by bit.
+void check_same(const std::vector<Tensor>& got, const std::vector<Tensor>& expected);
+
+/// That two run folders, by their names in the scratch folder, came to the same: weights, state and scores
+/// bit by bit.
+void check_same_run(const std::string& got, const std::string& expected);
 
 }  // namespace plainnet::test

@@ -23,41 +23,15 @@ namespace plainnet {
 namespace {
 
 namespace fs = std::filesystem;
+using test::check_same;
+using test::check_same_run;
 using test::contains;
+using test::in_scratch;
 using test::Outcome;
 using test::scratch_folder;
 using test::small_run;
 
 using Strings = std::vector<std::string>;
-
-std::string in_scratch(const std::string& name) { return scratch_folder() + "/" + name; }
-
-void check_same(const std::vector<Tensor>& got, const std::vector<Tensor>& expected) {
-  CHECK_EQUAL(got.size(), expected.size());
-  for (size_t i = 0; i < got.size(); ++i) {
-    CHECK_EQUAL(got[i].name, expected[i].name);
-    CHECK(got[i].shape == expected[i].shape, got[i].name);
-    CHECK(got[i].values == expected[i].values, got[i].name);
-  }
-}
-
-// That two run folders came to the same: weights, state and scores bit by bit.
-void check_same_run(const std::string& got, const std::string& expected) {
-  const Checkpoint a = read_checkpoint(in_scratch(got) + "/checkpoint.safetensors");
-  const Checkpoint b = read_checkpoint(in_scratch(expected) + "/checkpoint.safetensors");
-  check_same(a.weights, b.weights);
-  check_same(a.state, b.state);
-  CHECK_EQUAL(a.epochs.size(), b.epochs.size());
-  for (size_t i = 0; i < a.epochs.size(); ++i) {
-    CHECK_EQUAL(a.epochs[i].train_loss, b.epochs[i].train_loss);
-    CHECK_EQUAL(a.epochs[i].train_accuracy, b.epochs[i].train_accuracy);
-    CHECK_EQUAL(a.epochs[i].test_loss, b.epochs[i].test_loss);
-    CHECK_EQUAL(a.epochs[i].test_accuracy, b.epochs[i].test_accuracy);
-  }
-  for (const char* file : {"/weights.safetensors", "/best.safetensors"})
-    check_same(read_weights(in_scratch(got) + file).tensors,
-               read_weights(in_scratch(expected) + file).tensors);
-}
 
 TEST("run: a checkpoint holds all that was written") {
   const Checkpoint written{{{"model", "cnn"}, {"--batch", "128"}, {"data", "some \"data\"\n"}},
@@ -349,7 +323,7 @@ TEST("run: on a terminal, a line tells of the epoch that is running") {
   for (ssize_t count; (count = read(terminal, part, sizeof part)) > 0;) output.append(part, count);
   close(terminal);
   waitpid(child, nullptr, 0);
-  for (const char* wanted : {"\r1/1  32 of 50 batches, 0:00 left, loss ", "\r\x1b[K1/1  "})
+  for (const char* wanted : {"1/1  32 of 50 batches, 0:00 left, loss ", "\x1b[K\r\x1b[K\r1/1  "})
     CHECK(contains(output, wanted), wanted, " in ", output);
 }
 

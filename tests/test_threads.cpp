@@ -1,10 +1,14 @@
 // The threads of the cpu target, and its memory.
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <thread>
 
+#include "tests/child.h"
 #include "tests/test.h"
 #include "tests/thread_count.h"
 
@@ -60,6 +64,22 @@ TEST("parallel_for: has all threads at work") {
   });
   CHECK_EQUAL(waiting.load(), 3);
   CHECK_EQUAL(alone.load(), 0);
+}
+
+// A user may run so many threads, and no more; root may run any number.
+TEST("parallel_for: goes on with as many threads as can be made") {
+  const bool root = geteuid() == 0;
+  const int allowed = root ? 3 : 1;
+  const pid_t child = test::start([&] {
+    if (root && setuid(54321) != 0) return 100;  // a user who runs nothing else
+    const rlimit limit{static_cast<rlim_t>(allowed), static_cast<rlim_t>(allowed)};
+    setrlimit(RLIMIT_NPROC, &limit);
+    set_thread_count(7);
+    std::atomic<int> sum = 0;
+    parallel_for(1000, [&](int begin, int end) { sum += end - begin; });
+    return sum == 1000 ? thread_count() : 101;
+  });
+  CHECK_EQUAL(test::status_of(child), allowed);
 }
 
 #if defined __x86_64__

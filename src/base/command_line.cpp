@@ -1,7 +1,11 @@
 #include "base/command_line.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <new>
 
 #include "base/error.h"
@@ -120,14 +124,27 @@ std::string describe(const std::vector<Option>& options) {
   return all;
 }
 
+std::string shell_word(const std::string& word) {
+  std::string result;
+  for (const char c : word) result += text(std::strchr(" \t'\"\\$`&|;<>()*?[]{}#~!", c) ? "\\" : "", c);
+  return result;
+}
+
+void check_output() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout)) throw Error("standard output cannot be written");
+}
+
 int run_program(const std::string& name, const std::function<int()>& run) {
   const auto say = [&](const std::string& problem) {
     std::fflush(stdout);
     std::fprintf(stderr, "%s: %s\n", name.c_str(), shown(problem).c_str());
   };
+  // A file that is opened where a standard stream is closed would take its number, and what is printed.
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fcntl(stream, F_GETFD) < 0) open("/dev/null", O_RDWR);  // takes the lowest number that is free
   try {
     const int status = run();
-    if (std::fflush(stdout) != 0 || std::ferror(stdout)) throw Error("standard output cannot be written");
+    check_output();
     return status;
   } catch (const UsageError& error) {
     say(error.what());

@@ -42,8 +42,16 @@ std::set<std::string> parse_command_line(int argc, const char* const* argv,
 /// The options, a line for each, by groups.
 std::string describe(const std::vector<Option>& options);
 
+/// `word` as one types it into a shell: a backslash stands before a blank and all else that means something
+/// there.
+std::string shell_word(const std::string& word);
+
+/// Throws Error if what was printed could not be written.
+void check_output();
+
 /// Calls `run` and returns what it returns, the exit status; prints an Error, with the name of the
-/// program before it, and returns 2 for a UsageError, 1 for any other.
+/// program before it, and returns 2 for a UsageError, 1 for any other. A standard stream that is closed is
+/// /dev/null.
 int run_program(const std::string& name, const std::function<int()>& run);
 
 }  // namespace plainnet

@@ -15,6 +15,8 @@ namespace plainnet {
 
 namespace fs = std::filesystem;
 
+static const char* const kUnfinished = ".unfinished";
+
 // Throws Error where there is anything else, such as a pipe, which may keep its reader waiting, or a device,
 // which may have no end; and for a file so large that most of it must be holes.
 static void expect_file(const std::string& path) {
@@ -42,14 +44,13 @@ std::string read_file(const std::string& path) {
 void write_file_atomically(const std::string& path, std::string_view bytes) {
   expect_file(path);
   // A name of its own, so that two runs that write the same path cannot mix their bytes.
-  const std::string aside = text(path, ".", getpid());
+  const std::string aside = text(path, ".", getpid(), kUnfinished);
   std::FILE* const file = std::fopen(aside.c_str(), "wb");
-  const bool written = file && std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size() &&
-                       std::fflush(file) == 0;
-  int problem = written ? 0 : errno;
   // A file system that cannot sync is no reason to write nothing.
-  if (written && fsync(fileno(file)) != 0 && errno != EINVAL && errno != EPERM && errno != ENOTSUP)
-    problem = errno;
+  const bool written = file && std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size() &&
+                       std::fflush(file) == 0 &&
+                       (fsync(fileno(file)) == 0 || errno == EINVAL || errno == EPERM || errno == ENOTSUP);
+  int problem = written ? 0 : errno;
   if (file && std::fclose(file) != 0 && !problem) problem = errno;
   if (!problem && std::rename(aside.c_str(), path.c_str()) != 0) problem = errno;
   if (problem) {
@@ -58,18 +59,19 @@ void write_file_atomically(const std::string& path, std::string_view bytes) {
   }
   // The new name is on the disk only when the folder is; where it cannot be synced, the file is whole
   // all the same.
-  const std::string parent = fs::path(path).parent_path();
-  const int folder = open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY);
-  if (folder >= 0) {
-    fsync(folder);
-    close(folder);
-  }
+  const int folder = open(fs::absolute(path).parent_path().c_str(), O_RDONLY | O_DIRECTORY);
+  fsync(folder);
+  close(folder);
 }
 
 FolderLock::FolderLock(const std::string& folder) : folder_(open(folder.c_str(), O_RDONLY | O_DIRECTORY)) {
-  if (flock(folder_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
-  close(folder_);
-  throw Error(folder, ": expected a folder that no other run is writing, found one that is");
+  if (flock(folder_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    close(folder_);
+    throw Error(folder, ": expected a folder that no other run is writing, found one that is");
+  }
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    if (entry.path().extension() == kUnfinished) fs::remove(entry, ignored);
 }
 
 FolderLock::~FolderLock() { close(folder_); }

@@ -13,14 +13,14 @@ std::string read_file(const std::string& path);
 /// either the old file or the new one, whole: they are written to a file beside it, which is synced and
 /// renamed. Throws Error naming the file and the system's reason (full disk, read-only folder); the old
 /// file is then untouched and the one beside it removed. Throws also where `path` is what read_file()
-/// refuses.
+/// refuses. A process that is killed leaves `path`.PID.unfinished behind.
 void write_file_atomically(const std::string& path, std::string_view bytes);
 
 /// A folder that this run alone writes, for as long as it lives. One that cannot be opened, or lies where
 /// there are no locks, is anyone's.
 class FolderLock {
  public:
-  /// Throws Error if another run has it.
+  /// Throws Error if another run has it. Removes what a run that was killed left unfinished.
   explicit FolderLock(const std::string& folder);
   FolderLock(const FolderLock&) = delete;
   ~FolderLock();

@@ -18,7 +18,9 @@
 namespace plainnet {
 namespace {
 
-void pause_briefly() {
+// The i-th look for what another thread does. After a while that one may need this very processor.
+void wait_briefly(int i) {
+  if (i > 1000) std::this_thread::yield();
 #if defined __x86_64__
   __builtin_ia32_pause();
 #endif
@@ -41,7 +43,10 @@ class Workers {
  public:
   explicit Workers(int count) : shares_(count) {
     flush_denormals();  // the thread that asks for workers works, too
-    for (int i = 1; i < count; ++i) workers_.emplace_back([this, i] { work(i); });
+    try {
+      for (int i = 1; i < count; ++i) workers_.emplace_back([this, i] { work(i); });
+    } catch (const std::system_error&) {  // no more than these can be had
+    }
   }
 
   ~Workers() {
@@ -63,7 +68,7 @@ class Workers {
     busy_ = static_cast<int>(workers_.size());
     announce();
     take_ranges(0);
-    while (busy_.load(std::memory_order_acquire) > 0) pause_briefly();
+    for (int i = 0; busy_.load(std::memory_order_acquire) > 0; ++i) wait_briefly(i);
   }
 
  private:
@@ -80,7 +85,7 @@ class Workers {
   void work(int self) {
     flush_denormals();
     for (unsigned seen = 0;;) {
-      for (int i = 0; i < 20000 && job_.load(std::memory_order_acquire) == seen; ++i) pause_briefly();
+      for (int i = 0; i < 3000 && job_.load(std::memory_order_acquire) == seen; ++i) wait_briefly(i);
       job_.wait(seen, std::memory_order_acquire);
       ++seen;
       if (stop_) return;

@@ -11,8 +11,8 @@ namespace plainnet {
 /// How many threads parallel_for uses; at first as many as the process may run at once.
 int thread_count();
 
-/// Sets it, to 1 or more. No parallel_for may be running. The threads, and the calling one, from then
-/// on take denormal numbers for zero.
+/// Sets it, to 1 or more, or to as many as the system allows. No parallel_for may be running. The threads,
+/// and the calling one, from then on take denormal numbers for zero.
 void set_thread_count(int count);
 
 /// Calls body(begin, end) for ranges that together cover [0, n) once, on all threads, and returns

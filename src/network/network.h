@@ -35,7 +35,7 @@ class Network {
     LayerPointer code;
     Buffer<real> y, dy;  // [max_batch] of the output's shape
   };
-  std::vector<Node>& nodes() { return nodes_; }
+  const std::vector<Node>& nodes() const { return nodes_; }
 
   /// All parameters one after the other, each a multiple of 16 numbers from the first, and their gradients
   /// likewise.

@@ -1,5 +1,6 @@
 // A network and its data on one target. Compiled once for each.
 
+#include <cmath>
 #include <numeric>
 #include <set>
 
@@ -70,8 +71,9 @@ class TargetTrainer : public Trainer {
                                const Progress& progress) override {
     train_.order.upload(order);
     update_steps_.upload(update_steps(options_.rule, learning_rates, updates_));
+    const std::vector<StepScore> scores = run(train_, train_step_, progress);
     updates_ += static_cast<long>(learning_rates.size());
-    return run(train_, train_step_, progress);
+    return scores;
   }
 
   Score evaluate() override {
@@ -128,20 +130,55 @@ class TargetTrainer : public Trainer {
     advance(step_.data());
   }
 
-  // Runs the steps of a part. The host waits for the device every kAhead steps, for their scores.
+  // Runs the steps of a part. The host waits for the device every kAhead steps, for their scores. Throws
+  // Error for the first number that is not finite.
   std::vector<StepScore> run(const Part& part, const Recordings& recordings, const Progress& progress) {
     constexpr int kAhead = 32;
     const int steps = tiles(part.count, options_.batch);
+    const std::vector<Tensor> weights_before = weights(), state_before = state();
     step_.upload({0});
     std::vector<StepScore> scores;
-    for (int done = 1; done <= steps; ++done) {
+    double sum = 0;
+    for (int done = 1; done <= steps && std::isfinite(sum); ++done) {
       (done < steps ? recordings.full : recordings.last).run();
       if (done % kAhead != 0 && done < steps) continue;
-      for (const BatchScore& score : part.scores.download(scores.size(), done))
+      for (const BatchScore& score : part.scores.download(scores.size(), done)) {
         scores.push_back({static_cast<float>(score.loss), score.correct});
+        sum += score.loss;
+      }
       progress(scores);
     }
-    return scores;
+    const std::string at_the_end = first_not_finite(weights()) + first_not_finite(state());
+    if (std::isfinite(sum) && at_the_end.empty()) return scores;
+
+    // The same steps again, to the same bits: the numbers of each are looked through.
+    set_weights(weights_before, "the network");
+    set_state(state_before, updates_, "the network");
+    step_.upload({0});
+    for (int step = 1; step <= static_cast<int>(scores.size()); ++step) {
+      (step < steps ? recordings.full : recordings.last).run();
+      const float loss = scores[step - 1].loss;
+      const std::string problem = first_not_finite(numbers_of_step(loss));
+      if (problem.empty()) continue;
+      throw Error(&part == &test_ ? text("test batch ", step) : text("step ", updates_ + step),
+                  ", whose loss is ", std::isnan(loss) ? NAN : loss, ": ", problem,
+                  "; most often the learning rate is too high");
+    }
+    throw Error("numbers that were not finite are so when the epoch is repeated: is the memory sound?");
+  }
+
+  // What the step that was run last computed, in this order.
+  std::vector<Tensor> numbers_of_step(float loss) {
+    std::vector<Tensor> all, gradients = tensors(network_.gradients(), "the gradient of ");
+    for (const Network::Node& node : network_.nodes()) {
+      const std::vector<real> y = node.y.download();
+      const int64_t size = static_cast<int64_t>(y.size()) / options_.batch;
+      all.push_back({"the output of " + node.name, {options_.batch, size}, {y.begin(), y.end()}});
+    }
+    all.push_back({"the loss", {}, {loss}});
+    all.insert(all.end(), gradients.rbegin(), gradients.rend());
+    for (const auto& more : {state(), weights()}) all.insert(all.end(), more.begin(), more.end());
+    return all;
   }
 
   // A buffer with a value for each weight, after what the names of its tensors begin with.
@@ -189,6 +226,8 @@ class TargetTrainer : public Trainer {
         problems += text("; ", tensor.name, ": expected none, found ", tensor.shape_text());
     if (!problems.empty())
       throw Error(source, ": its tensors are not those of ", options_.model, problems);
+    if (problems.empty() && !first_not_finite(tensors).empty())
+      throw Error(source, ": ", first_not_finite(tensors));
     for (size_t i = 0; i < buffers.size(); ++i) buffers[i].second->upload(values[i]);
   }
 

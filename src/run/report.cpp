@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/command_line.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/numbers.h"
@@ -37,7 +38,8 @@ void print_summary(const Options& options, const Dataset& dataset, const std::st
               shown(dataset.name).c_str(), grouped(train.count).c_str(), grouped(test.count).c_str(),
               train.height, train.width, shown(dataset.source).c_str());
   std::printf("Device    %s, %s kernels\n", device.c_str(), options.kernels.c_str());
-  std::printf("Training  %d epochs, batches of %d, seed %llu, %s\n", options.epochs, options.batch,
+  std::printf("Training  %d epoch%s, batches of %d, seed %llu, %s\n", options.epochs,
+              options.epochs == 1 ? "" : "s", options.batch,
               static_cast<unsigned long long>(options.seed), options.optimizer.c_str());
   std::printf("          learning rate %g, schedule %s\n", options.learning_rate,
               options.schedule.c_str());
@@ -69,7 +71,7 @@ void print_progress(const Options& options, int epoch, const std::vector<StepSco
       format("%s  %d of %d batches, %s left, loss %.4f, accuracy %.2f%%",
              epoch_label(epoch, options.epochs).c_str(), done, steps,
              clock_text(seconds / done * (steps - done)).c_str(), score.loss, 100 * score.accuracy);
-  std::printf("\r%s\x1b[K", done < steps ? line.c_str() : "");
+  std::printf("%s\x1b[K\r", done < steps ? line.c_str() : "");
   std::fflush(stdout);
 }
 
@@ -110,8 +112,9 @@ void print_closing(const Options& options, const Checkpoint& checkpoint) {
   for (const auto& [name, content] : files)
     if (std::filesystem::exists(options.out + "/" + name)) std::printf("  %-24s%s\n", name, content.c_str());
   std::printf(
-      "\nNext: ./predict %s/weights.safetensors IMAGE reads a digit of yours,\n"
-      "      ./train --resume %s --epochs N goes on.\n", folder.c_str(), folder.c_str());
+      "\nNext: ./predict %s IMAGE reads a digit of yours,\n"
+      "      ./train --resume %s --epochs N goes on.\n",
+      shown(shell_word(options.out + "/weights.safetensors")).c_str(), shown(shell_word(options.out)).c_str());
 }
 
 }  // namespace plainnet

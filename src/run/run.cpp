@@ -2,13 +2,13 @@
 
 #include <unistd.h>
 
-#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <numeric>
 #include <optional>
 
+#include "base/command_line.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/numbers.h"
@@ -28,6 +28,8 @@ namespace {
 // The streams of random numbers: the initial weights take 0, 1, 2, ..., one for each tensor.
 constexpr uint64_t kShuffleStream = uint64_t{1} << 40;
 
+const char* const kCheckpoint = "/checkpoint.safetensors";  // in the run folder
+
 // Keeps the first `limit` images, all if it is 0, as `option` says.
 void keep_first(Images& images, int limit, const char* option, const std::string& source) {
   if (limit > images.count)
@@ -41,7 +43,7 @@ void keep_first(Images& images, int limit, const char* option, const std::string
 void prepare_folder(const std::string& folder) {
   const fs::path path = fs::path(folder + "/").parent_path();  // without slashes at its end
   try {
-    if (fs::exists(path / "checkpoint.safetensors")) {
+    if (fs::exists(path.string() + kCheckpoint)) {
       const FolderLock lock(folder);
       std::string other;
       for (int i = 1; other.empty() || fs::exists(other); ++i) other = text(path.string(), ".", i);
@@ -54,17 +56,37 @@ void prepare_folder(const std::string& folder) {
   }
 }
 
+// Throws Error unless the files that options name can be written, and are neither each other nor a run's.
+void check_paths(const Options& o) {
+  const fs::path run = fs::weakly_canonical(fs::absolute(o.out + kCheckpoint)).parent_path();
+  std::set<fs::path> taken;
+  for (const auto& [name, path] :
+       {std::pair("--save", o.save), std::pair("--log", o.log), std::pair("--step-log", o.step_log)}) {
+    if (path.empty()) continue;
+    const fs::path file = fs::weakly_canonical(fs::absolute(path)), folder = file.parent_path();
+    const char* const expected =
+        !fs::is_directory(folder)                                    ? "a path in a folder that there is"
+        : folder == run || fs::exists(folder.string() + kCheckpoint) ? "a path outside of a run's folder"
+        : fs::exists(file) && !fs::is_regular_file(file)             ? "a plain file"
+        : !taken.insert(file).second                                 ? "a file that no other option names"
+        : access(folder.c_str(), W_OK) != 0                          ? "a folder that can be written"
+                                                                     : nullptr;
+    if (expected) throw Error(name, " ", path, ": expected ", expected);
+  }
+}
+
 // What a stopped run says. It is never destroyed, as a signal may come while the program ends.
 std::string& stop_message = *new std::string;
 
 // Lets Ctrl-C (SIGINT), and what `kill` and a terminal that closes send, end the program at once: the
 // files of the last epoch are whole at every moment.
 void stop_on_signals(const std::string& folder) {
-  stop_message = text("\nStopped. To go on: ./train --resume ", shown(folder), "\n");
+  stop_message = text("\nStopped. To go on: ./train --resume ", shown(shell_word(folder)), "\n");
   const auto stop = [](int) {
     [[maybe_unused]] const auto written = write(STDOUT_FILENO, stop_message.data(), stop_message.size());
     _exit(130);
   };
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error like a full disk
   std::signal(SIGINT, stop);
   std::signal(SIGTERM, stop);
   if (std::signal(SIGHUP, stop) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup means it
@@ -101,7 +123,7 @@ class Run {
   std::map<std::string, std::string> notes_;  // what the metadata of weights say
   int steps_ = 0;                             // of an epoch
   std::optional<FolderLock> lock_;
-  CsvFile log_, step_log_;
+  std::string step_log_;
 };
 
 Run::Run(const Options& options) : options_(options) {
@@ -109,7 +131,7 @@ Run::Run(const Options& options) : options_(options) {
   if (resumed) {
     if (fs::is_regular_file(options_.resume))
       throw UsageError("--resume: expected the folder of a run, found the file ", options_.resume);
-    run_ = read_checkpoint(options_.resume + "/checkpoint.safetensors");
+    run_ = read_checkpoint(options_.resume + kCheckpoint);
     take_over(options_, run_.metadata);
     // It goes on on its own device, if there is no say in it.
     const std::string device = run_.metadata["device"];
@@ -117,6 +139,7 @@ Run::Run(const Options& options) : options_(options) {
       throw Error(options_.resume, ": device: expected gpu, cpu or emulated, found ", device);
     if (!options_.given.count("--device") && device != "gpu") options_.device = device;
   }
+  check_paths(options_);
   if (options_.epochs < done())
     throw UsageError("--epochs: expected at least ", done(), ", which are done already, found ",
                      options_.epochs);
@@ -153,8 +176,8 @@ void Run::go_on() {
   if (run_.metadata["device"] != target_.name)
     std::printf("The run was on the %s: on the %s it goes on, but not to the same bits.\n",
                 run_.metadata["device"].c_str(), target_.name.c_str());
-  trainer_->set_weights(run_.weights, folder);
-  trainer_->set_state(run_.state, static_cast<long>(done()) * steps_, folder);
+  trainer_->set_weights(run_.weights, folder + kCheckpoint);
+  trainer_->set_state(run_.state, static_cast<long>(done()) * steps_, folder + kCheckpoint);
 }
 
 void Run::save_weights(const std::string& path) {
@@ -168,7 +191,9 @@ void Run::save_checkpoint() {
   run_.state = trainer_->state();
   run_.total_seconds += now() - counted_;
   counted_ = now();
-  write_checkpoint(options_.out + "/checkpoint.safetensors", run_);
+  if (!options_.log.empty()) write_file_atomically(options_.log, log_text(run_.epochs));
+  if (!options_.step_log.empty()) write_file_atomically(options_.step_log, step_log_);
+  write_checkpoint(options_.out + kCheckpoint, run_);
 }
 
 // Trains one epoch, evaluates, and writes the files that follow it, the checkpoint last: where it is, the
@@ -185,39 +210,39 @@ void Run::train_epoch() {
                       });
   const double seconds = now() - start;
   for (size_t i = 0; i < scores.size(); ++i)
-    step_log_.line(text(1L * (epoch - 1) * steps_ + i + 1, ",", exact_text(scores[i].loss)));
+    step_log_ += text(1L * (epoch - 1) * steps_ + i + 1, ",", exact_text(scores[i].loss), "\n");
   const Score train = mean_score(scores, options_.batch, images), test = trainer_->evaluate();
   run_.epochs.push_back({epoch, train.loss, train.accuracy, test.loss, test.accuracy, seconds});
-  log_.line(log_line(run_.epochs.back()));
   print_epoch(run_.epochs.back(), options_.epochs, images);
-  if (!std::isfinite(train.loss))
-    std::printf("The loss is no number any more: try a smaller --learning-rate.\n");
   const std::string folder = options_.out + "/";
   write_file_atomically(folder + "log.csv", log_text(run_.epochs));
   write_file_atomically(folder + "curves.svg", curves_svg(options_.model, run_.epochs));
   if (best_epoch(run_.epochs).epoch == done()) save_weights(folder + "best.safetensors");
   save_checkpoint();
+  check_output();
 }
 
 void Run::train() {
   print_summary(options_, dataset_, target_.device());
+  check_output();
   if (options_.resume.empty())
     prepare_folder(options_.out);
   else
     std::printf("Going on after epoch %d of %d.\n\n", done(), options_.epochs);
   lock_.emplace(options_.out);
-  if (!options_.save.empty() && !fs::is_directory(fs::absolute(options_.save).parent_path()))
-    throw Error("--save ", options_.save, ": expected a path in a folder that there is");
-  log_.open(options_.log, log_text(run_.epochs));
-  step_log_.open(options_.step_log, step_log_of(options_.step_log, 1L * done() * steps_));
+  step_log_ = step_log_of(options_.step_log, 1L * done() * steps_);
   stop_on_signals(options_.out);
   save_checkpoint();  // a folder that cannot be written is known before the work
 
   if (done() < options_.epochs) print_epoch_heading();
-  while (done() < options_.epochs) train_epoch();
-  save_weights(options_.out + "/weights.safetensors");
-  write_pictures(options_, dataset_, *trainer_);
-  save_checkpoint();
+  try {
+    while (done() < options_.epochs) train_epoch();
+    save_weights(options_.out + "/weights.safetensors");
+    write_pictures(options_, dataset_, *trainer_);
+    save_checkpoint();
+  } catch (const Error& error) {
+    throw Error(error.what(), "; ", options_.out, kCheckpoint, " holds the last whole epoch");
+  }
   print_closing(options_, run_);
   if (!options_.save.empty()) save_weights(options_.save);
 }

@@ -1,9 +1,7 @@
 #include "training/record.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <sstream>
 
 #include "base/error.h"
@@ -48,20 +46,6 @@ std::vector<EpochRecord> parse_log(const std::string& log, const std::string& na
     records.push_back(r);
   }
   return records;
-}
-
-void CsvFile::open(const std::string& path, const std::string& beginning) {
-  path_ = path;
-  if (!path.empty()) file_.open(path);
-  write(beginning);
-}
-
-void CsvFile::line(const std::string& line) { write(line + "\n"); }
-
-void CsvFile::write(const std::string& lines) {
-  if (path_.empty()) return;
-  file_ << lines << std::flush;
-  if (!file_) throw Error(path_, ": cannot be written: ", std::strerror(errno));
 }
 
 const EpochRecord& best_epoch(const std::vector<EpochRecord>& records) {

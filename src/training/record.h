@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -31,20 +30,6 @@ std::string log_text(const std::vector<EpochRecord>& records);
 /// The epochs of such a log. Throws Error, which begins with `name`, for anything
 /// else.
 std::vector<EpochRecord> parse_log(const std::string& log, const std::string& name);
-
-/// A CSV file that is written line by line; nothing where its path is empty. Throws Error if a line
-/// cannot be written.
-class CsvFile {
- public:
-  void open(const std::string& path, const std::string& beginning);  // one or more whole lines
-  void line(const std::string& line);
-
- private:
-  void write(const std::string& lines);
-
-  std::string path_;
-  std::ofstream file_;
-};
 
 /// The best on the test set: the highest accuracy, of equal ones the lowest loss, of equal ones the
 /// first. `records` must not be empty.

@@ -16,4 +16,8 @@ struct Tensor {
   std::string shape_text() const;  // "[5][5][1][24]"
 };
 
+/// What is wrong with the first number that is NaN or infinite, "dense_2.bias: expected finite numbers, found
+/// nan at 3 of [10]"; empty if there is none.
+std::string first_not_finite(const std::vector<Tensor>& tensors);
+
 }  // namespace plainnet

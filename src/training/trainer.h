@@ -41,7 +41,7 @@ class Trainer {
   /// The weights under the names of docs/files.md: conv2d_1.kernel, ...
   virtual std::vector<Tensor> weights() const = 0;
   /// Sets them. Throws Error, naming `source` and all that does not fit, unless the names and shapes
-  /// are exactly the network's.
+  /// are exactly the network's, and all numbers finite.
   virtual void set_weights(const std::vector<Tensor>& tensors, const std::string& source) = 0;
 
   /// What the update rule keeps from step to step: "momentum.conv2d_1.kernel", ..., and
@@ -54,12 +54,13 @@ class Trainer {
   using Progress = std::function<void(const std::vector<StepScore>& scores)>;
 
   /// Trains for an epoch on the images order[0], order[1], ... in batches, the last one smaller;
-  /// `learning_rates` has one for each step. Returns the scores by step.
+  /// `learning_rates` has one for each step. Returns the scores by step. Throws Error where a number is NaN
+  /// or infinite: it names the step, counted over all epochs, and the tensor where that began.
   virtual std::vector<StepScore> train(const std::vector<int>& order,
                                        const std::vector<double>& learning_rates,
                                        const Progress& progress) = 0;
 
-  /// The scores of all test images.
+  /// The scores of all test images. Throws Error as train() does.
   virtual Score evaluate() = 0;
 
   /// The probabilities of the ten digits for each test image: [images][10].

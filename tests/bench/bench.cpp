@@ -24,9 +24,9 @@
 #include "base/threads.h"
 #include "base/command_line.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "base/numbers.h"
 #include "network/models.h"
-#include "training/record.h"
 #include "training/targets.h"
 #include "run/run.h"
 
@@ -143,7 +143,7 @@ class Bench {
         models_.push_back(model);
     if (models_.empty())
       throw UsageError("--layer: expected a layer of ", o_.model, ", found ", o_.layer);
-    csv_.open(o_.csv, "device,model,batch,layer,pass,us,us_cold,gflop_per_s,gb_per_s,percent,of\n");
+    write_csv();  // a file that cannot be written is known before the work
   }
 
   void run() {
@@ -255,7 +255,12 @@ class Bench {
     std::printf("%s\n", row.substr(0, row.find_last_not_of(' ') + 1).c_str());
     std::string all = text(target_.name, ",", model, ",", o_.batch);
     for (const std::string& cell : cells) all += "," + cell;
-    if (to_csv) csv_.line(all);
+    if (to_csv) csv_ += all + "\n";
+    write_csv();
+  }
+
+  void write_csv() {
+    if (!o_.csv.empty()) write_file_atomically(o_.csv, csv_);
   }
 
   Options o_;
@@ -265,7 +270,7 @@ class Bench {
   Ceilings ceilings_{};
   std::vector<std::string> models_;
   Dataset digits_;
-  CsvFile csv_;
+  std::string csv_ = "device,model,batch,layer,pass,us,us_cold,gflop_per_s,gb_per_s,percent,of\n";
 };
 
 int run(int argc, char** argv) {
