@@ -3,6 +3,8 @@
 #include <array>
 #include <atomic>
 #include <barrier>
+#include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -17,34 +19,44 @@ struct Abandon {};
 constexpr Place kEnd{};
 
 std::string describe(Place place) {
-  return place == kEnd ? "left the kernel" : "waits at __syncthreads() in " + place.name();
+  return place == kEnd ? "left the kernel" : "waits in " + place.name();
 }
 
+// The lanes of a warp meet at `barrier` wherever they wait. The last one to arrive compares the places.
 struct WarpWithBarrier : Warp {
-  explicit WarpWithBarrier(int lanes) : Warp{lanes, {}}, barrier(lanes) {}
-  std::barrier<> barrier;
+  WarpWithBarrier(int lanes, const Place* places) : Warp{lanes, {}}, barrier(lanes, Compare{this, places}) {}
+
+  struct Compare {
+    WarpWithBarrier* warp;
+    const Place* places;  // [lane]
+    void operator()() noexcept {
+      for (int lane = 1; lane < warp->lanes; ++lane) warp->parted |= !(places[lane] == places[0]);
+    }
+  };
+  bool parted = false;
+  std::barrier<Compare> barrier;
 };
 
-// The threads of the running block. All of them meet at `barrier`: at each __syncthreads() and at
-// the end of the kernel. The last one to arrive compares the places.
+// The threads of the running block. All of them meet at `barrier`: at each __syncthreads(), at the end of the
+// kernel, and when their warp has parted. The last one to arrive compares the places.
 class Block {
  public:
   explicit Block(int size) : places_(size), barrier_(size, Compare{this}) {
     for (int first = 0; first < size; first += kWarpSize)
-      warps_.push_back(std::make_unique<WarpWithBarrier>(std::min(kWarpSize, size - first)));
+      warps_.push_back(std::make_unique<WarpWithBarrier>(std::min(kWarpSize, size - first), &places_[first]));
   }
 
   void meet(int thread, Place place) {
-    places_[thread] = place;
-    barrier_.arrive_and_wait();
-    if (!problem_.empty()) throw Abandon{};
+    meet_warp(thread, place);
+    meet_block();
   }
 
-  void exchange(int thread, const Passed& values, const std::function<void(int, const Warp&)>& read) {
+  void exchange(int thread, const Passed& values, const std::function<void(int, const Warp&)>& read,
+                Place place) {
     WarpWithBarrier& warp = *warps_[thread / kWarpSize];
     const int lane = thread % kWarpSize;
     warp.passed[lane] = values;
-    warp.barrier.arrive_and_wait();
+    if (!meet_warp(thread, place)) meet_block();
     read(lane, warp);
     warp.barrier.arrive_and_wait();
   }
@@ -58,12 +70,29 @@ class Block {
     void operator()() noexcept { block->compare_places(); }
   };
 
+  // Whether all lanes of the warp have come to the same place.
+  bool meet_warp(int thread, Place place) {
+    WarpWithBarrier& warp = *warps_[thread / kWarpSize];
+    places_[thread] = place;
+    warp.barrier.arrive_and_wait();
+    return !warp.parted;
+  }
+
+  void meet_block() {
+    barrier_.arrive_and_wait();
+    if (!problem_.empty()) throw Abandon{};
+  }
+
+  // First of the lanes of each warp, which wait for each other also in a shuffle, then of all threads.
   void compare_places() {
-    for (size_t i = 1; i < places_.size(); ++i) {
-      if (places_[i] == places_[0]) continue;
-      problem_ = text("thread 0 ", describe(places_[0]), ", thread ", i, " ", describe(places_[i]));
-      return;
-    }
+    for (const int together : {kWarpSize, size()})
+      for (int i = 0; i < size(); ++i) {
+        const int first = i / together * together;
+        if (places_[i] == places_[first]) continue;
+        problem_ = text("block (", blockIdx.x, ", ", blockIdx.y, ", ", blockIdx.z, "): thread ", first, " ",
+                        describe(places_[first]), ", thread ", i, " ", describe(places_[i]));
+        return;
+      }
   }
 
   std::vector<Place> places_;  // [thread]
@@ -81,7 +110,7 @@ class Threads {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  void run(Grid grid, Dim3 block_size, const std::function<void()>& kernel) {
+  void run(Grid grid, Dim3 block_size, const void* code, const std::function<void()>& call) {
     const int size = block_size.x * block_size.y * block_size.z;
     if (size < 1 || size > 1024)
       throw Error(grid.where.name(), ": launch: expected a block of 1 to 1024 threads, found ", size);
@@ -89,7 +118,7 @@ class Threads {
     block_ = &block;
     grid_ = grid.size;
     block_size_ = block_size;
-    kernel_ = &kernel;
+    call_ = &call;
     const unsigned launch = launch_;
     while (static_cast<int>(threads_.size()) < size)
       threads_.emplace_back([this, index = static_cast<int>(threads_.size()), launch] {
@@ -99,8 +128,9 @@ class Threads {
     announce();
     for (int n; (n = running_.load()) > 0;) running_.wait(n);
     if (!block.problem().empty())
-      throw Error(grid.where.name(), ": launch: the threads of a block parted at a barrier: ",
-                  block.problem(), " (every thread of a block must reach the same __syncthreads())");
+      throw Error(grid.where.name(), ": launch of ", source_of(code).function, ": the threads parted in ",
+                  block.problem(), " (all threads of a block must reach the same __syncthreads(), all lanes of ",
+                  "a warp the same shuffle)");
   }
 
   Block& block() { return *block_; }
@@ -129,7 +159,7 @@ class Threads {
         for (int y = 0; y < grid_.y; ++y)
           for (int x = 0; x < grid_.x; ++x) {
             blockIdx = {x, y, z};
-            (*kernel_)();
+            (*call_)();
             block_->meet(index, kEnd);
           }
     } catch (const Abandon&) {
@@ -142,7 +172,7 @@ class Threads {
   std::atomic<bool> stop_ = false;
   Block* block_ = nullptr;
   Dim3 grid_, block_size_;
-  const std::function<void()>* kernel_ = nullptr;
+  const std::function<void()>* call_ = nullptr;
 };
 
 Threads& threads() {
@@ -156,14 +186,24 @@ int own_index() {
 
 }  // namespace
 
-void run(Grid grid, Dim3 block, const std::function<void()>& kernel) {
-  threads().run(grid, block, kernel);
+void run(Grid grid, Dim3 block, const void* code, const std::function<void()>& call) {
+  threads().run(grid, block, code, call);
 }
 
 void barrier(Place where) { threads().block().meet(own_index(), where); }
 
-void exchange(const Passed& values, const std::function<void(int, const Warp&)>& read) {
-  threads().block().exchange(own_index(), values, read);
+void exchange(unsigned, const Passed& values, const std::function<void(int, const Warp&)>& read, Place where) {
+  threads().block().exchange(own_index(), values, read, where);
+}
+
+void* allocate(size_t bytes) {
+  void* memory = std::calloc(bytes > 0 ? bytes : 1, 1);
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+void release(void* memory) { std::free(memory); }
+void copy(void* to, const void* from, size_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, bytes);
 }
 
 }  // namespace plainnet::emulator
