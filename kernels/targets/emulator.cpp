@@ -1,6 +1,5 @@
 #include "kernels/targets/emulator.h"
 
-#include <array>
 #include <atomic>
 #include <barrier>
 #include <cstdlib>
@@ -19,44 +18,38 @@ struct Abandon {};
 constexpr Place kEnd{};
 
 std::string describe(Place place) {
-  return place == kEnd ? "left the kernel" : "waits in " + place.name();
+  return place == kEnd ? "left the kernel" : text("waits in ", place.function, ", ", place.name());
 }
 
-// The lanes of a warp meet at `barrier` wherever they wait. The last one to arrive compares the places.
 struct WarpWithBarrier : Warp {
-  WarpWithBarrier(int lanes, const Place* places) : Warp{lanes, {}}, barrier(lanes, Compare{this, places}) {}
-
-  struct Compare {
-    WarpWithBarrier* warp;
-    const Place* places;  // [lane]
-    void operator()() noexcept {
-      for (int lane = 1; lane < warp->lanes; ++lane) warp->parted |= !(places[lane] == places[0]);
-    }
-  };
-  bool parted = false;
-  std::barrier<Compare> barrier;
+  explicit WarpWithBarrier(int lanes) : Warp{lanes, {}}, barrier(lanes) {}
+  std::barrier<> barrier;
 };
 
-// The threads of the running block. All of them meet at `barrier`: at each __syncthreads(), at the end of the
-// kernel, and when their warp has parted. The last one to arrive compares the places.
+// The threads of the running block. All of them meet at `barrier`: at each __syncthreads() and at
+// the end of the kernel. The last one to arrive compares the places.
 class Block {
  public:
   explicit Block(int size) : places_(size), barrier_(size, Compare{this}) {
     for (int first = 0; first < size; first += kWarpSize)
-      warps_.push_back(std::make_unique<WarpWithBarrier>(std::min(kWarpSize, size - first), &places_[first]));
+      warps_.push_back(std::make_unique<WarpWithBarrier>(std::min(kWarpSize, size - first)));
   }
 
+  // Its warp does not wait for a thread that is here.
   void meet(int thread, Place place) {
-    meet_warp(thread, place);
-    meet_block();
+    places_[thread] = place;
+    (void)warps_[thread / kWarpSize]->barrier.arrive();
+    wait();
   }
 
-  void exchange(int thread, const Passed& values, const std::function<void(int, const Warp&)>& read,
-                Place place) {
+  void exchange(int thread, const Passed& values, const Read& read, Place place) {
     WarpWithBarrier& warp = *warps_[thread / kWarpSize];
     const int lane = thread % kWarpSize;
     warp.passed[lane] = values;
-    if (!meet_warp(thread, place)) meet_block();
+    places_[thread] = place;
+    warp.barrier.arrive_and_wait();
+    for (int i = 0; i < warp.lanes; ++i)
+      if (!(places_[thread - lane + i] == place)) wait();
     read(lane, warp);
     warp.barrier.arrive_and_wait();
   }
@@ -70,28 +63,19 @@ class Block {
     void operator()() noexcept { block->compare_places(); }
   };
 
-  // Whether all lanes of the warp have come to the same place.
-  bool meet_warp(int thread, Place place) {
-    WarpWithBarrier& warp = *warps_[thread / kWarpSize];
-    places_[thread] = place;
-    warp.barrier.arrive_and_wait();
-    return !warp.parted;
-  }
-
-  void meet_block() {
+  void wait() {
     barrier_.arrive_and_wait();
     if (!problem_.empty()) throw Abandon{};
   }
 
-  // First of the lanes of each warp, which wait for each other also in a shuffle, then of all threads.
+  // First those of a warp, whose lanes may be where no other warp can be.
   void compare_places() {
     for (const int together : {kWarpSize, size()})
-      for (int i = 0; i < size(); ++i) {
-        const int first = i / together * together;
-        if (places_[i] == places_[first]) continue;
-        problem_ = text("block (", blockIdx.x, ", ", blockIdx.y, ", ", blockIdx.z, "): thread ", first, " ",
-                        describe(places_[first]), ", thread ", i, " ", describe(places_[i]));
-        return;
+      for (int i = 0; i < size() && problem_.empty(); ++i) {
+        const Place place = places_[i], first = places_[i / together * together];
+        if (place == first) continue;
+        problem_ = text("block (", blockIdx.x, ", ", blockIdx.y, ", ", blockIdx.z, "): thread ",
+                        i / together * together, " ", describe(first), ", thread ", i, " ", describe(place));
       }
   }
 
@@ -110,7 +94,7 @@ class Threads {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  void run(Grid grid, Dim3 block_size, const void* code, const std::function<void()>& call) {
+  void run(Grid grid, Dim3 block_size, const std::function<void()>& call) {
     const int size = block_size.x * block_size.y * block_size.z;
     if (size < 1 || size > 1024)
       throw Error(grid.where.name(), ": launch: expected a block of 1 to 1024 threads, found ", size);
@@ -128,9 +112,8 @@ class Threads {
     announce();
     for (int n; (n = running_.load()) > 0;) running_.wait(n);
     if (!block.problem().empty())
-      throw Error(grid.where.name(), ": launch of ", source_of(code).function, ": the threads parted in ",
-                  block.problem(), " (all threads of a block must reach the same __syncthreads(), all lanes of ",
-                  "a warp the same shuffle)");
+      throw Error(grid.where.name(), ": launch: the threads parted in ", block.problem(),
+                  " (all of a block must reach the same __syncthreads(), all of a warp the same shuffle)");
   }
 
   Block& block() { return *block_; }
@@ -186,13 +169,13 @@ int own_index() {
 
 }  // namespace
 
-void run(Grid grid, Dim3 block, const void* code, const std::function<void()>& call) {
-  threads().run(grid, block, code, call);
+void run(Grid grid, Dim3 block, const void*, const std::function<void()>& call) {
+  threads().run(grid, block, call);
 }
 
 void barrier(Place where) { threads().block().meet(own_index(), where); }
 
-void exchange(unsigned, const Passed& values, const std::function<void(int, const Warp&)>& read, Place where) {
+void exchange(unsigned, const Passed& values, const Read& read, Place where) {
   threads().block().exchange(own_index(), values, read, where);
 }
 
