@@ -15,6 +15,8 @@
 # V=1           shows every command as a whole
 # NVCC=         builds without the CUDA toolkit
 # SANITIZE=S    builds with a sanitizer (address, undefined or thread), in a folder of its own
+# WATCH=on      builds with a record of what kernels on the emulated target do (tests/watch), in a folder of
+#               its own: make WATCH=on test NAME=emulated
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -24,6 +26,10 @@ ifeq ($(filter -j%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
+# Only the emulated target is watched.
+ifdef WATCH
+NVCC :=
+endif
 # The CUDA toolkit: where CUDA_HOME says, on PATH, or at its usual place.
 NVCC ?= $(firstword $(if $(CUDA_HOME),$(wildcard $(CUDA_HOME)/bin/nvcc)) $(shell command -v nvcc) \
                     $(wildcard /usr/local/cuda/bin/nvcc))
@@ -34,7 +40,7 @@ CUDA_INCLUDE := $(if $(filter-out /usr/bin/,$(dir $(NVCC))),-isystem $(dir $(NVC
 GPU_ARCH := $(if $(shell nvidia-smi -L 2>/dev/null | grep '^GPU'),\
                  -arch=native,-gencode arch=compute_75,code=compute_75)
 
-BUILD := build$(if $(SANITIZE),/$(SANITIZE))$(if $(COVERAGE),/coverage)
+BUILD := build$(if $(SANITIZE),/$(SANITIZE))$(if $(WATCH),/watch)$(if $(COVERAGE),/coverage)
 # The last two flags let the compiler turn a loop with a comparison or a square root into vectors.
 CXXFLAGS := -std=c++20 -g1 -march=native -pthread -Wall -Wextra \
             -fno-math-errno -fno-trapping-math $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(if $(COVERAGE),--coverage)
@@ -48,15 +54,17 @@ NVCCFLAGS := -std=c++17 -lineinfo -diag-suppress 1675 $(GPU_ARCH) -Xcompiler -Og
 TARGETS := cpu emulated $(if $(NVCC),gpu)
 PER_TARGET := $(wildcard kernels/*.cu kernels/fast/*.cu) kernels/targets/gpu.cu kernels/fast/layers.cpp \
               src/network/network.cpp src/network/target_trainer.cpp
+# How the threads of a block run on the emulated target.
+EMULATOR := $(if $(WATCH),$(wildcard tests/watch/*.cpp),kernels/targets/emulator.cpp)
 # What is not for every target.
 NOT_CPU      := kernels/targets/gpu.cu
 NOT_EMULATED := $(addprefix kernels/fast/,pooled_conv2d.cu many_taps.cu few_taps.cu) $(NOT_CPU)
 NOT_GPU      := $(filter-out $(NOT_CPU),$(NOT_EMULATED))
 MAINS := src/train.cpp src/predict.cpp
-ONCE := $(filter-out $(PER_TARGET) $(MAINS),$(wildcard src/*/*.cpp kernels/targets/*.cpp))
+ONCE := $(filter-out $(PER_TARGET) $(MAINS),$(wildcard src/*/*.cpp) $(EMULATOR))
 # The tests of layers run on every target in single and in double precision; the benchmark times single
 # precision, and checks it against double precision on the cpu target.
-TESTS_PER_TARGET := $(wildcard tests/target_*.cpp tests/*.cu)
+TESTS_PER_TARGET := $(wildcard tests/target_*.cpp tests/*.cu $(if $(WATCH),tests/watch/*.cu))
 TESTS_ONCE := $(filter-out $(TESTS_PER_TARGET),$(wildcard tests/*.cpp)) tests/bench/work.cpp tests/fuzz/targets.cpp
 # The ladder is no part of ./train.
 LADDER := $(wildcard kernels/ladder/*.cu)
@@ -74,8 +82,8 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 
 .PHONY: all test bench ladder fuzz count mutants coverage mnist clean FORCE
 all: $(BUILD)/train $(BUILD)/predict
-	@$(if $(SANITIZE),,ln -sf $^ .)
-	@echo "Built $(if $(SANITIZE),$^,./train and ./predict)$(if $(NVCC),, without the gpu target: no nvcc found)."
+	@$(if $(SANITIZE)$(WATCH),,ln -sf $^ .)
+	@echo "Built $(if $(SANITIZE)$(WATCH),$^,./train and ./predict)$(if $(NVCC),, without the gpu target: no nvcc found)."
 test: all $(BUILD)/run_tests
 	@$(BUILD)/run_tests $(NAME)
 bench: $(BUILD)/bench
@@ -105,7 +113,7 @@ $(BUILD)/run_tests: $(PROGRAM) $(call per_target,$(DOUBLES),$(PER_TARGET)) $(cal
 $(BUILD)/bench: $(PROGRAM) $(call per_target,cpu_double,$(PER_TARGET)) \
                 $(call once,tests/bench/bench.cpp tests/bench/work.cpp) \
                 $(call per_target,$(FLOATS) cpu_double,tests/bench/target_bench.cu)
-$(BUILD)/ladder: $(call once,tests/bench/ladder.cpp $(wildcard src/base/*.cpp kernels/targets/*.cpp)) \
+$(BUILD)/ladder: $(call once,tests/bench/ladder.cpp $(wildcard src/base/*.cpp) $(EMULATOR)) \
                  $(call per_target,$(FLOATS) cpu_double emulated_double, \
                                    $(LADDER) tests/bench/target_ladder.cu kernels/fast/product.cu kernels/targets/gpu.cu)
 $(BUILD)/fuzzer: $(PROGRAM) $(call once,$(wildcard tests/fuzz/*.cpp) tests/memory_limit.cpp tests/small_run.cpp)
@@ -136,11 +144,15 @@ compile = $(call show,CXX) $(CXX) -include $(BUILD)/$(1).h $(CXXFLAGS) -$(1) $(C
 $(BUILD)/once/%.o: %.cpp $(BUILD)/Og.h.gch
 	$(call compile,Og)
 
+# Calls a function before each access to memory; clang leaves out some reads before a write, unless told.
+WATCHED := $(if $(WATCH),-fsanitize=thread $(if $(findstring clang,$(shell $(CXX) --version)),\
+             -mllvm -tsan-instrument-read-before-write=1))
+
 # The cpu target's kernels, where all the time is spent, are compiled with -O3, all else with -Og, for
 # a short build, and the emulated ones for a debugger. CUDA's pragmas are for nvcc alone. Where a loop
 # begins in a cache line is luck, worth 15% in a short one, unless it is told.
 cpu_kernels      = $(call compile,$(if $(COVERAGE),Og,O3),-x c++ -Wno-unknown-pragmas -falign-loops=64)
-emulated_kernels = $(call compile,Og,-x c++ -Wno-unknown-pragmas -g)
+emulated_kernels = $(call compile,Og,-x c++ -Wno-unknown-pragmas -g $(WATCHED))
 gpu_kernels      = $(call show,NVCC) $(NVCC) $(NVCCFLAGS) $(CPPFLAGS) $(DEFINES) -c $< -o $@
 
 # For each target and number type. $(1): the target; $(2): the target in capitals; $(3): the type.

@@ -60,9 +60,11 @@ struct Dim3 {
 struct Place {
   const char* file = nullptr;
   int line = 0;
+  const char* function = nullptr;
 
-  static constexpr Place here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
-    return {file, line};
+  static constexpr Place here(const char* file = __builtin_FILE(), int line = __builtin_LINE(),
+                              const char* function = __builtin_FUNCTION()) {
+    return {file, line, function};
   }
   std::string name() const { return text(file, ":", line); }
   // Addresses are compared: the names of one source file, compiled once, are one literal.
@@ -101,7 +103,8 @@ using real = REAL;
 
 namespace plainnet::TARGET {
 
-/// `size` elements of device memory, freed with their owner. All bytes are zero at first.
+/// `size` elements of device memory, freed with their owner. All bytes are zero at first, but a kernel reads only
+/// what was written: where it counts on zeros, they are uploaded.
 template <class T>
 class Buffer {
  public:

@@ -13,7 +13,7 @@ TARGET_TEST("batch: images in the order given, from 0 to 1") {
   for (int i = 0; i < kImages; ++i) labels[i] = static_cast<uint8_t>(kImages - i);
   const DeviceImages images{Buffer<uint8_t>(pixels), Buffer<uint8_t>(labels)};
   const std::vector<int> order = {3, 1, 4, 10, 5, 9, 2, 6, 0, 8, 7};
-  const Buffer<int> device_order(order), step(1);
+  const Buffer<int> device_order(order), step(std::vector<int>{0});
 
   for (int s = 0; s < 3; ++s) {
     const int batch = s < 2 ? kStride : kImages - 2 * kStride;

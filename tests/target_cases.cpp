@@ -16,7 +16,7 @@ std::vector<NamedValues> loss_values(int batch, int classes) {
   const Values logits = test::random_values(batch * classes, random);
   const Buffer<real> z(std::vector<real>(logits.begin(), logits.end()));
   const Buffer<uint8_t> label(labels);
-  const Buffer<int> step(1);
+  const Buffer<int> step(std::vector<int>{0});
   GuardedBuffer dz(logits.size());
   const Buffer<BatchScore> scores(1);
   softmax_cross_entropy(z.data(), label.data(), batch, classes, dz.data(), step.data(),

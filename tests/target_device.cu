@@ -18,7 +18,7 @@ TARGET_TEST("launch: each thread of each block runs once") {
   for (const Dim3 grid : {Dim3{1, 1, 1}, Dim3{7, 1, 1}, Dim3{3, 2, 5}, Dim3{1, 37, 2}})
     for (const Dim3 block : {threads(1), threads(7), threads(5, 3), threads(32, 4)}) {
       const int size = grid.x * grid.y * grid.z * block.x * block.y * block.z;
-      const Buffer<int> counts(size);
+      const Buffer<int> counts(std::vector<int>(size, 0));
       launch(count_kernel, {grid.x, grid.y, grid.z}, block, counts.data());
       for (const int count : counts.download())
         CHECK(count == 1, "grid ", grid.x, " x ", grid.y, " x ", grid.z, ", block ", block.x, " x ", block.y);
@@ -32,7 +32,7 @@ __global__ void fill_kernel(int* values, int count, int value) {
 }
 
 TARGET_TEST("launch: arguments arrive; one launch follows the other") {
-  const Buffer<int> values(1000);
+  const Buffer<int> values(std::vector<int>(1000, 0));
   launch(fill_kernel, 3, threads(64), values.data(), 999, 5L);
   launch(fill_kernel, 1, threads(32), values.data(), 10, 100);
   const std::vector<int> got = values.download();

@@ -25,9 +25,9 @@ TARGET_TEST("emulator: reports threads that wait at two barriers") {
   const Buffer<int> arrived(8);
   constexpr int kLaunch = __LINE__ + 1;
   const auto run = [&] { launch(parting_kernel, 1, threads(8), arrived.data()); };
-  CHECK_ERROR(run(), at(kLaunch) + ": launch", "parted at a barrier",
-              "thread 0 waits at __syncthreads() in " + at(kFirstBarrier),
-              "thread 5 waits at __syncthreads() in " + at(kSecondBarrier));
+  CHECK_ERROR(run(), at(kLaunch) + ": launch", "the threads parted in block (0, 0, 0)",
+              "thread 0 waits in parting_kernel, " + at(kFirstBarrier),
+              "thread 5 waits in parting_kernel, " + at(kSecondBarrier));
   CHECK(arrived.download() == std::vector<int>(8), "threads went on after the barrier");
   launch(parting_kernel, 1, threads(5), arrived.data());
   CHECK(arrived.download() == std::vector<int>({1, 1, 1, 1, 1, 0, 0, 0}));
@@ -40,11 +40,10 @@ __global__ void leaving_kernel(int leaver) {
 }
 
 TARGET_TEST("emulator: reports a thread that leaves while others wait") {
-  CHECK_ERROR(launch(leaving_kernel, 4, threads(7), 3), "parted",
-              "thread 0 waits at __syncthreads() in " + at(kOnlyBarrier),
-              "thread 3 left the kernel");
+  CHECK_ERROR(launch(leaving_kernel, 4, threads(7), 3), "parted in block (2, 0, 0)",
+              "thread 0 waits in leaving_kernel, " + at(kOnlyBarrier), "thread 3 left the kernel");
   CHECK_ERROR(launch(leaving_kernel, 4, threads(7), 0), "thread 0 left the kernel",
-              "thread 1 waits at __syncthreads() in " + at(kOnlyBarrier));
+              "thread 1 waits in leaving_kernel, " + at(kOnlyBarrier));
   launch(leaving_kernel, 4, threads(7), -1);
 }
 
@@ -72,6 +71,37 @@ TARGET_TEST("emulator: refuses a block of 0 or 1025 threads") {
   CHECK_ERROR(launch(leaving_kernel, 1, threads(0), -1), __FILE__, "1 to 1024 threads", "found 0");
   CHECK_ERROR(launch(leaving_kernel, 1, threads(1025), -1), "1 to 1024", "found 1025");
   CHECK_ERROR(launch(leaving_kernel, 1, threads(32, 33), -1), "1 to 1024", "found 1056");
+}
+
+// In block `parted`, the lanes from 40 on pass nothing on: of the second warp, that is not a whole one.
+constexpr int kShuffle = __LINE__ + 3;
+__global__ void lane_missing_kernel(int* values, int parted) {
+  if (static_cast<int>(blockIdx.x) == parted && threadIdx.x >= 40) return;
+  values[blockIdx.x * blockDim.x + threadIdx.x] = __shfl_down_sync(0xffffffff, 7, 1);
+}
+
+TARGET_TEST("emulator: reports lanes that are missing in a shuffle") {
+  const Buffer<int> values(2 * 64);
+  CHECK_ERROR(launch(lane_missing_kernel, 2, threads(64), values.data(), 1), "parted in block (1, 0, 0)",
+              "thread 32 waits in lane_missing_kernel, " + at(kShuffle), "thread 40 left the kernel");
+  launch(lane_missing_kernel, 2, threads(64), values.data(), 2);
+  CHECK(values.download() == std::vector<int>(2 * 64, 7));
+}
+
+// Every other lane passes its number on, while the others wait for all threads.
+constexpr int kShuffleInIf = __LINE__ + 3, kOtherBarrier = __LINE__ + 5;
+__global__ void lanes_elsewhere_kernel(int* values) {
+  if (threadIdx.x % 2 == 0)
+    values[threadIdx.x] = __shfl_down_sync(0xffffffff, 7, 1);
+  else
+    __syncthreads();
+}
+
+TARGET_TEST("emulator: reports lanes that wait elsewhere than in the shuffle") {
+  const Buffer<int> values(32);
+  CHECK_ERROR(launch(lanes_elsewhere_kernel, 1, threads(32), values.data()),
+              "thread 0 waits in lanes_elsewhere_kernel, " + at(kShuffleInIf),
+              "thread 1 waits in lanes_elsewhere_kernel, " + at(kOtherBarrier));
 }
 
 __global__ void lane_kernel(int* values) {

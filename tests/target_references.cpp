@@ -129,7 +129,7 @@ TARGET_TEST("softmax_cross_entropy: PyTorch's values") {
     }
 
     const Buffer<uint8_t> label(std::vector<uint8_t>(labels.begin(), labels.end()));
-    const Buffer<int> step(1);
+    const Buffer<int> step(std::vector<int>{0});
     GuardedBuffer z(logits.values.size()), dz(logits.values.size()), p(logits.values.size());
     const Buffer<BatchScore> scores(1);
     z.set(logits.values);

@@ -48,7 +48,8 @@ void check(const std::string& name) {
   };
 
   Buffer<real> weights(repeated(w0.data())), gradients(size);
-  Buffer<real> momenta(rule.has_momenta() ? size : 0), squares(rule.has_squares() ? size : 0);
+  const std::vector<real> zeros(size), none;
+  Buffer<real> momenta(rule.has_momenta() ? zeros : none), squares(rule.has_squares() ? zeros : none);
   Buffer<UpdateStep> steps(3);
   Buffer<int> step(1);
   const double rate = reference.real("learning_rate");

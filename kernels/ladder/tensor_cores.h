@@ -49,7 +49,7 @@ inline real as_tf32(real x) {  // in double, where the sums are checked, x itsel
 inline void mma_m16n8k8(real* sum, const real* a, const real* b) {
   const emulator::Passed own = {as_tf32(a[0]), as_tf32(a[1]), as_tf32(a[2]),
                                 as_tf32(a[3]), as_tf32(b[0]), as_tf32(b[1])};
-  emulator::exchange(own, [&](int lane, const emulator::Warp& warp) {
+  emulator::exchange(0xffffffff, own, [&](int lane, const emulator::Warp& warp) {
     for (int i = 0; i < 4; ++i)  // sum[i] is of row g + i / 2 * 8 and column 2 t + i % 2
       for (int k = 0; k < 8; ++k) {
         const double from_a = warp.passed[lane / 4 * 4 + k % 4][i / 2 + k / 4 * 2];

@@ -56,6 +56,9 @@ void launch(void (*kernel)(Parameters...), Grid grid, Dim3, Arguments... argumen
 constexpr size_t kReadableBeyond = 256;
 inline void* allocate(size_t bytes) { return allocate_pages(bytes + kReadableBeyond); }
 inline void release(void* memory) { release_pages(memory); }
+inline void copy(void* to, const void* from, size_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, bytes);
+}
 
 inline std::string device_name() {
   return text(processor_name(), ", ", thread_count(), thread_count() == 1 ? " thread" : " threads");

@@ -6,7 +6,6 @@
 // barrier of 128 threads takes about as long as a whole layer on the cpu target.
 
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 
 #include "kernels/targets/emulator.h"
@@ -16,14 +15,17 @@
 #define __device__
 #define __host__
 #define __shared__ static
-#define __forceinline__ inline
+#define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 
 namespace plainnet::TARGET {
 
+using emulator::allocate;
 using emulator::blockDim;
 using emulator::blockIdx;
+using emulator::copy;
 using emulator::gridDim;
+using emulator::release;
 using emulator::threadIdx;
 using std::max;
 using std::min;
@@ -35,27 +37,22 @@ inline void __syncthreads(Place where = Place::here()) {
   emulator::barrier(where);
 }
 template <class T>
-T __shfl_down_sync(unsigned, T value, int delta) {
+T __shfl_down_sync(unsigned mask, T value, int delta, Place where = Place::here()) {
   static_assert(sizeof(T) <= sizeof(double));
   emulator::Passed values{};
   std::memcpy(&values, &value, sizeof(T));
-  emulator::exchange(values, [&](int lane, const emulator::Warp& warp) {
+  const auto read = [&](int lane, const emulator::Warp& warp) {
     if (lane + delta < warp.lanes) std::memcpy(&value, &warp.passed[lane + delta], sizeof(T));
-  });
+  };
+  emulator::exchange(mask, values, read, where);
   return value;
 }
 
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), Grid grid, Dim3 block, Arguments... arguments) {
-  emulator::run(grid, block, [&] { kernel(static_cast<Parameters>(arguments)...); });
+  const auto call = [&] { kernel(static_cast<Parameters>(arguments)...); };
+  emulator::run(grid, block, reinterpret_cast<const void*>(kernel), std::ref(call));
 }
-
-inline void* allocate(size_t bytes) {
-  void* memory = std::calloc(bytes > 0 ? bytes : 1, 1);
-  if (!memory) throw std::bad_alloc();
-  return memory;
-}
-inline void release(void* memory) { std::free(memory); }
 
 inline std::string device_name() { return "a GPU's blocks, thread by thread, on the CPU"; }
 

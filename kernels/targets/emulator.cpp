@@ -1,8 +1,9 @@
 #include "kernels/targets/emulator.h"
 
-#include <array>
 #include <atomic>
 #include <barrier>
+#include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -17,7 +18,7 @@ struct Abandon {};
 constexpr Place kEnd{};
 
 std::string describe(Place place) {
-  return place == kEnd ? "left the kernel" : "waits at __syncthreads() in " + place.name();
+  return place == kEnd ? "left the kernel" : text("waits in ", place.function, ", ", place.name());
 }
 
 struct WarpWithBarrier : Warp {
@@ -34,17 +35,21 @@ class Block {
       warps_.push_back(std::make_unique<WarpWithBarrier>(std::min(kWarpSize, size - first)));
   }
 
+  // Its warp does not wait for a thread that is here.
   void meet(int thread, Place place) {
     places_[thread] = place;
-    barrier_.arrive_and_wait();
-    if (!problem_.empty()) throw Abandon{};
+    (void)warps_[thread / kWarpSize]->barrier.arrive();
+    wait();
   }
 
-  void exchange(int thread, const Passed& values, const std::function<void(int, const Warp&)>& read) {
+  void exchange(int thread, const Passed& values, const Read& read, Place place) {
     WarpWithBarrier& warp = *warps_[thread / kWarpSize];
     const int lane = thread % kWarpSize;
     warp.passed[lane] = values;
+    places_[thread] = place;
     warp.barrier.arrive_and_wait();
+    for (int i = 0; i < warp.lanes; ++i)
+      if (!(places_[thread - lane + i] == place)) wait();
     read(lane, warp);
     warp.barrier.arrive_and_wait();
   }
@@ -58,12 +63,20 @@ class Block {
     void operator()() noexcept { block->compare_places(); }
   };
 
+  void wait() {
+    barrier_.arrive_and_wait();
+    if (!problem_.empty()) throw Abandon{};
+  }
+
+  // First those of a warp, whose lanes may be where no other warp can be.
   void compare_places() {
-    for (size_t i = 1; i < places_.size(); ++i) {
-      if (places_[i] == places_[0]) continue;
-      problem_ = text("thread 0 ", describe(places_[0]), ", thread ", i, " ", describe(places_[i]));
-      return;
-    }
+    for (const int together : {kWarpSize, size()})
+      for (int i = 0; i < size() && problem_.empty(); ++i) {
+        const Place place = places_[i], first = places_[i / together * together];
+        if (place == first) continue;
+        problem_ = text("block (", blockIdx.x, ", ", blockIdx.y, ", ", blockIdx.z, "): thread ",
+                        i / together * together, " ", describe(first), ", thread ", i, " ", describe(place));
+      }
   }
 
   std::vector<Place> places_;  // [thread]
@@ -81,7 +94,7 @@ class Threads {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  void run(Grid grid, Dim3 block_size, const std::function<void()>& kernel) {
+  void run(Grid grid, Dim3 block_size, const std::function<void()>& call) {
     const int size = block_size.x * block_size.y * block_size.z;
     if (size < 1 || size > 1024)
       throw Error(grid.where.name(), ": launch: expected a block of 1 to 1024 threads, found ", size);
@@ -89,7 +102,7 @@ class Threads {
     block_ = &block;
     grid_ = grid.size;
     block_size_ = block_size;
-    kernel_ = &kernel;
+    call_ = &call;
     const unsigned launch = launch_;
     while (static_cast<int>(threads_.size()) < size)
       threads_.emplace_back([this, index = static_cast<int>(threads_.size()), launch] {
@@ -99,8 +112,8 @@ class Threads {
     announce();
     for (int n; (n = running_.load()) > 0;) running_.wait(n);
     if (!block.problem().empty())
-      throw Error(grid.where.name(), ": launch: the threads of a block parted at a barrier: ",
-                  block.problem(), " (every thread of a block must reach the same __syncthreads())");
+      throw Error(grid.where.name(), ": launch: the threads parted in ", block.problem(),
+                  " (all of a block must reach the same __syncthreads(), all of a warp the same shuffle)");
   }
 
   Block& block() { return *block_; }
@@ -129,7 +142,7 @@ class Threads {
         for (int y = 0; y < grid_.y; ++y)
           for (int x = 0; x < grid_.x; ++x) {
             blockIdx = {x, y, z};
-            (*kernel_)();
+            (*call_)();
             block_->meet(index, kEnd);
           }
     } catch (const Abandon&) {
@@ -142,7 +155,7 @@ class Threads {
   std::atomic<bool> stop_ = false;
   Block* block_ = nullptr;
   Dim3 grid_, block_size_;
-  const std::function<void()>* kernel_ = nullptr;
+  const std::function<void()>* call_ = nullptr;
 };
 
 Threads& threads() {
@@ -156,14 +169,24 @@ int own_index() {
 
 }  // namespace
 
-void run(Grid grid, Dim3 block, const std::function<void()>& kernel) {
-  threads().run(grid, block, kernel);
+void run(Grid grid, Dim3 block, const void*, const std::function<void()>& call) {
+  threads().run(grid, block, call);
 }
 
 void barrier(Place where) { threads().block().meet(own_index(), where); }
 
-void exchange(const Passed& values, const std::function<void(int, const Warp&)>& read) {
-  threads().block().exchange(own_index(), values, read);
+void exchange(unsigned, const Passed& values, const Read& read, Place where) {
+  threads().block().exchange(own_index(), values, read, where);
+}
+
+void* allocate(size_t bytes) {
+  void* memory = std::calloc(bytes > 0 ? bytes : 1, 1);
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+void release(void* memory) { std::free(memory); }
+void copy(void* to, const void* from, size_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, bytes);
 }
 
 }  // namespace plainnet::emulator

@@ -16,10 +16,11 @@ inline thread_local constinit Dim3 blockIdx{};
 inline thread_local constinit Dim3 blockDim{};
 inline thread_local constinit Dim3 gridDim{};
 
-/// Runs `kernel` once for every thread of every block, the blocks one after the other. Throws Error,
-/// naming the launch, if threads of a block wait at different barriers or leave the kernel while
-/// others wait: what CUDA leaves undefined. The kernel itself must not throw.
-void run(Grid grid, Dim3 block, const std::function<void()>& kernel);
+/// Runs `call` once for every thread of every block, the blocks one after the other; it calls the kernel
+/// that begins at `kernel`. Throws Error, naming launch, block, functions and lines, if threads of a block
+/// wait at different barriers or leave the kernel while others wait: what CUDA leaves undefined. The kernel
+/// itself must not throw.
+void run(Grid grid, Dim3 block, const void* kernel, const std::function<void()>& call);
 
 /// Waits for all threads of the block; `where` is the place of the call.
 void barrier(Place where);
@@ -31,9 +32,15 @@ struct Warp {
   std::array<Passed, kWarpSize> passed;  // [lane]
 };
 
-/// Passes `values` to the other lanes of the warp, and calls read(lane, warp) with what all of them
-/// have passed. All lanes of the warp must call it, or the others wait for ever: only barrier() looks
-/// who is missing.
-void exchange(const Passed& values, const std::function<void(int lane, const Warp& warp)>& read);
+/// Passes `values` to the other lanes of the warp, and calls read(lane, warp) with what all of them have
+/// passed. All lanes of the warp must call it at the same place, or run() throws as for barriers, and `mask`
+/// must name them all, lane 0 with its lowest bit.
+using Read = std::function<void(int lane, const Warp& warp)>;
+void exchange(unsigned mask, const Passed& values, const Read& read, Place where = Place::here());
+
+/// Zeroed memory of the device; how to give it back; and a copy between such memory and the host's.
+void* allocate(size_t bytes);
+void release(void* memory);
+void copy(void* to, const void* from, size_t bytes);
 
 }  // namespace plainnet::emulator

@@ -9,11 +9,6 @@
 
 namespace plainnet::TARGET {
 
-inline void* allocate(size_t bytes);
-inline void release(void* memory);
-inline void copy(void* to, const void* from, size_t bytes) {
-  if (bytes > 0) std::memcpy(to, from, bytes);
-}
 inline void synchronize() {}
 inline std::string device_problem() { return ""; }
 

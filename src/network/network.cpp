@@ -13,8 +13,8 @@ Network::Network(const std::vector<LayerDescription>& layers, Shape input, int m
       slots_.push_back({parameter, size});
       size += (parameter.size() + 15) / 16 * 16;
     }
-  weights_ = Buffer<real>(size);
-  gradients_ = Buffer<real>(size);
+  // Zeros, that is, also between the slots: an update takes all from the first to the last.
+  for (Buffer<real>* buffer : {&weights_, &gradients_}) *buffer = Buffer<real>(std::vector<real>(size));
   std::vector<Parameter> parameters;
   for (const Slot& slot : slots_)
     parameters.push_back({weights_.data() + slot.offset, gradients_.data() + slot.offset});
