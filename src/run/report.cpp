@@ -111,10 +111,9 @@ void print_closing(const Options& options, const Checkpoint& checkpoint) {
       {"filters.svg", "what the first layer looks for"}};
   for (const auto& [name, content] : files)
     if (std::filesystem::exists(options.out + "/" + name)) std::printf("  %-24s%s\n", name, content.c_str());
-  std::printf(
-      "\nNext: ./predict %s IMAGE reads a digit of yours,\n"
-      "      ./train --resume %s --epochs N goes on.\n",
-      shown(shell_word(options.out + "/weights.safetensors")).c_str(), shown(shell_word(options.out)).c_str());
+  const std::string typed = shown(shell_word(options.out));
+  std::printf("\nNext: ./predict %s/weights.safetensors IMAGE reads a digit of yours,\n"
+              "      ./train --resume %s --epochs N goes on.\n", typed.c_str(), typed.c_str());
 }
 
 }  // namespace plainnet
