@@ -14,18 +14,25 @@
 
 namespace plainnet::test {
 
-static void write_part(const std::string& prefix, int count, Random& random) {
-  std::string images = big_endian_text(0x00000803), labels = big_endian_text(0x00000801);
-  for (const int extent : {count, kSmallSize, kSmallSize}) images += big_endian_text(extent);
-  labels += big_endian_text(count);
+void write_idx(const std::string& prefix, const Images& images) {
+  std::string pixels = big_endian_text(0x00000803), labels = big_endian_text(0x00000801);
+  for (const int extent : {images.count, images.height, images.width}) pixels += big_endian_text(extent);
+  labels += big_endian_text(images.count);
+  pixels.append(images.pixels.begin(), images.pixels.end());
+  labels.append(images.labels.begin(), images.labels.end());
+  write_file_atomically(prefix + "-images-idx3-ubyte", pixels);
+  write_file_atomically(prefix + "-labels-idx1-ubyte", labels);
+}
+
+static Images small_images(int count, Random& random) {
+  Images images{count, kSmallSize, kSmallSize, {}, {}};
   for (int i = 0; i < count; ++i) {
-    labels += static_cast<char>(i % 10);
+    images.labels.push_back(static_cast<uint8_t>(i % 10));
     // The row of the label is white, so that there is something to learn.
     for (int p = 0; p < kSmallSize * kSmallSize; ++p)
-      images += static_cast<char>(p / kSmallSize == 4 + i % 10 ? 255 : random.below(100));
+      images.pixels.push_back(p / kSmallSize == 4 + i % 10 ? 255 : static_cast<uint8_t>(random.below(100)));
   }
-  write_file_atomically(prefix + "-images-idx3-ubyte", images);
-  write_file_atomically(prefix + "-labels-idx1-ubyte", labels);
+  return images;
 }
 
 size_t files_in(const std::string& folder) {
@@ -37,8 +44,8 @@ std::string small_data() {
   const std::string folder = scratch_folder() + "/data";
   if (std::filesystem::create_directory(folder)) {
     Random random(1, 0);
-    write_part(folder + "/train", kSmallTrain, random);
-    write_part(folder + "/t10k", kSmallTest, random);
+    write_idx(folder + "/train", small_images(kSmallTrain, random));
+    write_idx(folder + "/t10k", small_images(kSmallTest, random));
   }
   return folder;
 }

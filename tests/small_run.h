@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "images/dataset.h"
 #include "tests/test.h"
 #include "training/tensor.h"
 
@@ -14,6 +15,9 @@ constexpr int kSmallSize = 18, kSmallTrain = 100, kSmallTest = 40;
 
 /// How many files lie in a folder.
 size_t files_in(const std::string& folder);
+
+/// Writes the images and their labels as IDX files, PREFIX-images-idx3-ubyte and PREFIX-labels-idx1-ubyte.
+void write_idx(const std::string& prefix, const Images& images);
 
 /// The folder of a data set of random images of kSmallSize x kSmallSize, in scratch_folder().
 std::string small_data();

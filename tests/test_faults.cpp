@@ -228,6 +228,7 @@ TEST("faults: options that would overwrite files are refused before all else") {
   train(small_run("other", {"--epochs", "1"}));
   const std::string before = read_file(in_scratch("whole") + kCheckpoint);
   fs::create_directory(in_scratch("empty"));
+  fs::create_directory(in_scratch("whole/folder"));
   const std::string file = in_scratch("file");
   const auto refused = [&](const Strings& options, const std::string& expected) {
     const std::string problem = options[0] + " " + options[1] + ": expected " + expected;
@@ -238,9 +239,10 @@ TEST("faults: options that would overwrite files are refused before all else") {
   };
   fs::create_directory_symlink(in_scratch("whole"), in_scratch("link"));
   for (const std::string name : {"--save", "--log", "--step-log"}) {
-    refused({name, in_scratch("whole") + kCheckpoint}, "a path outside of a run's folder");
-    refused({name, in_scratch("link") + kCheckpoint}, "a path outside of a run's folder");
-    refused({name, in_scratch("other/weights.safetensors")}, "a path outside of a run's folder");
+    refused({name, in_scratch("whole") + kCheckpoint}, "a path outside of the run's folder");
+    refused({name, in_scratch("whole/folder/file")}, "a path outside of the run's folder");
+    refused({name, in_scratch("link") + kCheckpoint}, "a path outside of the run's folder");
+    refused({name, in_scratch("other/weights.safetensors")}, "a path outside of another run's folder");
     refused({name, in_scratch("empty")}, "a plain file");
     refused({name, "/dev/null"}, "a plain file");
     refused({name, in_scratch("none/file")}, "a path in a folder that there is");
@@ -248,7 +250,7 @@ TEST("faults: options that would overwrite files are refused before all else") {
   refused({"--log", file, "--save", file}, "a file that no other option names");
   refused({"--step-log", file, "--log", in_scratch("empty/../file")}, "a file that no other option names");
   CHECK_ERROR(train(two_epochs("empty", {"--save", in_scratch("empty/weights.safetensors")})),
-              "a path outside of a run's folder");
+              "a path outside of the run's folder");
   CHECK(read_file(in_scratch("whole") + kCheckpoint) == before);
   CHECK(!fs::exists(in_scratch("whole.1")) && !fs::exists(file));
 }

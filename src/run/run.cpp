@@ -58,19 +58,20 @@ void prepare_folder(const std::string& folder) {
 
 // Throws Error unless the files that options name can be written, and are neither each other nor a run's.
 void check_paths(const Options& o) {
-  const fs::path run = fs::weakly_canonical(fs::absolute(o.out + kCheckpoint)).parent_path();
+  const std::string run = fs::weakly_canonical(fs::absolute(o.out + "/file")).parent_path() / "";
   std::set<fs::path> taken;
   for (const auto& [name, path] :
        {std::pair("--save", o.save), std::pair("--log", o.log), std::pair("--step-log", o.step_log)}) {
     if (path.empty()) continue;
     const fs::path file = fs::weakly_canonical(fs::absolute(path)), folder = file.parent_path();
     const char* const expected =
-        !fs::is_directory(folder)                                    ? "a path in a folder that there is"
-        : folder == run || fs::exists(folder.string() + kCheckpoint) ? "a path outside of a run's folder"
-        : fs::exists(file) && !fs::is_regular_file(file)             ? "a plain file"
-        : !taken.insert(file).second                                 ? "a file that no other option names"
-        : access(folder.c_str(), W_OK) != 0                          ? "a folder that can be written"
-                                                                     : nullptr;
+        !fs::is_directory(folder)                        ? "a path in a folder that there is"
+        : file.string().starts_with(run)                 ? "a path outside of the run's folder"
+        : fs::exists(folder.string() + kCheckpoint)      ? "a path outside of another run's folder"
+        : fs::exists(file) && !fs::is_regular_file(file) ? "a plain file"
+        : !taken.insert(file).second                     ? "a file that no other option names"
+        : access(folder.c_str(), W_OK) != 0              ? "a folder that can be written"
+                                                         : nullptr;
     if (expected) throw Error(name, " ", path, ": expected ", expected);
   }
 }
