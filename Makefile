@@ -110,6 +110,8 @@ clean:
 $(BUILD)/train $(BUILD)/predict: $(BUILD)/%: $(BUILD)/once/src/%.o $(PROGRAM)
 $(BUILD)/run_tests: $(PROGRAM) $(call per_target,$(DOUBLES),$(PER_TARGET)) $(call once,$(TESTS_ONCE)) \
                     $(call per_target,$(FLOATS) $(DOUBLES),$(TESTS_PER_TARGET) $(LADDER))
+# Some tests start the programs.
+$(BUILD)/run_tests: | $(BUILD)/train $(BUILD)/predict
 $(BUILD)/bench: $(PROGRAM) $(call per_target,cpu_double,$(PER_TARGET)) \
                 $(call once,tests/bench/bench.cpp tests/bench/work.cpp) \
                 $(call per_target,$(FLOATS) cpu_double,tests/bench/target_bench.cu)
