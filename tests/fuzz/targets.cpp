@@ -124,10 +124,7 @@ void read_as_command_line(const std::string& input) {
   }
   std::vector<const char*> argv;
   for (const std::string& word : words) argv.push_back(word.c_str());
-  const Options options = parse_options(static_cast<int>(argv.size()), argv.data());
-  Options again = options;
-  again.given.clear();
-  if (options.resume.empty() && !options.help) take_over(again, shaping_options(options));
+  parse_options(static_cast<int>(argv.size()), argv.data());
 }
 
 }  // namespace
