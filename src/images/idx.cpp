@@ -36,8 +36,7 @@ std::vector<uint8_t> read_idx(const std::string& path, std::vector<int>& extents
                 bytes.size(), " bytes");
   const uint32_t magic = big_endian(bytes, 0), expected_magic = 0x00000800 | dimensions;
   if (magic != expected_magic)
-    throw Error(path, format(": expected the magic number 0x%08x of an IDX file of bytes, found 0x%08x",
-                             expected_magic, magic));
+    throw Error(path, format(": expected the magic number 0x%08x, found 0x%08x", expected_magic, magic));
   uint64_t size = 1;
   for (size_t d = 0; d < dimensions; ++d) {
     // These limits keep the product of three dimensions within 64 bits.
