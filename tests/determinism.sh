@@ -1,6 +1,6 @@
 #!/bin/sh
 # Which compilers and options come to the same bits: builds ./train with each, trains every network for a few
-# steps, and compares the hashes of the weights. Takes a quarter of an hour; the exit status is 1 if two
+# steps, and compares the hashes of the weights. Takes half an hour; the exit status is 1 if two
 # programs differ that should not.
 #   sh tests/determinism.sh DIR      DIR: where to build, some 100 MB; what it holds already is used
 set -eu

@@ -39,6 +39,7 @@ TEST("not finite: the first number of a list of tensors is named") {
 }
 
 TEST("not finite: training names the step and the tensor where it began") {
+  const test::ThreadCount one_thread(1);  // batches of one image gain nothing from a second
   const Dataset dataset = draw_digits(9, 1, 1);
   for (const Kernels kernels : {kPlain, kFast}) {
     const auto make = [&](UpdateRule::Kind kind) {
@@ -80,7 +81,7 @@ TEST("not finite: training names the step and the tensor where it began") {
 
 // The second epoch goes wrong in its 40th step: the steps are counted from the start of the run.
 TEST("not finite: the step is that of the run, on every network and target") {
-  const test::ThreadCount one_thread(1);  // batches of one image gain nothing from a second
+  const test::ThreadCount one_thread(1);
   const Dataset dataset = draw_digits(41, 1, 1);
   for (const std::string& target : test::fast_targets())
     for (const std::string& model : test::kModels) {

@@ -79,7 +79,8 @@ TEST("parallel_for: goes on with as many threads as can be made") {
     parallel_for(1000, [&](int begin, int end) { sum += end - begin; });
     return sum == 1000 ? thread_count() : 101;
   });
-  CHECK_EQUAL(test::status_of(child), allowed);
+  const int made = test::status_of(child);
+  CHECK(made == allowed || made == allowed - 1, made);  // a sanitizer may have a thread of its own
 }
 
 #if defined __x86_64__
