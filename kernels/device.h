@@ -103,8 +103,8 @@ using real = REAL;
 
 namespace plainnet::TARGET {
 
-/// `size` elements of device memory, freed with their owner. All bytes are zero at first, but a kernel reads only
-/// what was written: where it counts on zeros, they are uploaded.
+/// `size` elements of device memory, freed with their owner. All bytes are zero at first, but a kernel reads
+/// only what was written: where it counts on zeros, they are uploaded.
 template <class T>
 class Buffer {
  public:
