@@ -1,5 +1,7 @@
 # make          builds ./train and ./predict for every target that this machine can compile
 # make test     builds and runs all tests; make test NAME=conv2d those whose name contains it
+# make check    runs the tests under all that sees more than their results: the watched emulator, sanitizers,
+#               and on a GPU compute-sanitizer; QUICK=on: a choice of them, in a few minutes
 # make bench    times each layer, against what the machine can do at best, a step and an epoch;
 #               make bench BENCH="--model cnn --csv times.csv" with options: BENCH=--help
 # make ladder   checks and times the steps from a plain matrix product to a fast one (kernels/ladder)
@@ -62,10 +64,13 @@ NOT_EMULATED := $(addprefix kernels/fast/,pooled_conv2d.cu many_taps.cu few_taps
 NOT_GPU      := $(filter-out $(NOT_CPU),$(NOT_EMULATED))
 MAINS := src/train.cpp src/predict.cpp
 ONCE := $(filter-out $(PER_TARGET) $(MAINS),$(wildcard src/*/*.cpp) $(EMULATOR))
+# The tests that launch no kernel on the emulated target are no part of a watched build.
+UNWATCHED := $(if $(WATCH),$(filter-out tests/test_targets.cpp,$(wildcard tests/test_*.cpp)))
 # The tests of layers run on every target in single and in double precision; the benchmark times single
 # precision, and checks it against double precision on the cpu target.
 TESTS_PER_TARGET := $(wildcard tests/target_*.cpp tests/*.cu $(if $(WATCH),tests/watch/*.cu))
-TESTS_ONCE := $(filter-out $(TESTS_PER_TARGET),$(wildcard tests/*.cpp)) tests/bench/work.cpp tests/fuzz/targets.cpp
+TESTS_ONCE := $(filter-out $(TESTS_PER_TARGET) $(UNWATCHED),$(wildcard tests/*.cpp) tests/fuzz/targets.cpp) \
+              tests/bench/work.cpp
 # The ladder is no part of ./train.
 LADDER := $(wildcard kernels/ladder/*.cu)
 
@@ -80,12 +85,14 @@ PROGRAM := $(call once,$(ONCE)) $(call per_target,$(FLOATS),$(PER_TARGET))
 # A line instead of the command: "  CXX   cpu_float/kernels/conv2d.o". $(1): what is done; $(2): to what.
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 
-.PHONY: all test bench ladder fuzz count mutants coverage mnist clean FORCE
+.PHONY: all test check bench ladder fuzz count mutants coverage mnist clean FORCE
 all: $(BUILD)/train $(BUILD)/predict
 	@$(if $(SANITIZE)$(WATCH),,ln -sf $^ .)
 	@echo "Built $(if $(SANITIZE)$(WATCH),$^,./train and ./predict)$(if $(NVCC),, without the gpu target: no nvcc found)."
 test: all $(BUILD)/run_tests
 	@$(BUILD)/run_tests $(NAME)
+check:
+	@sh tests/check.sh $(QUICK)
 bench: $(BUILD)/bench
 	@$(BUILD)/bench $(BENCH)
 ladder: $(BUILD)/ladder
@@ -153,7 +160,7 @@ WATCHED := $(if $(WATCH),-fsanitize=thread $(if $(findstring clang,$(shell $(CXX
 # The cpu target's kernels, where all the time is spent, are compiled with -O3, all else with -Og, for
 # a short build, and the emulated ones for a debugger. CUDA's pragmas are for nvcc alone. Where a loop
 # begins in a cache line is luck, worth 15% in a short one, unless it is told.
-cpu_kernels      = $(call compile,$(if $(COVERAGE),Og,O3),-x c++ -Wno-unknown-pragmas -falign-loops=64)
+cpu_kernels      = $(call compile,$(if $(COVERAGE)$(WATCH),Og,O3),-x c++ -Wno-unknown-pragmas -falign-loops=64)
 emulated_kernels = $(call compile,Og,-x c++ -Wno-unknown-pragmas -g $(WATCHED))
 gpu_kernels      = $(call show,NVCC) $(NVCC) $(NVCCFLAGS) $(CPPFLAGS) $(DEFINES) -c $< -o $@
 

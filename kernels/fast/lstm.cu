@@ -40,7 +40,8 @@ struct Weights {
   const real *W, *U, *bias;  // [features][4u], [u][4u], [4u]
 };
 
-// All steps of some images in one direction.
+// All steps of some images in one direction. No barrier is needed between h_t and its use in the next step:
+// that is a product, which begins with one. The same holds for dz below.
 template <class S>  // a Strip
 __global__ void __launch_bounds__(S::kMaxThreads, 1)
     lstm_recurrence(Sizes sizes, Weights first, Weights second,
@@ -86,7 +87,6 @@ __global__ void __launch_bounds__(S::kMaxThreads, 1)
         store(h_rows + m * sizes.h_stride + k, o * hyperbolic_tangent(c_t), u - k);
       }
     }
-    __syncthreads();  // all of h_t is there
   }
 }
 
@@ -124,7 +124,7 @@ __global__ void __launch_bounds__(S::kMaxThreads, 1)
         const Vector c_tanh = hyperbolic_tangent(load(c_rows + m * sizes.h_stride + k));
         Vector dh_t{}, dc_t{};
         if (in_y) dh_t += load(dy_row + k);
-        if (!last) dh_t += load(dh_row + k);
+        if (!last) dh_t += load(dh_row + k);  // which this thread has stored
         if (!last) dc_t += load(dc_row + k);
         dc_t += dh_t * o * (1 - c_tanh * c_tanh);
         store(dc_row + k, dc_t * f, u - k);
@@ -138,7 +138,6 @@ __global__ void __launch_bounds__(S::kMaxThreads, 1)
         }
       }
     }
-    __syncthreads();  // all of dz_t is there
     if (s > 0)
       for (int k0 = 0; k0 < u; k0 += S::columns_at_once()) {
         const int columns = min(u - k0, S::columns_at_once());
@@ -149,7 +148,6 @@ __global__ void __launch_bounds__(S::kMaxThreads, 1)
           store(dh + (first_row + m) * u + k0 + k, sum, count);
         });
       }
-    __syncthreads();  // dh has been handed on
   }
 }
 

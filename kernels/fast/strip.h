@@ -37,6 +37,7 @@ class WideStrip {
   __device__ static int columns_at_once() { return blockDim.x; }
 
   /// sum[m][n] += Σ_{k < depth} a[m][k] b[k * b_stride + n]
+  /// All threads must call it. It waits for them before it reads a, which any of them may have written.
   __device__ void add_product(Strided a, const real* b, int b_stride, int columns, int depth) {
     Four* slice = shared_slice();
     const int all = blockDim.x * blockDim.y, n = threadIdx.x;

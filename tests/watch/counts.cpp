@@ -10,8 +10,8 @@
 namespace plainnet::watch {
 namespace {
 
-// An access of one thread. `turn`: which it is of this thread at this code, since the block began. Lanes that are
-// in their n-th turn at the same code are taken to be there together.
+// An access of one thread. `turn`: which it is of this thread at this code, since the block began. Lanes that
+// are in their n-th turn at the same code are taken to be there together.
 struct Request {
   const void* code;
   int thread, turn;

@@ -1,5 +1,5 @@
-// What the compiler calls before each access to memory under -fsanitize=thread. g++ and clang use the same names.
-// A call's return address is the code of the access.
+// What the compiler calls before each access to memory under -fsanitize=thread; g++ and clang use the same
+// names. The call's return address says which code it is.
 
 #include <cstddef>
 #include <cstring>

@@ -19,11 +19,11 @@ bool unordered(const Access& a, const Access& b, bool shared) {
   return a.interval == b.interval && a.thread != b.thread;
 }
 
-// Three reads are enough for a write to find one that it races with, if there is any: in the latest interval of
-// the latest block two threads', as one may be the writer's own; and one of another block. Those of an earlier
-// interval come before all writes of their own block, and other blocks race with the latest one as well.
-// The same holds for one write: a write that came before it and did not race with it was of the same thread, or
-// came before a barrier.
+// One write is enough to know: one that came before it, and did not race with it, was of the same thread or
+// came before a barrier, so whatever races with the earlier one races with the later one too. And three reads
+// are enough for a write to find one that it races with, if there is any: of two threads in the latest
+// interval of the latest block, as one may be the writer's own, and of another block. Reads of an earlier
+// interval come before all writes of their own block, and other blocks race with the latest read as well.
 struct Cell {
   Access write, read, read_by_other_thread, read_by_other_block;
 
@@ -63,7 +63,7 @@ struct RecordedRegion : Region {
 };
 
 constexpr size_t kSharedBytes = 48 * 1024;  // what a block of a GPU can have without asking
-constexpr size_t kMostFindings = 4;
+constexpr size_t kMostFindings = 3;
 
 class Record {
  public:
@@ -148,14 +148,20 @@ class Record {
     const auto after = regions_.upper_bound(p);
     const Region* near = nullptr;
     if (after != regions_.end() && after->second.begin - p < kNear) near = &after->second;
-    if (after != regions_.begin() && p - std::prev(after)->second.end < kNear) near = &std::prev(after)->second;
+    if (after != regions_.begin()) {
+      const Region& before = std::prev(after)->second;
+      if (p - before.end < kNear) near = &before;
+    }
     report({Finding::kOutside, now, writes}, near, p, bytes);
   }
 
   // threadIdx and its kin are registers of a GPU.
   static bool is_index(const char* p) {
-    for (const Dim3* index : {&emulator::threadIdx, &emulator::blockIdx, &emulator::blockDim, &emulator::gridDim})
-      if (p >= reinterpret_cast<const char*>(index) && p < reinterpret_cast<const char*>(index + 1)) return true;
+    using namespace emulator;
+    for (const Dim3* index : {&threadIdx, &blockIdx, &blockDim, &gridDim}) {
+      const char* begin = reinterpret_cast<const char*>(index);
+      if (p >= begin && p < begin + sizeof(Dim3)) return true;
+    }
     return false;
   }
   // The program's code and constants come before its data.

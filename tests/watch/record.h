@@ -68,9 +68,10 @@ void end_block_of_counts();
 /// The program's __shared__ arrays.
 std::vector<Region> shared_arrays();
 
-/// The function and the line, as "file:line", of some machine code; "??" where the program has no names.
+/// The function and the line, as "file:line", of some machine code; "??" where the program has no names. Of a
+/// function that was inlined, also from where: " (from lstm_recurrence, kernels/fast/lstm.cu:88)".
 struct Source {
-  std::string function, line;
+  std::string function, line, from;
 };
 Source source_of(const void* code);
 

@@ -1,5 +1,5 @@
-// Names and words for what was found. Names come from the program's symbols and debug information, read by nm and
-// addr2line, which come with the compiler.
+// Names and words for what was found. Names come from the program's symbols and debug information, which nm
+// and addr2line read. They come with the compiler.
 
 #include <cstdio>
 #include <cstring>
@@ -47,9 +47,10 @@ std::string with_code(const std::string& place) {
 }  // namespace
 
 std::vector<Region> shared_arrays() {
-  // "address bytes type name": a name of "void plainnet::emulated_float::f(int)::part" is a static variable of f,
-  // and so __shared__, which is static on this target. Types b, d, u and v can be written.
-  const std::regex variable("([0-9a-f]+) ([0-9a-f]+) [bBdDuvV] (?!guard).*emulated_.*\\)(?: const)?::(\\w+)");
+  // "address bytes type name". "void plainnet::emulated_float::f(int)::part" names a static variable of f,
+  // which is what __shared__ is on this target. Types b, d, u and v can be written.
+  const std::regex variable(
+      "([0-9a-f]+) ([0-9a-f]+) [bBdDuvV] (?!guard).*emulated_.*\\)(?: const)?::(\\w+)");
   std::vector<Region> regions;
   for (const std::string& line : ask("nm -CS")) {
     std::smatch part;
@@ -63,57 +64,85 @@ std::vector<Region> shared_arrays() {
 Source source_of(const void* code) {
   char address[20];
   std::snprintf(address, sizeof address, "%zx", reinterpret_cast<uintptr_t>(code) - load_offset());
-  std::vector<std::string> lines = ask("addr2line -Cfe", address);
-  if (lines.size() < 2) return {"??", "??"};
-  std::smatch name;  // without namespaces and parameters
-  if (std::regex_search(lines[0], name, std::regex("(\\w+)[<(]"))) lines[0] = name.str(1);
-  for (const std::string& here : {std::filesystem::current_path().string() + "/", std::string("./")})
-    if (lines[1].rfind(here, 0) == 0) lines[1].erase(0, here.size());
-  return {lines[0], lines[1].substr(0, lines[1].find(" (discriminator"))};
+  // A function's name and a line, then, where that function was inlined, those of who called it, and so on.
+  const std::vector<std::string> lines = ask("addr2line -iCfe", address);
+  if (lines.size() < 2) return {"??", "??", ""};
+  const auto function = [&](size_t i) {  // without namespaces and parameters
+    std::smatch name;
+    return std::regex_search(lines[i], name, std::regex("(\\w+)[<(]")) ? name.str(1) : lines[i];
+  };
+  const auto place = [&](size_t i) {
+    std::string line = lines[i + 1].substr(0, lines[i + 1].find(" (discriminator"));
+    for (const std::string& here : {std::filesystem::current_path().string() + "/", std::string("./")})
+      if (line.starts_with(here)) line.erase(0, here.size());
+    return line;
+  };
+  const size_t last = lines.size() / 2 * 2 - 2;
+  return {function(0), place(0), last == 0 ? "" : text(" (from ", function(last), ", ", place(last), ")")};
 }
 
 std::string index_name(uint32_t n, Dim3 extent) {
   return text("(", n % extent.x, ", ", n / extent.x % extent.y, ", ", n / extent.x / extent.y, ")");
 }
 
+namespace {
+
+// Puts one finding into words.
+struct Wording {
+  const Finding& f;
+  Dim3 grid, block;
+
+  std::string block_of(const Access& access) const { return "block " + index_name(access.block, grid); }
+  std::string thread_of(const Access& access) const {
+    return "thread " + (block.y * block.z == 1 ? text(access.thread) : index_name(access.thread, block));
+  }
+  // "number 7 of out of 9": numbers as wide as the access.
+  std::string number() const {
+    return text("number ", f.index, " of ", f.region, " of ", f.size, f.shared ? ", in shared memory" : "");
+  }
+  // A line of its own.
+  std::string access(const Access& access, bool writes) const {
+    // The code is that to which the hook returns: what comes before it is the call.
+    const Source source = source_of(static_cast<const char*>(access.code) - 1);
+    const char* const does = writes ? " writes it in " : " reads it in ";
+    return text("\n      ", block_of(access), ", ", thread_of(access), does, source.function, source.from,
+                ", ", with_code(source.line));
+  }
+  std::string first_access() const { return access(f.access, f.writes); }
+
+  std::string race() const {
+    const bool same_block = f.access.block == f.other.block;
+    return text("a race on ", number(), ", ",
+                same_block ? "with no __syncthreads() between" : "of blocks, which run in any order", ":",
+                access(f.other, f.other_writes), first_access());
+  }
+  std::string unwritten() const {
+    return text("a read of ", number(), ", which nothing ", f.shared ? "in this block " : "", "has written:",
+                first_access());
+  }
+  std::string outside() const {
+    std::string where;
+    if (f.before) where = text(", ", f.index, " before the first number of ", f.region, " of ", f.size);
+    else if (!f.region.empty()) where = ", at " + number();
+    return text("an access outside of all buffers", where, ":", first_access());
+  }
+  std::string too_much_shared() const {
+    return text("more shared memory than the 49152 bytes that a block has: ", f.size, " with ", f.region);
+  }
+};
+
+}  // namespace
+
 std::string words(const std::vector<Finding>& findings, Dim3 grid, Dim3 block) {
   std::string all;
-  for (const Finding& f : findings) {
-    const auto who = [&](const Access& access) {
-      const int first_extent_only = block.y * block.z == 1;
-      return "thread " + (first_extent_only ? text(access.thread) : index_name(access.thread, block));
-    };
-    const auto does = [&](const Access& access, bool writes) {
-      // The address is that to which the call returns: the one before it is of the call.
-      const Source source = source_of(static_cast<const char*>(access.code) - 1);
-      return text(writes ? "writes" : "reads", " it in ", source.function, ", ", with_code(source.line));
-    };
-    const std::string number = text("number ", f.index, " of ", f.region, " of ", f.size,
-                                    f.shared ? ", in shared memory" : "");
-    const std::string in_block = "block " + index_name(f.access.block, grid);
-    const std::string other_block = "block " + index_name(f.other.block, grid);
-    const bool same_block = f.access.block == f.other.block;
+  for (const Finding& finding : findings) {
+    const Wording w{finding, grid, block};
     all += "\n    ";
-    switch (f.kind) {
-      case Finding::kRace:
-        all += text("a race on ", number, ", in ", in_block, same_block ? "" : " and " + other_block, ", ",
-                    same_block ? "with no __syncthreads() between" : "which run in any order",
-                    ":\n      ", same_block ? "" : other_block + ", ", who(f.other), " ", does(f.other, f.other_writes),
-                    "\n      ", same_block ? "" : in_block + ", ", who(f.access), " ", does(f.access, f.writes));
-        break;
-      case Finding::kUnwritten:
-        all += text("a read of ", number, ", which nothing ", f.shared ? "in this block " : "", "has written:\n      ",
-                    in_block, ", ", who(f.access), " ", does(f.access, false));
-        break;
-      case Finding::kOutside:
-        all += text("an access outside of all buffers",
-                    f.region.empty() ? ""
-                    : f.before       ? text(", ", f.index, " before the first number of ", f.region, " of ", f.size)
-                                     : text(", at ", number),
-                    ":\n      ", in_block, ", ", who(f.access), " ", does(f.access, f.writes));
-        break;
-      case Finding::kTooMuchShared:
-        all += text("more shared memory than the 49152 bytes that a block has: ", f.size, " with ", f.region);
+    switch (finding.kind) {
+      case Finding::kRace: all += w.race(); break;
+      case Finding::kUnwritten: all += w.unwritten(); break;
+      case Finding::kOutside: all += w.outside(); break;
+      case Finding::kTooMuchShared: all += w.too_much_shared();
     }
   }
   return all;

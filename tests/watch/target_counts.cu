@@ -36,12 +36,11 @@ TARGET_TEST("watch: counts, a matrix transposed") {
   CHECK_EQUAL(counts.global.parts_per_request(), (4 + 32) / 2.0);
   CHECK_EQUAL(counts.shared.requests, 0);
 
-  // All numbers of a column of a square lie in the same bank if it is 32 wide, and in 32 banks if it is 33 wide.
+  // The numbers of a column lie in the same bank if the square is 32 wide, and in 32 banks if it is 33 wide.
   const Grid grid(kN / kSquare, kN / kSquare);
   for (const bool wider : {false, true}) {
-    counts = watch::count([&] {
-      launch(wider ? transpose_by_square<33> : transpose_by_square<32>, grid, threads(32, 8), x.data(), y.data());
-    });
+    const auto kernel = wider ? transpose_by_square<33> : transpose_by_square<32>;
+    counts = watch::count([&] { launch(kernel, grid, threads(32, 8), x.data(), y.data()); });
     CHECK_EQUAL(counts.global.reads, kN * kN);
     CHECK_EQUAL(counts.global.parts_per_request(), 4.0);
     CHECK_EQUAL(counts.shared.reads, kN * kN);

@@ -1,4 +1,4 @@
-// Planted bugs, each of which the watched emulator must report, in any order of the threads: with the kernel, the
+// Planted bugs. The watched emulator must report each, in any order of the threads, with the kernel, the
 // blocks and threads, and the lines.
 
 #include "tests/target_test.h"
@@ -36,8 +36,9 @@ TARGET_TEST("watch: a tree's sum without its barrier") {
   const Buffer<real> x(kZeros), sum(3);
   constexpr int kLaunch = __LINE__ + 1;
   const auto run = [&] { launch(tree_sum<false>, 3, kBlock, x.data(), 150, sum.data()); };
-  CHECK_ERROR(run(), at(kLaunch) + ": launch of tree_sum", "a race on number ", " of part of 64, in shared memory",
-              "in block (", "with no __syncthreads() between", " writes it in tree_sum, " + at(kTreeLine),
+  CHECK_ERROR(run(), at(kLaunch) + ": launch of tree_sum", "a race on number ",
+              " of part of 64, in shared memory, with no __syncthreads() between", ", 0, 0), thread ",
+              " writes it in tree_sum, " + at(kTreeLine),
               " reads it in tree_sum, " + at(kTreeLine) + ":  if (threadIdx.x < half) part[");
   launch(tree_sum<true>, 3, kBlock, x.data(), 150, sum.data());
 }
@@ -59,8 +60,9 @@ __global__ void tiled_walk(const real* x, int n, real* sums) {
 TARGET_TEST("watch: a walk from tile to tile without its second barrier") {
   const Buffer<real> x(kZeros), sums(64);
   CHECK_ERROR(launch(tiled_walk<false>, 1, kBlock, x.data(), 150, sums.data()), "launch of tiled_walk",
-              "a race on number ", " of part of 64, in shared memory, in block (0, 0, 0), with no __syncthreads()",
-              " reads it in tiled_walk, " + at(kWalkLine), " writes it in tiled_walk, " + at(kFillLine));
+              "a race on number ", " of part of 64, in shared memory, with no __syncthreads() between",
+              "block (0, 0, 0), thread ", " reads it in tiled_walk, " + at(kWalkLine),
+              " writes it in tiled_walk, " + at(kFillLine));
   launch(tiled_walk<true>, 1, kBlock, x.data(), 150, sums.data());
 }
 
@@ -74,9 +76,9 @@ __global__ void two_threads_write(real* out) {
 TARGET_TEST("watch: two threads that write one number") {
   const Buffer<real> out(9);
   CHECK_ERROR(launch(two_threads_write, 1, kBlock, out.data()), "launch of two_threads_write",
-              "a race on number 7 of a buffer of 9, in block (0, 0, 0), with no __syncthreads() between",
-              "thread 3 writes it in two_threads_write, " + at(kTwoThreadsLine),
-              "thread 40 writes it in two_threads_write, " + at(kTwoThreadsLine));
+              "a race on number 7 of a buffer of 9, with no __syncthreads() between",
+              "block (0, 0, 0), thread 3 writes it in two_threads_write, " + at(kTwoThreadsLine),
+              "block (0, 0, 0), thread 40 writes it in two_threads_write, " + at(kTwoThreadsLine));
 }
 
 constexpr int kTwoBlocksLine = __LINE__ + 2;
@@ -87,7 +89,7 @@ __global__ void two_blocks_write(real* out) {
 TARGET_TEST("watch: two blocks that write one number") {
   const Buffer<real> out(1);
   CHECK_ERROR(launch(two_blocks_write, 2, kBlock, out.data()), "launch of two_blocks_write",
-              "a race on number 0 of a buffer of 1, in block (", "which run in any order",
+              "a race on number 0 of a buffer of 1, of blocks, which run in any order",
               "block (0, 0, 0), thread 0 writes it in two_blocks_write, " + at(kTwoBlocksLine),
               "block (1, 0, 0), thread 1 writes it in two_blocks_write, " + at(kTwoBlocksLine));
 }
@@ -103,7 +105,8 @@ __global__ void overwrite_what_others_read(real* x, real* out) {
 TARGET_TEST("watch: a thread overwrites what others read") {
   const Buffer<real> x(kZeros), out(2 * 64);
   for (const int blocks : {1, 2})
-    CHECK_ERROR(launch(overwrite_what_others_read, blocks, kBlock, x.data(), out.data()), "a race on number 0",
+    CHECK_ERROR(launch(overwrite_what_others_read, blocks, kBlock, x.data(), out.data()),
+                "a race on number 0 of a buffer of 150",
                 "thread 5 writes it in overwrite_what_others_read, " + at(kOverwriteLine),
                 " reads it in overwrite_what_others_read, " + at(kReadLine));
 }
@@ -116,8 +119,8 @@ __global__ void write_bytes(uint8_t* bytes, int thread_0_writes) {
 TARGET_TEST("watch: bytes of one word") {
   const Buffer<uint8_t> bytes(64);
   launch(write_bytes, 1, kBlock, bytes.data(), 0);
-  CHECK_ERROR(launch(write_bytes, 1, kBlock, bytes.data(), 6), "a race on number 6 of a buffer of 64", "thread 0 ",
-              "thread 6 ");
+  CHECK_ERROR(launch(write_bytes, 1, kBlock, bytes.data(), 6), "a race on number 6 of a buffer of 64",
+              "thread 0 ", "thread 6 ");
 }
 
 // --- Reads of what nothing has written.
@@ -145,8 +148,8 @@ __global__ void only_block_0_fills(const real* x, real* out) {
 TARGET_TEST("watch: shared memory that only block 0 fills") {
   const Buffer<real> x(kZeros), out(2 * 64);
   CHECK_ERROR(launch(only_block_0_fills, 2, kBlock, x.data(), out.data()), "launch of only_block_0_fills",
-              " of part of 64, in shared memory, which nothing in this block has written", "block (1, 0, 0), thread ",
-              " reads it in only_block_0_fills, " + at(kStaleLine));
+              " of part of 64, in shared memory, which nothing in this block has written",
+              "block (1, 0, 0), thread ", " reads it in only_block_0_fills, " + at(kStaleLine));
   launch(only_block_0_fills, 1, kBlock, x.data(), out.data());
 }
 
@@ -223,7 +226,8 @@ TARGET_TEST("watch: the mask of a shuffle") {
   launch(half_a_warp, 1, threads(32), 0x0000ffffu, 16, out.data());
   CHECK_EQUAL(out.download()[14], 15);
   CHECK_ERROR(launch(half_a_warp, 1, threads(32), 0x0000ffffu, 17, out.data()), "launch of half_a_warp",
-              "block (0, 0, 0): thread 16 passes a number on in half_a_warp, " + at(kShuffleLine),
+              "the threads parted in block (0, 0, 0)",
+              "thread 16 passes a number on in half_a_warp, " + at(kShuffleLine),
               "its lane 16 is not in the mask");
   CHECK_ERROR(launch(half_a_warp, 1, threads(32), 0x0001ffffu, 16, out.data()),
               "the threads parted in block (0, 0, 0): thread 0 waits in half_a_warp, " + at(kShuffleLine),

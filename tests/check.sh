@@ -1,0 +1,60 @@
+#!/bin/sh
+# The tests under all that sees more than their results:
+#   the watched emulator             races, unwritten memory, bounds: in three orders of the threads (tests/watch)
+#   the same, without its barriers   whether each __syncthreads() of kernels/ is needed
+#   address and undefined            bounds and undefined behaviour, on the cpu target and in src/
+#   compute-sanitizer                the same on a GPU
+# With an argument, only a choice of them, for a few minutes. The last line is "N passed, N failed, N skipped",
+# and the exit status is 0 only if something passed and nothing failed.
+set -u
+cd "$(dirname "$0")/.."
+quick=${1:-}
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# run TITLE COMMAND...: prints what failed, and adds up what the last line says; without such a line, all failed.
+run() {
+  printf '%s\n' "$1"
+  shift
+  "$@" >"$log" 2>&1
+  status=$?
+  last=$(tail -n 1 "$log")
+  case $last in
+    *' passed, '*' failed, '*' skipped')
+      set -- $last
+      passed=$((passed + $1)) failed=$((failed + $3)) skipped=$((skipped + $5))
+      [ "$status" = 0 ] && echo "  $last" && return ;;
+    *) failed=$((failed + 1)) ;;
+  esac
+  grep -v ' ok  *[0-9.]* s$' "$log" | tail -n 60
+}
+skip() {
+  printf '%s\n  skipped: %s\n' "$1" "$2"
+  skipped=$((skipped + 1))
+}
+
+make NVCC= WATCH=on build/watch/run_tests || exit 1
+for order in up down 7; do
+  run "The watched emulator, threads $order" env WATCH_ORDER=$order build/watch/run_tests \
+    $([ -n "$quick" ] && [ $order != up ] && echo emulated_float || echo emulated 'targets')
+done
+[ -n "$quick" ] || run 'The watched emulator, without each barrier' sh tests/watch/barriers.sh
+
+make NVCC= SANITIZE=address,undefined build/address,undefined/run_tests || exit 1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+run 'Address and undefined behaviour' build/address,undefined/run_tests $([ -n "$quick" ] && echo cpu_float)
+
+if ! nvidia-smi -L 2>/dev/null | grep -q '^GPU'; then
+  skip 'compute-sanitizer' 'this machine has no GPU'
+elif ! command -v compute-sanitizer >/dev/null; then
+  skip 'compute-sanitizer' 'not on PATH; it comes with the CUDA toolkit'
+else
+  make build/run_tests || exit 1
+  for tool in memcheck racecheck initcheck; do
+    run "compute-sanitizer, $tool" compute-sanitizer --tool $tool --error-exitcode 1 --print-limit 3 \
+      build/run_tests gpu_float
+  done
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
