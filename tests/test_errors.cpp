@@ -19,7 +19,8 @@ TEST("errors: control characters and broken UTF-8 are shown as numbers, letters 
   CHECK_EQUAL(shown(seen), seen);
   CHECK_EQUAL(shown(std::string("a\0b\x1b[2J\n\x7f", 9)), "a\\x00b\\x1b[2J\\x0a\\x7f");
   CHECK_EQUAL(shown("\u0080\u009b1m"), "\\xc2\\x80\\xc2\\x9b1m");  // Unicode's control characters
-  for (const std::string broken : {"\x80", "\xbf", "\xff", "\xc3", "\xe2\x82", "\xc0\xaf", "\xf5\x90\x80\x80", "\xf8\x88\x80\x80\x80"}) {
+  for (const std::string broken : {"\x80", "\xbf", "\xff", "\xc3", "\xe2\x82", "\xc0\xaf", "\xf5\x90\x80\x80",
+                                   "\xf8\x88\x80\x80\x80"}) {
     std::string expected;
     for (const char byte : broken) expected += format("\\x%02x", static_cast<unsigned char>(byte));
     CHECK_EQUAL(shown(broken), expected);

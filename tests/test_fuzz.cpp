@@ -17,7 +17,8 @@ std::vector<Registration> register_targets() {
         for (size_t size = 0; size <= bytes.size(); ++size, ++inputs) try {
             answer_to(target, bytes.substr(0, size));
           } catch (const std::exception& error) {
-            throw Failure(text(file, ", its first ", size, " bytes: expected an Error or none, got ", error.what()));
+            throw Failure(text(file, ", its first ", size, " bytes: expected an Error or none, got ",
+                               error.what()));
           }
       }
       CHECK(inputs > 100, inputs);

@@ -165,8 +165,9 @@ bool fuzz(const FuzzTarget& target, double seconds, uint64_t seed) {
   int status = 0;
   waitpid(child, &status, 0);
   remove_all(folder_of(child));
-  const std::string ran = text(target.name, ": ", grouped(desk.inputs), " inputs in ", clock_text(now() - start),
-                               " min, seed ", seed, ", ", desk.answers, " kinds of answer: ");
+  const std::string ran = text(target.name, ": ", grouped(desk.inputs), " inputs in ",
+                               clock_text(now() - start), " min, seed ", seed, ", ", desk.answers,
+                               " kinds of answer: ");
   if (status == 0) {
     std::printf("%sno finding\n", ran.c_str());
   } else {

@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Some file systems write a file that is cut to nothing and written again to the disk at once; a new one they do
+// Some file systems write a file that is cut to nothing and written again to the disk at once. A new file they do
 // not, which takes a hundredth of the time.
 std::string scratch_file(const std::string& name, const std::string& bytes) {
   const std::string path = scratch_folder() + "/" + name;
