@@ -26,6 +26,7 @@ endif
 # Only the emulated target is watched.
 ifdef WATCH
 NVCC :=
+COPIES := -Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset
 endif
 # The CUDA toolkit: where CUDA_HOME says, on PATH, or at its usual place.
 NVCC ?= $(firstword $(if $(CUDA_HOME),$(wildcard $(CUDA_HOME)/bin/nvcc)) $(shell command -v nvcc) \
@@ -109,7 +110,7 @@ $(BUILD)/ladder: $(call once,tests/bench/ladder.cpp $(wildcard src/base/*.cpp) $
                                    $(LADDER) tests/bench/target_ladder.cu kernels/fast/product.cu kernels/targets/gpu.cu)
 # The CUDA runtime is linked in statically, so that the program starts where there is no CUDA.
 $(BUILD)/train $(BUILD)/predict $(BUILD)/run_tests $(BUILD)/bench $(BUILD)/ladder:
-	$(call say,LINK,$@)$(CXX) $(CXXFLAGS) $^ -o $@ \
+	$(call say,LINK,$@)$(CXX) $(CXXFLAGS) $^ -o $@ $(COPIES) \
 	  $(if $(NVCC),-L$(dir $(NVCC))../lib64 -lcudart_static -ldl -lrt)
 
 # With another compiler or GPU, or when nvcc has come or gone, all is compiled anew.

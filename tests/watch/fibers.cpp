@@ -73,16 +73,16 @@ class Launch {
     }
   }
 
-  // Called by a fiber: waits until the others let it go on.
-  void wait(decltype(Fiber::state) state, Place where) {
-    Fiber& fiber = own();
-    fiber.state = state;
-    fiber.where = where;
-    leave();
-    if (!problem_.empty()) throw Abandon{};
+  void barrier(Place where) {
+    static const char* const without = std::getenv("WATCH_WITHOUT");
+    running_ = false;
+    const bool left_out = without && where.name().ends_with(without);
+    running_ = true;
+    if (!left_out) wait(Fiber::kAtBarrier, where);
   }
 
   void exchange(unsigned mask, const Passed& values, const Read& read, Place where) {
+    running_ = false;
     Fiber& fiber = own();
     const int lane = now_.thread % kWarpSize;
     fiber.mask = mask;
@@ -108,6 +108,15 @@ class Launch {
   }
 
  private:
+  // Called by a fiber: waits until the others let it go on.
+  void wait(decltype(Fiber::state) state, Place where) {
+    Fiber& fiber = own();
+    fiber.state = state;
+    fiber.where = where;
+    leave();
+    if (!problem_.empty()) throw Abandon{};
+  }
+
   Fiber& own() { return fibers_[now_.thread]; }
 
   void part(const std::string& what) {
@@ -262,10 +271,7 @@ void run(Grid grid, Dim3 block, const void* kernel, const std::function<void()>&
               watch::words(findings, grid.size, block));
 }
 
-void barrier(Place where) {
-  static const char* const without = std::getenv("WATCH_WITHOUT");
-  if (!without || !where.name().ends_with(without)) launch().wait(Fiber::kAtBarrier, where);
-}
+void barrier(Place where) { launch().barrier(where); }
 
 void exchange(unsigned mask, const Passed& values, const Read& read, Place where) {
   launch().exchange(mask, values, read, where);
