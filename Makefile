@@ -87,7 +87,7 @@ all: $(BUILD)/train $(BUILD)/predict
 test: all $(BUILD)/run_tests
 	@$(BUILD)/run_tests $(NAME)
 check:
-	@sh tests/check.sh $(QUICK)
+	+@sh tests/check.sh $(QUICK)
 bench: $(BUILD)/bench
 	@$(BUILD)/bench $(BENCH)
 ladder: $(BUILD)/ladder

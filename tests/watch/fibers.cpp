@@ -32,8 +32,17 @@ struct Fiber {
   jmp_buf here;  // where it goes on
 };
 
+// What runs a kernel: there is only one of it.
 class Launch {
  public:
+  Launch() : fibers_(kMaxThreads) {
+    void* memory = mmap(nullptr, kMaxThreads * kStackBytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    stacks_ = static_cast<char*>(memory);
+  }
+
+  // Of threads, and of blocks: WATCH_ORDER.
   std::vector<int> order_of(int count) const {
     std::vector<int> order(count);
     std::iota(order.begin(), order.end(), 0);
@@ -52,13 +61,6 @@ class Launch {
     call_ = &call;
     blockDim = block;
     gridDim = grid.size;
-    fibers_.resize(kMaxThreads);
-    if (!stacks_) {
-      void* memory = mmap(nullptr, kMaxThreads * kStackBytes, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-      if (memory == MAP_FAILED) throw std::bad_alloc();
-      stacks_ = static_cast<char*>(memory);
-    }
     size_ = block.x * block.y * block.z;
     order_ = order_of(size_);
     problem_.clear();
@@ -242,7 +244,7 @@ class Launch {
   int size_ = 0;
   std::vector<int> order_;     // of the threads
   std::vector<Fiber> fibers_;  // [thread]
-  char* stacks_ = nullptr;     // [kMaxThreads][kStackBytes]
+  char* stacks_;               // [kMaxThreads][kStackBytes]
   jmp_buf scheduler_;          // where enter() goes on
   Warp warps_[kMaxThreads / kWarpSize];
   watch::Moment now_{1};       // what the host writes before all launches is of launch 1

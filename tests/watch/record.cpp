@@ -206,7 +206,7 @@ std::vector<Finding> end_launch() { return all().end_launch(); }
 void record(const void* p, size_t bytes, bool writes, const void* code) {
   static bool recording = false;  // then it is a copy that the record makes
   const Moment* moment = running();
-  if (!moment || recording || on_own_stack(p)) return;
+  if (!moment || recording || bytes == 0 || on_own_stack(p)) return;
   recording = true;
   all().access(static_cast<const char*>(p), bytes, writes, {*moment, code});
   recording = false;
