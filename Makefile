@@ -31,6 +31,7 @@ endif
 # Only the emulated target is watched.
 ifdef WATCH
 NVCC :=
+COPIES := -Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset
 endif
 # The CUDA toolkit: where CUDA_HOME says, on PATH, or at its usual place.
 NVCC ?= $(firstword $(if $(CUDA_HOME),$(wildcard $(CUDA_HOME)/bin/nvcc)) $(shell command -v nvcc) \
@@ -92,7 +93,7 @@ all: $(BUILD)/train $(BUILD)/predict
 test: all $(BUILD)/run_tests
 	@$(BUILD)/run_tests $(NAME)
 check:
-	@sh tests/check.sh $(QUICK)
+	+@sh tests/check.sh $(QUICK)
 bench: $(BUILD)/bench
 	@$(BUILD)/bench $(BENCH)
 ladder: $(BUILD)/ladder
@@ -128,8 +129,9 @@ $(BUILD)/ladder: $(call once,tests/bench/ladder.cpp $(wildcard src/base/*.cpp) $
 $(BUILD)/fuzzer: $(PROGRAM) $(call once,$(wildcard tests/fuzz/*.cpp) tests/memory_limit.cpp tests/small_run.cpp)
 $(BUILD)/mutants/mutants: $(call once,tests/mutants/mutants.cpp $(wildcard src/base/*.cpp))
 # The CUDA runtime is linked in statically, so that the program starts where there is no CUDA.
-$(BUILD)/train $(BUILD)/predict $(BUILD)/run_tests $(BUILD)/bench $(BUILD)/ladder $(BUILD)/fuzzer $(BUILD)/mutants/mutants:
-	$(call say,LINK,$@)mkdir -p $(@D) && $(CXX) $(CXXFLAGS) $^ -o $@ \
+PROGRAMS := train predict run_tests bench ladder fuzzer mutants/mutants
+$(addprefix $(BUILD)/,$(PROGRAMS)):
+	$(call say,LINK,$@)mkdir -p $(@D) && $(CXX) $(CXXFLAGS) $^ -o $@ $(COPIES) \
 	  $(if $(NVCC),-L$(dir $(NVCC))../lib64 -lcudart_static -ldl -lrt)
 
 # With another compiler or GPU, or when nvcc has come or gone, all is compiled anew.

@@ -14,7 +14,7 @@ for barrier in $(grep -rn '^ *__syncthreads();' kernels | cut -d: -f1,2 | sort -
   esac
   for order in up down 7; do
     report=$(WATCH_WITHOUT=$barrier WATCH_ORDER=$order $program "$@" |
-             grep -m1 -A2 -e 'a race on' -e 'nothing in this block')
+             grep -m1 -A2 -e 'a race on' -e 'which nothing .*has written')
     if [ -n "$report" ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
     printf '%s, %s: %s\n' "$barrier" "$order" "${report:-NOT REPORTED}"
   done

@@ -32,8 +32,17 @@ struct Fiber {
   jmp_buf here;  // where it goes on
 };
 
+// What runs a kernel: there is only one of it.
 class Launch {
  public:
+  Launch() : fibers_(kMaxThreads) {
+    void* memory = mmap(nullptr, kMaxThreads * kStackBytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    stacks_ = static_cast<char*>(memory);
+  }
+
+  // Of threads, and of blocks: WATCH_ORDER.
   std::vector<int> order_of(int count) const {
     std::vector<int> order(count);
     std::iota(order.begin(), order.end(), 0);
@@ -52,13 +61,6 @@ class Launch {
     call_ = &call;
     blockDim = block;
     gridDim = grid.size;
-    fibers_.resize(kMaxThreads);
-    if (!stacks_) {
-      void* memory = mmap(nullptr, kMaxThreads * kStackBytes, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-      if (memory == MAP_FAILED) throw std::bad_alloc();
-      stacks_ = static_cast<char*>(memory);
-    }
     size_ = block.x * block.y * block.z;
     order_ = order_of(size_);
     problem_.clear();
@@ -73,16 +75,16 @@ class Launch {
     }
   }
 
-  // Called by a fiber: waits until the others let it go on.
-  void wait(decltype(Fiber::state) state, Place where) {
-    Fiber& fiber = own();
-    fiber.state = state;
-    fiber.where = where;
-    leave();
-    if (!problem_.empty()) throw Abandon{};
+  void barrier(Place where) {
+    static const char* const without = std::getenv("WATCH_WITHOUT");
+    running_ = false;
+    const bool left_out = without && where.name().ends_with(without);
+    running_ = true;
+    if (!left_out) wait(Fiber::kAtBarrier, where);
   }
 
   void exchange(unsigned mask, const Passed& values, const Read& read, Place where) {
+    running_ = false;
     Fiber& fiber = own();
     const int lane = now_.thread % kWarpSize;
     fiber.mask = mask;
@@ -108,6 +110,15 @@ class Launch {
   }
 
  private:
+  // Called by a fiber: waits until the others let it go on.
+  void wait(decltype(Fiber::state) state, Place where) {
+    Fiber& fiber = own();
+    fiber.state = state;
+    fiber.where = where;
+    leave();
+    if (!problem_.empty()) throw Abandon{};
+  }
+
   Fiber& own() { return fibers_[now_.thread]; }
 
   void part(const std::string& what) {
@@ -233,7 +244,7 @@ class Launch {
   int size_ = 0;
   std::vector<int> order_;     // of the threads
   std::vector<Fiber> fibers_;  // [thread]
-  char* stacks_ = nullptr;     // [kMaxThreads][kStackBytes]
+  char* stacks_;               // [kMaxThreads][kStackBytes]
   jmp_buf scheduler_;          // where enter() goes on
   Warp warps_[kMaxThreads / kWarpSize];
   watch::Moment now_{1};       // what the host writes before all launches is of launch 1
@@ -262,10 +273,7 @@ void run(Grid grid, Dim3 block, const void* kernel, const std::function<void()>&
               watch::words(findings, grid.size, block));
 }
 
-void barrier(Place where) {
-  static const char* const without = std::getenv("WATCH_WITHOUT");
-  if (!without || !where.name().ends_with(without)) launch().wait(Fiber::kAtBarrier, where);
-}
+void barrier(Place where) { launch().barrier(where); }
 
 void exchange(unsigned mask, const Passed& values, const Read& read, Place where) {
   launch().exchange(mask, values, read, where);

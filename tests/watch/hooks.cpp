@@ -2,7 +2,6 @@
 // names. The call's return address says which code it is.
 
 #include <cstddef>
-#include <cstring>
 
 #include "tests/watch/record.h"
 
@@ -25,21 +24,28 @@ HOOKS(16)
 void __tsan_read_range(void* p, size_t bytes) { record(p, bytes, false, CODE); }
 void __tsan_write_range(void* p, size_t bytes) { record(p, bytes, true, CODE); }
 
-// clang calls these for copies.
-void* __tsan_memcpy(void* to, const void* from, size_t bytes) {
-  record(from, bytes, false, CODE);
-  record(to, bytes, true, CODE);
-  return std::memcpy(to, from, bytes);
-}
-void* __tsan_memmove(void* to, const void* from, size_t bytes) {
-  record(from, bytes, false, CODE);
-  record(to, bytes, true, CODE);
-  return std::memmove(to, from, bytes);
-}
-void* __tsan_memset(void* p, int value, size_t bytes) {
-  record(p, bytes, true, CODE);
-  return std::memset(p, value, bytes);
-}
+// Copies, for which there may be no hook but a call of the C library: the linker's --wrap=memcpy makes that one
+// of __wrap_memcpy, and __real_memcpy is the library's own. Newer versions of clang call __tsan_memcpy.
+void* __real_memmove(void* to, const void* from, size_t bytes);
+void* __real_memset(void* p, int value, size_t bytes);
+
+#define COPY(name)                                                \
+  void* __##name(void* to, const void* from, size_t bytes) {      \
+    record(from, bytes, false, CODE);                             \
+    record(to, bytes, true, CODE);                                \
+    return __real_memmove(to, from, bytes);                       \
+  }
+COPY(wrap_memcpy)
+COPY(wrap_memmove)
+COPY(tsan_memcpy)
+COPY(tsan_memmove)
+#define SET(name)                                                 \
+  void* __##name(void* p, int value, size_t bytes) {              \
+    record(p, bytes, true, CODE);                                 \
+    return __real_memset(p, value, bytes);                        \
+  }
+SET(wrap_memset)
+SET(tsan_memset)
 
 // Of the host's code, which is compiled with the kernels'.
 void __tsan_init() {}

@@ -63,7 +63,7 @@ struct RecordedRegion : Region {
 };
 
 constexpr size_t kSharedBytes = 48 * 1024;  // what a block of a GPU can have without asking
-constexpr size_t kMostFindings = 3;
+constexpr int kMostOfAKind = 2;  // findings of a launch
 
 class Record {
  public:
@@ -168,9 +168,11 @@ class Record {
   static bool is_constant(const char* p);
 
   void report(Finding finding, const Region* region, const char* p, size_t bytes) {
-    if (findings_.size() >= kMostFindings) return;
-    for (const Finding& before : findings_)
-      if (before.kind == finding.kind && before.access.code == finding.access.code) return;
+    int of_this_kind = 0;
+    for (const Finding& before : findings_) {
+      if (before.kind != finding.kind) continue;
+      if (before.access.code == finding.access.code || ++of_this_kind == kMostOfAKind) return;
+    }
     if (region) {
       finding.region = region->name;
       finding.shared = region->shared;
@@ -202,8 +204,12 @@ void begin_launch(uint32_t number) { all().begin_launch(number); }
 std::vector<Finding> end_launch() { return all().end_launch(); }
 
 void record(const void* p, size_t bytes, bool writes, const void* code) {
+  static bool recording = false;  // then it is a copy that the record makes
   const Moment* moment = running();
-  if (moment && !on_own_stack(p)) all().access(static_cast<const char*>(p), bytes, writes, {*moment, code});
+  if (!moment || recording || bytes == 0 || on_own_stack(p)) return;
+  recording = true;
+  all().access(static_cast<const char*>(p), bytes, writes, {*moment, code});
+  recording = false;
 }
 
 }  // namespace plainnet::watch

@@ -197,7 +197,8 @@ TARGET_TEST("watch: a read of one past a shared array") {
 __global__ void large_arrays(int* out) {
   __shared__ int a[8 * 1024], b[8 * 1024];
   a[threadIdx.x] = b[threadIdx.x] = 1;
-  out[threadIdx.x] = a[threadIdx.x] + b[threadIdx.x];
+  __syncthreads();
+  out[threadIdx.x] = a[blockDim.x - 1 - threadIdx.x] + b[blockDim.x - 1 - threadIdx.x];
 }
 
 TARGET_TEST("watch: 64 KB of shared memory") {
