@@ -122,6 +122,9 @@ void read_as_command_line(const std::string& input) {
   }
   if (words.empty()) return;
   if (words[0] == "predict") {
+    std::error_code ignored;  // a file that is there by chance, such as ./predict itself, is no part of the input
+    for (size_t i = 1; i < words.size(); ++i)
+      if (fs::exists(words[i], ignored)) return;
     predict({words.begin() + 1, words.end()});
     return;
   }
