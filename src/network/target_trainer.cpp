@@ -226,8 +226,8 @@ class TargetTrainer : public Trainer {
         problems += text("; ", tensor.name, ": expected none, found ", tensor.shape_text());
     if (!problems.empty())
       throw Error(source, ": its tensors are not those of ", options_.model, problems);
-    if (problems.empty() && !first_not_finite(tensors).empty())
-      throw Error(source, ": ", first_not_finite(tensors));
+    problems = first_not_finite(tensors);
+    if (!problems.empty()) throw Error(source, ": ", problems);
     for (size_t i = 0; i < buffers.size(); ++i) buffers[i].second->upload(values[i]);
   }
 
