@@ -14,20 +14,18 @@ passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-# run TITLE COMMAND...: prints what failed, and adds up what the last line says; without such a line, all failed.
+# run TITLE COMMAND...: prints what failed, and adds up what the tests' last line says. Without such a line, or if
+# the status says otherwise, something failed.
 run() {
   printf '%s\n' "$1"
   shift
   "$@" >"$log" 2>&1
   status=$?
-  last=$(tail -n 1 "$log")
-  case $last in
-    *' passed, '*' failed, '*' skipped')
-      set -- $last
-      passed=$((passed + $1)) failed=$((failed + $3)) skipped=$((skipped + $5))
-      [ "$status" = 0 ] && echo "  $last" && return ;;
-    *) failed=$((failed + 1)) ;;
-  esac
+  counts=$(grep '^[0-9]* passed, [0-9]* failed, [0-9]* skipped$' "$log" | tail -n 1)
+  set -- ${counts:-0 passed, 1 failed, 0 skipped}
+  passed=$((passed + $1)) skipped=$((skipped + $5))
+  [ "$status" = 0 ] && [ "$3" = 0 ] && echo "  $counts" && return
+  failed=$((failed + ($3 > 0 ? $3 : 1)))
   awk '/ ok +[0-9.]+ s$/ { shown = 0 } / FAILED | NOT REPORTED/ { shown = 1 } shown' "$log"
   tail -n 3 "$log"
 }
