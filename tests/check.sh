@@ -14,28 +14,27 @@ passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-# run TITLE COMMAND...: prints what failed, and adds up what the last line says; without such a line, all failed.
+# run TITLE COMMAND...: prints what failed, and adds up what the tests' last line says. Without such a line, or if
+# the status says otherwise, something failed.
 run() {
   printf '%s\n' "$1"
   shift
   "$@" >"$log" 2>&1
   status=$?
-  last=$(tail -n 1 "$log")
-  case $last in
-    *' passed, '*' failed, '*' skipped')
-      set -- $last
-      passed=$((passed + $1)) failed=$((failed + $3)) skipped=$((skipped + $5))
-      [ "$status" = 0 ] && echo "  $last" && return ;;
-    *) failed=$((failed + 1)) ;;
-  esac
-  grep -v ' ok  *[0-9.]* s$' "$log" | tail -n 60
+  counts=$(grep '^[0-9]* passed, [0-9]* failed, [0-9]* skipped$' "$log" | tail -n 1)
+  set -- ${counts:-0 passed, 1 failed, 0 skipped}
+  passed=$((passed + $1)) skipped=$((skipped + $5))
+  [ "$status" = 0 ] && [ "$3" = 0 ] && echo "  $counts" && return
+  failed=$((failed + ($3 > 0 ? $3 : 1)))
+  awk '/ ok +[0-9.]+ s$/ { shown = 0 } / FAILED | NOT REPORTED/ { shown = 1 } shown' "$log"
+  tail -n 3 "$log"
 }
 skip() {
   printf '%s\n  skipped: %s\n' "$1" "$2"
   skipped=$((skipped + 1))
 }
 
-make WATCH=on build/watch/run_tests || exit 1
+make --no-print-directory WATCH=on build/watch/run_tests || exit 1
 run 'The watched emulator, threads up' env WATCH_ORDER=up build/watch/run_tests emulated targets
 others='emulated targets'
 [ -z "$quick" ] || others=emulated_float
@@ -47,7 +46,7 @@ if [ -n "$quick" ]; then
   skip 'The watched emulator without each barrier; address and undefined' 'make check without QUICK runs them'
 else
   run 'The watched emulator, without each barrier' sh tests/watch/barriers.sh
-  make NVCC= SANITIZE=address,undefined build/address,undefined/run_tests || exit 1
+  make --no-print-directory NVCC= SANITIZE=address,undefined build/address,undefined/run_tests || exit 1
   export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
   run 'Address and undefined behaviour' build/address,undefined/run_tests
 fi
@@ -57,7 +56,7 @@ if ! nvidia-smi -L 2>/dev/null | grep -q '^GPU'; then
 elif ! command -v compute-sanitizer >/dev/null; then
   skip 'compute-sanitizer' 'not on PATH; it comes with the CUDA toolkit'
 else
-  make build/run_tests || exit 1
+  make --no-print-directory build/run_tests || exit 1
   for tool in memcheck racecheck initcheck; do
     run "compute-sanitizer, $tool" compute-sanitizer --tool $tool --error-exitcode 1 --print-limit 3 \
       build/run_tests gpu_float

@@ -143,16 +143,19 @@ class Record {
 
   void outside(const char* p, size_t bytes, bool writes, const Access& now) {
     if (on_stack_of_host(p) || is_index(p) || is_constant(p)) return;
-    // Of the region that ends before p, if p is near, or else of the one that begins after it.
-    constexpr long kNear = 1 << 20;
+    // Of the nearest region, if one is near.
+    long distance = 1 << 20;
+    const Region* nearest = nullptr;
+    const auto consider = [&](const Region& region) {
+      const long to_it = p < region.begin ? region.begin - p : p - region.end;
+      if (to_it >= distance) return;
+      distance = to_it;
+      nearest = &region;
+    };
     const auto after = regions_.upper_bound(p);
-    const Region* near = nullptr;
-    if (after != regions_.end() && after->second.begin - p < kNear) near = &after->second;
-    if (after != regions_.begin()) {
-      const Region& before = std::prev(after)->second;
-      if (p - before.end < kNear) near = &before;
-    }
-    report({Finding::kOutside, now, writes}, near, p, bytes);
+    if (after != regions_.end()) consider(after->second);
+    if (after != regions_.begin()) consider(std::prev(after)->second);
+    report({Finding::kOutside, now, writes}, nearest, p, bytes);
   }
 
   // threadIdx and its kin are registers of a GPU.

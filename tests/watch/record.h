@@ -36,11 +36,12 @@ struct Finding {
   bool writes;
   Access other = {};  // of a race
   bool other_writes = false;
-  // Of the memory. It is measured in numbers as wide as the access.
-  std::string region = "";  // empty if there is none near
-  bool shared = false, before = false;
-  size_t index = 0;        // from its begin on, or where it is before that, back
-  size_t size = 0;         // kTooMuchShared: the bytes that the block uses
+  // The memory: a region, or the nearest one; empty if none is near.
+  std::string region = "";
+  bool shared = false;
+  bool before = false;  // whether the access lies before its begin
+  size_t index = 0;     // how far from its begin, in numbers as wide as the access
+  size_t size = 0;      // so many it has; for kTooMuchShared, the bytes that the block uses
 };
 
 // fibers.cpp
