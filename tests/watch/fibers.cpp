@@ -259,6 +259,20 @@ Launch& launch() {
 
 }  // namespace
 
+namespace {
+
+// What was found. Unlike other errors, it has several lines.
+class Report : public Error {
+ public:
+  explicit Report(const std::string& lines) : Error("a report"), lines_(lines) {}
+  const char* what() const noexcept override { return lines_.c_str(); }
+
+ private:
+  std::string lines_;
+};
+
+}  // namespace
+
 void run(Grid grid, Dim3 block, const void* kernel, const std::function<void()>& call) {
   const std::string where = grid.where.name() + ": launch";
   const long size = 1L * block.x * block.y * block.z;
@@ -268,9 +282,9 @@ void run(Grid grid, Dim3 block, const void* kernel, const std::function<void()>&
   const std::vector<watch::Finding> findings = watch::end_launch();
   const std::string& problem = launch().problem();
   if (problem.empty() && findings.empty()) return;
-  throw Error(where, " of ", watch::source_of(kernel).function,
-              problem.empty() ? "" : text(": the threads parted in ", problem),
-              watch::words(findings, grid.size, block));
+  throw Report(text(where, " of ", watch::source_of(kernel).function,
+                    problem.empty() ? "" : text(": the threads parted in ", problem),
+                    watch::words(findings, grid.size, block)));
 }
 
 void barrier(Place where) { launch().barrier(where); }
