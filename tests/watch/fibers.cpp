@@ -257,10 +257,6 @@ Launch& launch() {
   return only;
 }
 
-}  // namespace
-
-namespace {
-
 // What was found. Unlike other errors, it has several lines.
 class Report : public Error {
  public:
