@@ -91,6 +91,9 @@ const std::vector<LayerCase>& layer_cases() {
 
         pair({.filters = 2, .window = 2}, 2, {3, 4, 1}, kSmall),
         pair({.filters = 3, .window = 1, .relu = true}, 1, {4, 3, 2}, kSmall),
+        // Zeros below the image and to its right, under windows that are pooled; of few taps, and of many.
+        pair({.filters = 3, .window = 3, .padding = kSame, .relu = true}, 2, {4, 6, 1}, kLarge),
+        pair({.filters = 3, .window = 3, .padding = kSame, .relu = true}, 2, {4, 6, 5}, kLarge),
         pair({.filters = 5, .window = 2}, 3, {5, 8, 3}, kLarge),
         pair({.filters = 3, .window = 3, .padding = kSame, .relu = true}, 2, {5, 4, 4}, kLarge),
         pair({.filters = 6, .window = 2, .relu = true}, 2, {13, 47, 1}, kLarge),
