@@ -56,6 +56,7 @@ void note(const std::string& line) { notes.push_back(line); }
 // What was counted so far. The handler of signals reads it.
 static int passed = 0, failed = 0, skipped = 0;
 constexpr int kSeconds = 300;  // for a test
+static int output;  // standard output, wherever a test lets its own go
 
 // The running test ends the program: says by what. Nothing here may use the heap.
 static void end_by_signal(int signal) {
@@ -64,10 +65,11 @@ static void end_by_signal(int signal) {
                                    "FAILED\n    the test ended the program, or did not end within %d s: %s\n"
                                    "%d passed, %d failed, %d skipped\n",
                                    kSeconds, strsignal(signal), passed, failed + 1, skipped);
-  _exit(write(1, lines, length) == length ? 1 : 2);
+  _exit(write(output, lines, length) == length ? 1 : 2);
 }
 
 static void handle_signals() {
+  output = dup(STDOUT_FILENO);
   static char stack[64 * 1024];  // the test's own may be what overflowed
   stack_t other = {};
   other.ss_sp = stack;

@@ -1,5 +1,6 @@
 // What layers do at the edges: shapes that do not fit, ties, numbers that are not numbers.
 
+#include "kernels/softmax_cross_entropy.h"
 #include "network/network.h"
 #include "tests/layer_run.h"
 
@@ -91,6 +92,32 @@ TARGET_TEST("relu: zero lets no gradient through") {
     CHECK(gradients.at(0).values == Values({7}));
     CHECK(gradients.at(1).values == Values({0, 14, 0}));
     CHECK(gradients.at(2).values == Values({0, 7, 0}));
+  }
+}
+
+// e^1000 is infinite in double precision, e^-1000 zero: only differences from the largest logit may be raised to
+// a power, wherever it stands.
+TARGET_TEST("softmax_cross_entropy: logits that differ by a thousand") {
+  for (const int largest : {0, 1, 2}) {
+    Values logits(3, -500), expected(3, 0);
+    logits[largest] = 500;
+    expected[largest] = 1;
+    GuardedBuffer z(3), p(3), dz(3);
+    z.set(logits);
+    softmax(z.data(), 1, 3, p.data());
+    CHECK(p.get(3, "p") == expected, "the largest is number ", largest);
+    for (uint8_t label = 0; label < 3; ++label) {
+      const Buffer<uint8_t> labels(std::vector<uint8_t>{label});
+      const Buffer<int> step(std::vector<int>{0});
+      const Buffer<BatchScore> scores(1);
+      softmax_cross_entropy(z.data(), labels.data(), 1, 3, dz.data(), step.data(), scores.data());
+      const BatchScore score = scores.download().at(0);
+      Values slope = expected;
+      slope[label] -= 1;
+      CHECK_EQUAL(score.loss, label == largest ? 0 : 1000);
+      CHECK_EQUAL(score.correct, label == largest);
+      CHECK(dz.get(3, "dlogits") == slope, "the largest is number ", largest, ", the label ", int{label});
+    }
   }
 }
 

@@ -56,7 +56,9 @@ void check(const std::string& name) {
   const double tolerance = sizeof(real) == 8 ? 1e-14 : 3e-6;
   for (int update_number = 0; update_number < updates; ++update_number) {
     const int before = update_number < 2 ? 0 : 2;
-    steps.upload(update_steps(rule, std::vector<double>(before ? 3 : 2, rate), before));
+    std::vector<double> rates(before ? 3 : 2, 0.5);  // of the other steps
+    rates[update_number - before] = rate;
+    steps.upload(update_steps(rule, rates, before));
     step.upload({update_number - before});
     gradients.upload(repeated(&g[update_number * count]));
     update(rule, weights.data(), gradients.data(), momenta.data(), squares.data(), size,

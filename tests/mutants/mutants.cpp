@@ -1,7 +1,7 @@
 // Tests the tests: makes a small wrong change (a mutant) in a copy of the sources, builds it, and runs the
 // tests, which must fail; then the next. `make mutants` runs it:
 //   build/mutants/mutants                    all of tests/mutants/*.txt
-//   build/mutants/mutants conv2d             those whose file or description contains it
+//   build/mutants/mutants conv2d             those whose file or description contains it (or another word)
 //   build/mutants/mutants --every 8          the first, the 9th, the 17th, ...
 //
 // A file of mutants has paragraphs of lines, each a word and the rest of the line:
@@ -198,15 +198,22 @@ int test_mutants(const std::vector<Mutant>& mutants) {
   return wrong == 0 && caught > 0 ? 0 : 1;
 }
 
+bool is_wanted(const Mutant& mutant, const std::vector<std::string>& parts) {
+  const std::string name = mutant.file + ": " + mutant.what;
+  return parts.empty() || std::any_of(parts.begin(), parts.end(), [&](const std::string& part) {
+    return name.find(part) != std::string::npos;
+  });
+}
+
 int run_all(int argc, char** argv) {
   std::vector<Mutant> chosen;
-  std::string part;
+  std::vector<std::string> parts;
   size_t every = 1;
   for (int i = 1; i < argc; ++i)
     if (argv[i] == std::string("--every") && i + 1 < argc)
       every = std::max(1, std::atoi(argv[++i]));
     else
-      part = argv[i];
+      parts.push_back(argv[i]);
   std::vector<std::string> files;
   for (const auto& entry : fs::directory_iterator("tests/mutants"))
     if (entry.path().extension() == ".txt") files.push_back(entry.path().string());
@@ -214,8 +221,7 @@ int run_all(int argc, char** argv) {
   size_t count = 0;
   for (const std::string& file : files)
     for (const Mutant& mutant : read_mutants(file))
-      if ((mutant.file + ": " + mutant.what).find(part) != std::string::npos && count++ % every == 0)
-        chosen.push_back(mutant);
+      if (is_wanted(mutant, parts) && count++ % every == 0) chosen.push_back(mutant);
   return test_mutants(chosen);
 }
 
