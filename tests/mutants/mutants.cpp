@@ -125,7 +125,10 @@ class Tree {
     const size_t begin = output.rfind('\n', failed) + 1, second = output.find("\n    ", failed) + 5;
     std::string name = output.substr(begin, failed - begin);
     name.erase(name.find_last_not_of(' ') + 1);
-    return name + ": " + output.substr(second, output.find('\n', second) - second);
+    size_t end = second;  // of the lines that are set in
+    do end = output.find('\n', end + 1);
+    while (end != output.npos && output.compare(end, 5, "\n    ") == 0);
+    return name + ": " + output.substr(second, end - second);
   }
 
  private:
