@@ -182,6 +182,13 @@ TEST("run: a terminal that closes does not stop it under nohup") {
   CHECK(WIFEXITED(stopped.status) && WEXITSTATUS(stopped.status) == 0, stopped.status);
 }
 
+TEST("run: more images than there are are refused") {
+  CHECK_ERROR(test::train(small_run("run", {"--limit", "101"})), "--limit: expected at most the 100 images of ",
+              "found 101");
+  CHECK_ERROR(test::train(small_run("run", {"--test-limit", "41"})), "--test-limit: expected at most the 40 images of ",
+              "found 41");
+}
+
 TEST("run: options that contradict the checkpoint are refused by name") {
   test::train(small_run("run", {"--epochs", "2", "--schedule", "cosine"}));
   const std::string folder = in_scratch("run");
