@@ -15,17 +15,24 @@
 # make clean    removes what was built
 #
 # V=1           shows every command as a whole
-# NVCC=         builds without the CUDA toolkit
+# CXX=clang++   another compiler; also nvcc's host compiler, unless NVCC_HOST= names one
+# NVCC=         builds without the CUDA toolkit; NVCC=PATH with that one
+# ARCH=A        for another processor than this one, as -march has it: ARCH=x86-64-v3
+# GPU_ARCH=C    for a GPU of compute capability C that this machine does not have: GPU_ARCH=6.1
+# BUILD=DIR     what is built goes there
 # SANITIZE=S    builds with a sanitizer (address, undefined or thread), in a folder of its own
 # WATCH=on      builds with a record of what kernels on the emulated target do (tests/watch), in a folder of
 #               its own: make WATCH=on test NAME=emulated
 
+# BSD's make stops here with these words; for GNU Make it is a rule that nobody asks for.
+.error plainnet needs GNU Make: gmake
+
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
-# All cores, unless -j says otherwise.
+# As many compilers at once as there are processors and memory for, unless -j says otherwise.
 ifeq ($(filter -j%,$(MAKEFLAGS)),)
-MAKEFLAGS += -j$(shell nproc)
+MAKEFLAGS += -j$(shell sh settings.sh jobs)
 endif
 
 # Only the emulated target is watched.
@@ -34,27 +41,37 @@ NVCC :=
 COPIES := -Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset
 endif
 # The CUDA toolkit: where CUDA_HOME says, on PATH, or at its usual place.
-NVCC ?= $(firstword $(if $(CUDA_HOME),$(wildcard $(CUDA_HOME)/bin/nvcc)) $(shell command -v nvcc) \
-                    $(wildcard /usr/local/cuda/bin/nvcc))
-# A distribution's nvcc, /usr/bin/nvcc, has its headers where all are.
-CUDA_INCLUDE := $(if $(filter-out /usr/bin/,$(dir $(NVCC))),-isystem $(dir $(NVCC))../include)
-# For the GPU of this machine; without one, PTX, which the driver of any GPU since Turing (2018)
-# compiles for itself when the program first starts.
-GPU_ARCH := $(if $(shell nvidia-smi -L 2>/dev/null | grep '^GPU'),\
-                 -arch=native,-gencode arch=compute_75,code=compute_75)
+ifeq ($(origin NVCC),undefined)
+NVCC := $(shell PATH="$${CUDA_HOME:+$$CUDA_HOME/bin:}$$PATH:/usr/local/cuda/bin"; command -v nvcc)
+endif
 
 BUILD := build$(if $(SANITIZE),/$(SANITIZE))$(if $(WATCH),/watch)$(if $(COVERAGE),/coverage)
+
+# What this machine's compilers are and can.
+ifneq ($(filter-out clean count mnist,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(words x$(BUILD)),1)
+$(error BUILD: expected a path without blanks, found $(BUILD))
+endif
+quoted = '$(subst ','\'',$(1))'
+PROBLEM := $(shell $(foreach v,CXX CXXFLAGS NVCC NVCC_HOST ARCH GPU_ARCH,$v=$(call quoted,$($v))) \
+                   sh settings.sh $(BUILD))
+ifneq ($(PROBLEM),)
+$(error $(PROBLEM))
+endif
+include $(BUILD)/settings.mk
+endif
+
 # The last two flags let the compiler turn a loop with a comparison or a square root into vectors.
-CXXFLAGS := -std=c++20 -g1 -march=native -pthread -Wall -Wextra \
+CXXFLAGS := -std=c++20 -g1 $(ARCH_FLAGS) -pthread -Wall -Wextra \
             -fno-math-errno -fno-trapping-math $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(if $(COVERAGE),--coverage)
 # Includes begin at the root or at src/.
-CPPFLAGS := -I. -Isrc -MMD -MP $(if $(NVCC),-DWITH_GPU $(CUDA_INCLUDE))
+CPPFLAGS := -I. -Isrc $(if $(NVCC_COMMAND),-DWITH_GPU $(CUDA_INCLUDE))
 # nvcc reads each header three times, and those of C++17 in half the time of C++20's. The level is that
 # of the host's part: a GPU's is always optimised. 1675: a pragma for g++.
-NVCCFLAGS := -std=c++17 -lineinfo -diag-suppress 1675 $(GPU_ARCH) -Xcompiler -Og,-pthread,-Wall,-Wextra
+NVCCFLAGS := -std=c++17 -lineinfo -diag-suppress 1675 $(NVCC_FLAGS) -Xcompiler -Og,-pthread,-Wall,-Wextra
 
 # Compiled once for each target and number type: the kernels, and what calls them. All else once.
-TARGETS := cpu emulated $(if $(NVCC),gpu)
+TARGETS := cpu emulated $(if $(NVCC_COMMAND),gpu)
 PER_TARGET := $(wildcard kernels/*.cu kernels/fast/*.cu) kernels/targets/gpu.cu kernels/fast/layers.cpp \
               src/network/network.cpp src/network/target_trainer.cpp
 # How the threads of a block run on the emulated target.
@@ -86,10 +103,10 @@ PROGRAM := $(call once,$(ONCE)) $(call per_target,$(FLOATS),$(PER_TARGET))
 # A line instead of the command: "  CXX   cpu_float/kernels/conv2d.o". $(1): what is done; $(2): to what.
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) '$(2)';)
 
-.PHONY: all test check bench ladder fuzz count mutants coverage mnist clean FORCE
+.PHONY: all test check bench ladder fuzz count mutants coverage mnist clean
 all: $(BUILD)/train $(BUILD)/predict
-	@$(if $(SANITIZE)$(WATCH),,ln -sf $^ .)
-	@echo "Built $(if $(SANITIZE)$(WATCH),$^,./train and ./predict)$(if $(NVCC),, without the gpu target: no nvcc found)."
+	@{ $(if $(SANITIZE)$(WATCH),false,ln -sf $^ . || cp -f $^ .); } 2>/dev/null && built='./train and ./predict' || \
+	  built='$(firstword $^) and $(lastword $^)'; echo "Built $$built for $(TARGETS_TEXT)."
 test: all $(BUILD)/run_tests
 	@$(BUILD)/run_tests $(NAME)
 check:
@@ -131,32 +148,30 @@ $(BUILD)/mutants/mutants: $(call once,tests/mutants/mutants.cpp $(wildcard src/b
 # The CUDA runtime is linked in statically, so that the program starts where there is no CUDA.
 PROGRAMS := train predict run_tests bench ladder fuzzer mutants/mutants
 $(addprefix $(BUILD)/,$(PROGRAMS)):
-	$(call say,LINK,$@)mkdir -p $(@D) && $(CXX) $(CXXFLAGS) $^ -o $@ $(COPIES) \
-	  $(if $(NVCC),-L$(dir $(NVCC))../lib64 -lcudart_static -ldl -lrt)
+	$(call say,LINK,$@)mkdir -p $(@D) && $(CXX_COMMAND) $(CXXFLAGS) $^ $(COPIES) $(CUDA_LIBRARIES) $(finish)
 
-# With another compiler or GPU, or when nvcc has come or gone, all is compiled anew.
-SETTINGS := $(CXX) $(CXXFLAGS) $(TARGETS) $(GPU_ARCH)
-$(BUILD)/settings: FORCE
-	@mkdir -p $(@D)
-	@echo '$(SETTINGS)' | cmp -s - $@ || echo '$(SETTINGS)' >$@
+# A file gets its name when it is whole, so that what was interrupted is done again.
+finish = -o $@.part && mv -f $@.part $@
 
 # Most files include some of these headers, and reading them takes longer than all the rest. The
 # compiler reads them once for each level of optimisation (a precompiled header).
 HEADERS := algorithm cmath functional map memory set string variant vector
-$(BUILD)/O3.h.gch $(BUILD)/Og.h.gch: $(BUILD)/%.h.gch: Makefile $(BUILD)/settings
+$(BUILD)/O3.h.gch $(BUILD)/Og.h.gch: $(BUILD)/%.h.gch: Makefile $(BUILD)/settings.mk
 	@printf '#include <%s>\n' $(HEADERS) >$(@:.gch=)
-	$(call say,CXX,$@)$(CXX) $(CXXFLAGS) -$* -x c++-header $(@:.gch=) -o $@
+	$(call say,CXX,$@)$(CXX_COMMAND) $(CXXFLAGS) -$* -x c++-header $(@:.gch=) $(finish)
 
 # "  CXX   cpu_float kernels/conv2d.cu". $(1): the compiler's name.
 show = $(call say,$(1),$(firstword $(subst /, ,$(@:$(BUILD)/%=%))) $<)mkdir -p $(@D) &&
 # $(1): the level of optimisation, O3 or Og; $(2): further flags.
-compile = $(call show,CXX) $(CXX) -include $(BUILD)/$(1).h $(CXXFLAGS) -$(1) $(CPPFLAGS) $(DEFINES) $(2) \
-          -c $< -o $@
+compile = $(call show,CXX) $(CXX_COMMAND) -include $(BUILD)/$(1).h $(CXXFLAGS) -$(1) $(CPPFLAGS) $(DEFINES) $(2) \
+          -c $< $(object)
+# An object, and beside it a rule that says which headers it includes.
+object = -MMD -MP -MT $@ -MF $@.d.part -o $@.part && mv -f $@.d.part $@.d && mv -f $@.part $@
 $(BUILD)/once/%.o: %.cpp $(BUILD)/Og.h.gch
 	$(call compile,Og)
 
 # Calls a function before each access to memory; clang leaves out some reads before a write, unless told.
-WATCHED := $(if $(WATCH),-fsanitize=thread $(if $(findstring clang,$(shell $(CXX) --version)),\
+WATCHED := $(if $(WATCH),-fsanitize=thread $(if $(findstring clang,$(shell $(CXX_COMMAND) --version)),\
              -mllvm -tsan-instrument-read-before-write=1))
 
 # The cpu target's kernels, where all the time is spent, are compiled with -O3, all else with -Og, for
@@ -164,7 +179,7 @@ WATCHED := $(if $(WATCH),-fsanitize=thread $(if $(findstring clang,$(shell $(CXX
 # begins in a cache line is luck, worth 15% in a short one, unless it is told.
 cpu_kernels      = $(call compile,$(if $(COVERAGE)$(WATCH),Og,O3),-x c++ -Wno-unknown-pragmas -falign-loops=64)
 emulated_kernels = $(call compile,Og,-x c++ -Wno-unknown-pragmas -g $(WATCHED))
-gpu_kernels      = $(call show,NVCC) $(NVCC) $(NVCCFLAGS) $(CPPFLAGS) $(DEFINES) -c $< -o $@
+gpu_kernels      = $(call show,NVCC) $(NVCC_COMMAND) $(NVCCFLAGS) $(CPPFLAGS) $(DEFINES) -c $< $(object)
 
 # For each target and number type. $(1): the target; $(2): the target in capitals; $(3): the type.
 define rules

@@ -23,7 +23,7 @@ train() {
 build() {
   make --no-print-directory NVCC= CXX="$2" BUILD="$dir/$1" \
     cpu_kernels='$(call compile,O3,-x c++ -Wno-unknown-pragmas '"-$3 -ffp-contract=$4"')' \
-    CXXFLAGS="-std=c++20 -g1 -march=native -pthread -fno-math-errno -fno-trapping-math -ffp-contract=$4" \
+    CXXFLAGS="-std=c++20 -g1 \$(ARCH_FLAGS) -pthread -fno-math-errno -fno-trapping-math -ffp-contract=$4" \
     "$dir/$1/train" >"$dir/$1.log" 2>&1
 }
 

@@ -80,11 +80,19 @@ static void handle_signals() {
   action.sa_flags = SA_ONSTACK;
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM, SIGTERM}) {
     sigaction(signal, nullptr, &before);
-    if (before.sa_handler == SIG_DFL) sigaction(signal, &action, nullptr);  // a sanitizer has its own
+    // A sanitizer has its own, and the product one for instructions that this processor does not have.
+    if (before.sa_handler == SIG_DFL || signal == SIGILL) sigaction(signal, &action, nullptr);
   }
 }
 
 static int run(const std::vector<std::string>& wanted, bool stop) {
+  std::error_code problem;
+  const auto folder = std::filesystem::temp_directory_path(problem);
+  if (problem) {
+    std::printf("TMPDIR: expected a folder for the files of tests, found none: %s\n"
+                "0 passed, 1 failed, 0 skipped\n", problem.message().c_str());
+    return 1;
+  }
   std::map<std::string, int> reasons;  // why tests were skipped, and how many
   for (const Test& test : tests()) {
     bool chosen = wanted.empty();

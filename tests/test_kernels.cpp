@@ -32,19 +32,13 @@ TEST("kernels: plain and fast have the same first ten losses") {
 }
 
 TEST("kernels: a run keeps its choice, and says it") {
-  const std::string folder = test::scratch_folder() + "/run", path = folder + "/checkpoint.safetensors";
+  const std::string folder = test::scratch_folder() + "/run";
   const std::vector<std::string> once = test::small_run("run", {"--epochs", "1", "--kernels", "plain"});
   CHECK(test::contains(test::train(once).output, "plain kernels"));
   const test::Outcome resumed = test::train({"--resume", folder, "--epochs", "2"});
   CHECK(test::contains(resumed.output, "plain kernels"));
   CHECK_ERROR(test::train({"--resume", folder, "--epochs", "3", "--kernels", "fast"}), "--kernels", "plain",
               "cannot change");
-
-  // A checkpoint from before there were plain kernels.
-  TensorFile file = read_safetensors(path);
-  CHECK_EQUAL(file.metadata.erase("--kernels"), 1u);
-  write_safetensors(path, file);
-  CHECK(test::contains(test::train({"--resume", folder, "--epochs", "3"}).output, "fast kernels"));
 }
 
 TEST("kernels: ./predict evaluates with either") {

@@ -5,6 +5,7 @@
 // elements, which the compiler vectorises; the barrier is nothing, and shared memory is an array on
 // the stack, that is, in the first-level cache.
 
+#include "base/system.h"
 #include "base/threads.h"
 #include "kernels/targets/host.h"
 

@@ -6,18 +6,46 @@
 
 namespace plainnet::TARGET {
 
-static __global__ void do_nothing() {}
+static __global__ void multiply(int a, int b, int* product) { *product = a * b; }
+
+// 12040 as "12.4".
+static std::string version(int number) { return text(number / 1000, ".", number % 1000 / 10); }
+
+// What a user can do about `status`, the first that CUDA returned.
+static std::string reason(cudaError_t status) {
+  int driver = 0, toolkit = 0;
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&toolkit);
+  const char* const visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  cudaDeviceProp gpu;
+  if (driver == 0) return "no NVIDIA driver is installed";
+  if (status == cudaErrorNoDevice && visible) return text("CUDA_VISIBLE_DEVICES=", visible, " hides it");
+  if (status == cudaErrorInsufficientDriver || status == cudaErrorUnsupportedPtxVersion)
+    return text("the driver is for CUDA ", version(driver), ", this was built with ", version(toolkit),
+                ": update the driver");
+  if (status == cudaErrorNoKernelImageForDevice && cudaGetDeviceProperties(&gpu, 0) == cudaSuccess)
+    return text(gpu.name, " has compute capability ", gpu.major, ".", gpu.minor,
+                ", for which this was not built: make GPU_ARCH=", gpu.major, ".", gpu.minor);
+  return cudaGetErrorString(status);
+}
 
 std::string device_problem() {
   // All kernels load at the start: one that loads at its first launch would do so in a recording.
   setenv("CUDA_MODULE_LOADING", "EAGER", 0);
-  int count = 0;
-  cudaError_t status = cudaGetDeviceCount(&count);
-  cudaFuncAttributes code;  // it is there if the driver can load this program
-  if (status == cudaSuccess && count > 0) status = cudaFuncGetAttributes(&code, do_nothing);
+  // Nothing is trusted to a device that does not multiply.
+  int product = 0, *memory = nullptr;
+  cudaError_t status = cudaMalloc(&memory, sizeof product);
+  if (status == cudaSuccess) {
+    multiply<<<1, 1>>>(6, 7, memory);
+    status = cudaGetLastError();
+  }
+  if (status == cudaSuccess) status = cudaMemcpy(&product, memory, sizeof product, cudaMemcpyDeviceToHost);
+  const std::string problem = status != cudaSuccess ? reason(status)
+                              : product != 42       ? text("it takes 6 * 7 for ", product)
+                                                    : "";
+  cudaFree(memory);
   cudaGetLastError();  // forgets it: it is told here
-  if (status != cudaSuccess) return cudaGetErrorString(status);
-  return count > 0 ? "" : "no GPU found";
+  return problem;
 }
 
 }  // namespace plainnet::TARGET

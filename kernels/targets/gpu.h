@@ -12,27 +12,10 @@ constexpr Dim3 threads(int x, int y = 1) { return {x, y, 1}; }
 inline void check(cudaError_t status, const char* what, Place where = Place::here()) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // forgets it: it is told once
-  std::string hint;
-  switch (status) {
-    case cudaErrorMemoryAllocation:
-      hint = "; try a smaller batch, or free the GPU (nvidia-smi shows who uses it)";
-      break;
-    case cudaErrorNoKernelImageForDevice:
-      hint = "; built for another GPU: make clean && make on this machine";
-      break;
-    case cudaErrorInsufficientDriver:
-      hint = "; the driver is older than the CUDA toolkit that built this: update the driver";
-      break;
-    case cudaErrorIllegalAddress:
-      hint = "; compute-sanitizer finds the access";
-      break;
-    case cudaErrorInvalidConfiguration:
-    case cudaErrorLaunchOutOfResources:
-      hint = "; the grid or the block is too large for this GPU";
-      break;
-    default:
-      break;
-  }
+  const char* const hint =
+      status == cudaErrorMemoryAllocation ? "; a smaller batch needs less (nvidia-smi shows who has it)"
+      : status == cudaErrorIllegalAddress ? "; compute-sanitizer finds the access"
+                                          : "";
   throw Error(where.name(), ": ", what, ": ", cudaGetErrorString(status), hint);
 }
 
@@ -88,8 +71,9 @@ class Recording {
       throw;
     }
     check(cudaStreamEndCapture(stream(), &graph), "end capture");
-    check(cudaGraphInstantiate(&graph_, graph, 0), "cudaGraphInstantiate");
+    const cudaError_t status = cudaGraphInstantiateWithFlags(&graph_, graph, 0);
     cudaGraphDestroy(graph);
+    check(status, "cudaGraphInstantiate");
   }
   Recording(const Recording&) = delete;
   ~Recording() { cudaGraphExecDestroy(graph_); }

@@ -4,10 +4,19 @@
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 
 #include "base/error.h"
 
 namespace plainnet {
+
+// (std::from_chars() of a double is not in every C++20 library.)
+bool read_number(const std::string& word, double* number) {
+  if (word.empty() || word.find_first_not_of("0123456789+-.eE") != word.npos || word[0] == '+') return false;
+  char* end = nullptr;
+  *number = std::strtod(word.c_str(), &end);
+  return *end == '\0' && std::isfinite(*number);
+}
 
 std::string grouped(long number) {
   std::string digits = std::to_string(number);

@@ -17,12 +17,13 @@ std::string exact_text(Number number) {
 }
 
 /// Whether all of `word` is one number, to which *number is then set.
-template <class Number>
-bool read_number(const std::string& word, Number* number) {
+template <class Integer>
+bool read_number(const std::string& word, Integer* number) {
   const char* end = word.data() + word.size();
   const auto result = std::from_chars(word.data(), end, *number);
   return result.ec == std::errc() && result.ptr == end;
 }
+bool read_number(const std::string& word, double* number);  // a finite one, in decimal digits
 
 /// 1234567 as "1,234,567".
 std::string grouped(long number);

@@ -1,38 +1,27 @@
 #include "base/threads.h"
 
-#include <sched.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <new>
 #include <thread>
 #include <vector>
 
+#include "base/system.h"
+
 namespace plainnet {
 namespace {
 
-// The i-th look for what another thread does. After a while that one may need this very processor.
-void wait_briefly(int i) {
-  if (i > 1000) std::this_thread::yield();
-#if defined __x86_64__
-  __builtin_ia32_pause();
-#endif
-}
-
-// Late in training many gradients fade below 1e-38, where single precision has only a few digits
-// left, and a processor may take a hundred cycles for such a number. This thread takes it for zero.
-void flush_denormals() {
-#if defined __x86_64__
-  constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x40;
-  __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | kFlushToZero | kDenormalsAreZero);
-#endif
+// Waits until `number` is no longer `seen`: looks again for some microseconds, lets other threads have the
+// processor in between, which they may need to change it, and then sleeps.
+template <class T>
+void wait_while(const std::atomic<T>& number, T seen) {
+  for (int i = 0; i < 3000 && number.load(std::memory_order_acquire) == seen; ++i)
+    if (i > 100) std::this_thread::yield();
+  number.wait(seen, std::memory_order_acquire);
 }
 
 // Worker threads that wait for jobs. Each has its share of a job, the same part of every grid, so that it
@@ -42,6 +31,8 @@ void flush_denormals() {
 class Workers {
  public:
   explicit Workers(int count) : shares_(count) {
+    // Late in training many gradients fade below 1e-38, where single precision has only a few digits left,
+    // and a processor may take a hundred cycles for such a number.
     flush_denormals();  // the thread that asks for workers works, too
     try {
       for (int i = 1; i < count; ++i) workers_.emplace_back([this, i] { work(i); });
@@ -68,7 +59,7 @@ class Workers {
     busy_ = static_cast<int>(workers_.size());
     announce();
     take_ranges(0);
-    for (int i = 0; busy_.load(std::memory_order_acquire) > 0; ++i) wait_briefly(i);
+    while (const int busy = busy_.load(std::memory_order_acquire)) wait_while(busy_, busy);
   }
 
  private:
@@ -85,12 +76,12 @@ class Workers {
   void work(int self) {
     flush_denormals();
     for (unsigned seen = 0;;) {
-      for (int i = 0; i < 3000 && job_.load(std::memory_order_acquire) == seen; ++i) wait_briefly(i);
-      job_.wait(seen, std::memory_order_acquire);
+      wait_while(job_, seen);
       ++seen;
       if (stop_) return;
       take_ranges(self);
       busy_.fetch_sub(1, std::memory_order_release);
+      busy_.notify_one();
     }
   }
 
@@ -114,14 +105,8 @@ class Workers {
   int range_ = 1;
 };
 
-int processors() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  return std::max(1, CPU_COUNT(&set));
-}
-
 std::unique_ptr<Workers>& workers() {
-  static std::unique_ptr<Workers> all = std::make_unique<Workers>(processors());
+  static std::unique_ptr<Workers> all = std::make_unique<Workers>(granted_processors());
   return all;
 }
 
@@ -147,20 +132,13 @@ void* allocate_pages(size_t bytes) {
   const size_t whole = (offset + bytes + page - 1) / page * page;
   char* memory = static_cast<char*>(std::aligned_alloc(page, whole));
   if (!memory) throw std::bad_alloc();
-  if (page == kLargePage) madvise(memory, whole, MADV_HUGEPAGE);
+  if (page == kLargePage) use_large_pages(memory, whole);
   std::memset(memory, 0, whole);
   return memory + offset;
 }
 
 void release_pages(void* memory) {
   std::free(reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(memory) / kSmallPage * kSmallPage));
-}
-
-std::string processor_name() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);)
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
-  return "unknown processor";
 }
 
 }  // namespace plainnet

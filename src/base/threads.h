@@ -1,14 +1,13 @@
 #pragma once
 
-// The threads of the cpu target, and the memory and the name of the processor.
+// The threads of the cpu target, and its memory.
 
 #include <cstddef>
 #include <functional>
-#include <string>
 
 namespace plainnet {
 
-/// How many threads parallel_for uses; at first as many as the process may run at once.
+/// How many threads parallel_for uses; at first granted_processors().
 int thread_count();
 
 /// Sets it, to 1 or more, or to as many as the system allows. No parallel_for may be running. The threads,
@@ -26,8 +25,5 @@ void parallel_for(int n, const std::function<void(int begin, int end)>& body);
 /// are a power of two long would all look alike. Throws std::bad_alloc.
 void* allocate_pages(size_t bytes);
 void release_pages(void* memory);
-
-/// As the operating system names it: "AMD EPYC 7763 64-Core Processor".
-std::string processor_name();
 
 }  // namespace plainnet

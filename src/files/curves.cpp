@@ -17,9 +17,6 @@ double round_step(double range, int most) {
   return 10 * power;
 }
 
-/// Whether a value has a place in a plot: a loss that is NaN, infinite or beyond all bounds has not.
-bool drawable(double value) { return std::abs(value) < 1e100; }
-
 struct Axis {
   double low, high;
   std::vector<double> ticks;
@@ -75,12 +72,12 @@ struct Quantity {
   }
 };
 
-/// The axis for all values that can be drawn.
+/// The axis for all values.
 Axis value_axis(const Quantity& quantity, const std::vector<EpochRecord>& epochs) {
   double low = HUGE_VAL, high = -HUGE_VAL;
   for (const EpochRecord& epoch : epochs)
     for (const double value : {epoch.*quantity.train, epoch.*quantity.test})
-      if (drawable(value)) low = std::min(low, value), high = std::max(high, value);
+      low = std::min(low, value), high = std::max(high, value);
   if (low > high) return linear_axis(0, 1);
   if (!quantity.is_share && low > 1e-100 && high > 20 * low) return logarithmic_axis(low, high);
   if (high - low < 1e-3 * high) low -= 0.05 * high;  // a flat line, still with a scale beside it
@@ -117,23 +114,18 @@ std::string panel(const Quantity& quantity, const std::vector<EpochRecord>& epoc
 
     std::string path, points, best;
     double best_value = quantity.is_share ? -HUGE_VAL : HUGE_VAL;
-    bool joined = false;  // to the point before
     for (const EpochRecord& epoch : epochs) {
       const double value = epoch.*(test ? quantity.test : quantity.train);
-      if (drawable(value)) {
-        const std::string x = at(x_of(epoch.epoch)), y = at(y_of(value));
-        const std::string number = quantity.shown(value, "%.4g");
-        // A line of no length is a dot where a point stands alone.
-        path += text(joined ? "L" : "M", x, " ", y, joined ? "" : "h0");
-        if (epochs.size() <= 100)
-          points += text("<circle cx=\"", x, "\" cy=\"", y, "\" r=\"2.5\" fill=\"", colour, "\"><title>",
-                         "epoch ", epoch.epoch, ", ", name, ": ", number, "</title></circle>\n");
-        if (quantity.is_share ? value > best_value : value < best_value) {
-          best_value = value;
-          best = text("best on test: ", number, ", epoch ", epoch.epoch);
-        }
+      const std::string x = at(x_of(epoch.epoch)), y = at(y_of(value));
+      const std::string number = quantity.shown(value, "%.4g");
+      path += text(path.empty() ? "M" : "L", x, " ", y);
+      if (epochs.size() <= 100)
+        points += text("<circle cx=\"", x, "\" cy=\"", y, "\" r=\"2.5\" fill=\"", colour, "\"><title>",
+                       "epoch ", epoch.epoch, ", ", name, ": ", number, "</title></circle>\n");
+      if (quantity.is_share ? value > best_value : value < best_value) {
+        best_value = value;
+        best = text("best on test: ", number, ", epoch ", epoch.epoch);
       }
-      joined = drawable(value);
     }
     if (!path.empty())
       svg += text("<path d=\"", path, "\" fill=\"none\" stroke=\"", colour, "\" stroke-width=\"1.5\" ",

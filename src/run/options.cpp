@@ -117,7 +117,6 @@ void take_over(Options& options, const std::map<std::string, std::string>& saved
   options.out = folder;
   for (const auto& [name, value_name, help, value, title] : shaping_list(options)) {
     const auto kept = saved.find(name);
-    if (kept == saved.end() && name == "--kernels") continue;  // from before there were plain ones: fast
     if (kept == saved.end()) throw Error(folder, ": expected ", name, " in its checkpoint, found none");
     if (!options.given.count(name)) try {
         value.set(name, kept->second);

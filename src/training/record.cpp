@@ -1,7 +1,6 @@
 #include "training/record.h"
 
 #include <algorithm>
-#include <charconv>
 #include <sstream>
 
 #include "base/error.h"
@@ -31,17 +30,16 @@ std::vector<EpochRecord> parse_log(const std::string& log, const std::string& na
   if (line != kLogHeader) throw Error(name, ": expected ", kLogHeader, ", found ", line);
   while (std::getline(lines, line)) {
     EpochRecord r;
-    const char *at = line.data(), *const end = at + line.size();
+    std::istringstream words(line);
+    std::string word;
     const auto read = [&](auto* number) {
-      const auto result = std::from_chars(at, end, *number);
-      const bool more = result.ptr != end && *result.ptr == ',';
-      at = result.ptr + more;
-      return result.ec == std::errc();
+      return std::getline(words, word, ',') && read_number(word, number);
     };
     if (!read(&r.epoch) || !read(&r.train_loss) || !read(&r.train_accuracy) ||
-        !read(&r.test_loss) || !read(&r.test_accuracy) || !read(&r.seconds) || at != end ||
-        r.epoch != static_cast<int>(records.size()) + 1 || r.train_loss < 0 || r.test_loss < 0 ||
-        !within(r.train_accuracy, 1) || !within(r.test_accuracy, 1) || !within(r.seconds, 1e12))
+        !read(&r.test_loss) || !read(&r.test_accuracy) || !read(&r.seconds) || !words.eof() ||
+        r.epoch != static_cast<int>(records.size()) + 1 || !within(r.train_loss, 1e100) ||
+        !within(r.test_loss, 1e100) || !within(r.train_accuracy, 1) || !within(r.test_accuracy, 1) ||
+        !within(r.seconds, 1e12))
       throw Error(name, ": expected six numbers as epoch ", records.size() + 1, " has, found ", line);
     records.push_back(r);
   }

@@ -7,8 +7,8 @@
 
 namespace plainnet {
 
-/// What one epoch came to: mean losses, accuracies in [0, 1], wall-clock seconds of its training. A
-/// loss may be NaN or infinite where training has diverged.
+/// What one epoch came to: mean losses from 0 to 1e100, accuracies in [0, 1], wall-clock seconds of its
+/// training.
 struct EpochRecord {
   int epoch = 0;  // the first is 1
   double train_loss = 0, train_accuracy = 0, test_loss = 0, test_accuracy = 0, seconds = 0;
