@@ -14,7 +14,7 @@ if [ "$1" = jobs ]; then
     cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes
   } 2>/dev/null | awk -v jobs="$processors" '
     /^[0-9]/ && $1 / 500e6 < jobs { jobs = int($1 / 500e6) }
-    END { print jobs > 1 ? jobs : 1 }'
+    END { print (jobs > 1 ? jobs : 1) }'
   exit
 fi
 
