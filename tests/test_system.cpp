@@ -70,7 +70,8 @@ TEST("system: an instruction that the processor does not have ends the program w
   const std::string folder = test::scratch_folder() + "/run", output = test::scratch_folder() + "/output";
   const auto to_file = [&] { (void)!std::freopen(output.c_str(), "w", stderr); };
   const pid_t child = test::start_program("train", test::small_run("run", {"--epochs", "1000000"}), to_file);
-  while (!fs::exists(folder + "/log.csv")) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (int i = 0; i < 10000 && !fs::exists(folder + "/log.csv"); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   kill(child, SIGILL);
   CHECK_EQUAL(test::status_of(child), 1);
   CHECK_EQUAL(read_file(output), "This program was built for another processor: type make, and try again.\n");

@@ -230,7 +230,7 @@ class FastLstm : public Layer {
                                  real* dweight) {
       const long row = static_cast<long>(first) * batch;
       product({a + row * a_stride, 1, a_stride, size}, b + row * sizes_.z_stride, sizes_.z_stride,
-              (end - first) * batch, dweight, 4 * u, 4 * u, {.add = first > 0});
+              (end - first) * batch, dweight, 4 * u, 4 * u, Finish{nullptr, false, /*add=*/first > 0});
     };
     // dz of all times but the first step's, beside h of the time before: one of the two begins a time later.
     const long dz_rows = sizes_.goes_on(d) ? batch : 0, h_rows = batch - dz_rows;
@@ -244,7 +244,7 @@ class FastLstm : public Layer {
     if (!want_dx) return;
     transpose(W->value, 1, features, 4 * u, w_t_.data());
     product({dz, sizes_.z_stride, 1, steps * batch}, w_t_.data(), features, 4 * u, dx_.data(), features,
-            features, {.add = d > 0});
+            features, Finish{nullptr, false, /*add=*/d > 0});
   }
 
   // The rows of x and dx, and those of arrays that are kept time after time.
