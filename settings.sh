@@ -90,27 +90,27 @@ END
   include=$(printf '%s\n' "$said" | sed -n 's/^#\$ INCLUDES=//p' | sed 's/"-I/-isystem "/g')
   libraries="$(printf '%s\n' "$said" | sed -n 's/^#\$ LIBRARIES=//p') -lcudart_static -ldl -lrt"
   # PTX, which the driver of any GPU since Turing (2018) compiles for itself when the program first starts, and
-  # code for the GPUs of this machine or of GPU_ARCH.
+  # code for the GPUs of GPU_ARCH, or of this machine where nvcc knows them.
   capabilities=${GPU_ARCH:-$([ -z "$gpus" ] || nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null)}
-  ptx='-gencode arch=compute_75,code=compute_75' own=
-  for capability in $(printf '%s\n' "$capabilities" | tr -d . | grep -x '[0-9 ]*' | sort -u); do
-    own="$own -gencode arch=compute_$capability,code=sm_$capability"
+  ptx='-gencode arch=compute_75,code=compute_75' own='' list=''
+  for capability in $(printf '%s\n' "$capabilities" | grep -x '[0-9. ]*' | sort -u); do
+    number=$(printf %s "$capability" | tr -d .)
+    own="$own -gencode arch=compute_$number,code=sm_$number" list="$list$capability, "
   done
   # nvcc's host compiler is NVCC_HOST, or CXX, or where nvcc does not take that, the one that it chooses.
   set -- "-ccbin '${NVCC_HOST:-$CXX}'"
   [ -n "${NVCC_HOST:-}" ] || set -- "$@" ''
   for host; do
-    for code in "$ptx$own" "$ptx"; do
-      [ -n "$flags" ] || ! try "$code $host" || flags="$code $host"
-    done
+    [ -n "$flags" ] || ! try "$ptx$own $host" || flags="$ptx$own $host"
+    [ -n "$flags" ] || [ -n "${GPU_ARCH:-}" ] || ! try "$ptx $host" || flags="$ptx $host" list=''
   done
   if [ -n "$flags" ]; then
-    targets="cpu, emulated and gpu (nvcc $version, compute capability 7.5 and later)"
+    targets="cpu, emulated and gpu (nvcc $version, compute capability ${list}7.5 and later)"
   else
     {
-      echo "Without the gpu target: $NVCC says: $(grep -m 1 -iE 'error|unsupported|not found|cannot' "$probe.log")"
-      echo "An older host compiler (apt-get install g++-11, then make NVCC_HOST=g++-11) or a newer toolkit may" \
-        "help; make NVCC= says no more of it."
+      echo "Without the gpu target: $NVCC says: $(grep -m 1 -iE 'error|fatal|unsupported|not found' "$probe.log" || tail -n 1 "$probe.log")"
+      echo "Another host compiler for nvcc (apt-get install g++-11, then make NVCC_HOST=g++-11) or a newer toolkit" \
+        "may help; make NVCC= is silent about it."
     } >&2
     targets='cpu and emulated (nvcc cannot compile here: make clean && make says why)'
   fi
