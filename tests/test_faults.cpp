@@ -131,7 +131,7 @@ TEST("faults: a limit on the size of files is an error, not the end by a signal"
 
 TEST("faults: a file system without sync, locks, links and modes") {
   train_whole();
-  for (const int problem : {EINVAL, ENOTSUP, EPERM}) {
+  for (const int problem : {EINVAL, ENOTSUP, EPERM, ENOSYS}) {
     const SystemCalls decide([&](const std::string& name) { return name == "rename" ? 0 : problem; });
     train(small_run("part", {"--epochs", "1"}));
     train({"--resume", in_scratch("part"), "--epochs", "2"});

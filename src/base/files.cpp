@@ -46,10 +46,10 @@ void write_file_atomically(const std::string& path, std::string_view bytes) {
   // A name of its own, so that two runs that write the same path cannot mix their bytes.
   const std::string aside = text(path, ".", getpid(), kUnfinished);
   std::FILE* const file = std::fopen(aside.c_str(), "wb");
-  // A file system that cannot sync is no reason to write nothing.
+  // A file system that cannot sync is no reason to write nothing; a full or broken one is.
   const bool written = file && std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size() &&
                        std::fflush(file) == 0 &&
-                       (fsync(fileno(file)) == 0 || errno == EINVAL || errno == EPERM || errno == ENOTSUP);
+                       (fsync(fileno(file)) == 0 || (errno != ENOSPC && errno != EDQUOT && errno != EIO));
   int problem = written ? 0 : errno;
   if (file && std::fclose(file) != 0 && !problem) problem = errno;
   if (!problem && std::rename(aside.c_str(), path.c_str()) != 0) problem = errno;
