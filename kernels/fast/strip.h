@@ -21,9 +21,8 @@ class Strip : public Tile<V> {
 #else
 
 /// On a GPU a thread computes all rows of one column; where there are fewer columns than threads,
-/// threadIdx.y divides the sum over k. The numbers of a go through shared memory, the four of a k side by
-/// side, so that one instruction loads them; those of b come through the caches, in which all blocks find
-/// the same b.
+/// threadIdx.y divides the sum over k. a and b come through the caches: all threads of a warp read the same
+/// number of a, and all blocks the same b.
 class WideStrip {
  public:
   static constexpr int kRows = 4;
@@ -39,24 +38,12 @@ class WideStrip {
   /// sum[m][n] += Σ_{k < depth} a[m][k] b[k * b_stride + n]
   /// All threads must call it. It waits for them before it reads a, which any of them may have written.
   __device__ void add_product(Strided a, const real* b, int b_stride, int columns, int depth) {
-    Four* slice = shared_slice();
-    const int all = blockDim.x * blockDim.y, n = threadIdx.x;
-    for (int k0 = 0; k0 < depth; k0 += kSlice) {
-      const int size = min(depth - k0, kSlice), part = (size + blockDim.y - 1) / blockDim.y;
-      __syncthreads();  // the slice before this one has been used
-      for (int i = threadIdx.y * blockDim.x + threadIdx.x; i < kSlice * kRows; i += all) {
-        const int m = i / kSlice, k = i % kSlice;
-        if (k < size) slice[k].of[m] = a.begin(m)[k0 + k];
-      }
-      __syncthreads();  // the slice is complete
-      if (n >= columns) continue;
-      const int begin = threadIdx.y * part, end = min(begin + part, size);
-#pragma unroll 8
-      for (int k = begin; k < end; ++k) {
-        const real b_kn = b[static_cast<long>(k0 + k) * b_stride + n];
-        const Four a_k = slice[k];
-        for (int m = 0; m < kRows; ++m) sum_[m] += a_k.of[m] * b_kn;
-      }
+    __syncthreads();  // a is complete
+    const int n = threadIdx.x, part = (depth + blockDim.y - 1) / blockDim.y;
+    const int begin = threadIdx.y * part, end = n < columns ? min(begin + part, depth) : begin;
+    for (int k = begin; k < end; ++k) {
+      const real b_kn = b[static_cast<long>(k) * b_stride + n];
+      for (int m = 0; m < kRows; ++m) sum_[m] += a.begin(m)[k] * b_kn;
     }
   }
 
@@ -75,11 +62,6 @@ class WideStrip {
   }
 
  private:
-  static constexpr int kSlice = 128;
-  __device__ static Four* shared_slice() {  // the same for all products
-    __shared__ Four slice[kSlice];
-    return slice;
-  }
   real sum_[kRows]{};
 };
 
