@@ -97,7 +97,8 @@ std::set<std::string> parse_command_line(int argc, const char* const* argv,
       continue;
     }
     const size_t equals = name.find('=');
-    const Option& option = find_option(options, name.substr(0, equals));
+    const std::string key = name.substr(0, equals);
+    const Option& option = find_option(options, key);
     std::string value = "on";
     if (equals != std::string::npos) {
       value = name.substr(equals + 1);
