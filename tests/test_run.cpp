@@ -180,6 +180,13 @@ TEST("run: stopped by a signal at any moment, it goes on to the same bits") {
     }
 }
 
+// With a rate of 0 all epochs are alike, and of these the first is the best.
+TEST("run: the best weights are those of the best epoch") {
+  test::train(small_run("run", {"--epochs", "3", "--learning-rate", "0"}));
+  CHECK_EQUAL(read_safetensors(in_scratch("run/best.safetensors")).metadata.at("epochs"), "1");
+  CHECK_EQUAL(read_safetensors(in_scratch("run/weights.safetensors")).metadata.at("epochs"), "3");
+}
+
 TEST("run: a terminal that closes does not stop it under nohup") {
   std::signal(SIGHUP, SIG_IGN);
   const Stopped stopped =
