@@ -30,8 +30,8 @@
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
-# As many compilers at once as there are processors and memory for, unless -j says otherwise.
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+# As many compilers at once as there are processors and memory for, unless -j or the make above says otherwise.
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell sh settings.sh jobs)
 endif
 
