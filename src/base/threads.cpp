@@ -27,7 +27,8 @@ void wait_while(const std::atomic<T>& number, T seen) {
 // Worker threads that wait for jobs. Each has its share of a job, the same part of every grid, so that it
 // often finds in its cache what it wrote there; it does its share in ranges, and then helps the others with
 // theirs. A training step is some twenty jobs of less than a millisecond, so a worker that has nothing to do
-// looks for the next job for a while before it goes to sleep.
+// looks for the next job for a while before it goes to sleep. A worker that has no processor to run on, on a
+// busy machine, is not waited for: a job is done when all its ranges are.
 class Workers {
  public:
   explicit Workers(int count) : shares_(count) {
@@ -42,7 +43,7 @@ class Workers {
 
   ~Workers() {
     stop_ = true;
-    announce();
+    open();
     for (std::thread& worker : workers_) worker.join();
   }
 
@@ -56,10 +57,10 @@ class Workers {
       shares_[i].next = static_cast<int>(1L * n * i / count());
       shares_[i].end = static_cast<int>(1L * n * (i + 1) / count());
     }
-    busy_ = static_cast<int>(workers_.size());
-    announce();
+    open();
     take_ranges(0);
-    while (const int busy = busy_.load(std::memory_order_acquire)) wait_while(busy_, busy);
+    ++job_;  // closed: whoever has not come yet would find nothing
+    while (const int inside = inside_) wait_while(inside_, inside);
   }
 
  private:
@@ -68,8 +69,8 @@ class Workers {
     int end;
   };
 
-  void announce() {
-    job_.fetch_add(1, std::memory_order_release);
+  void open() {
+    ++job_;
     job_.notify_all();
   }
 
@@ -77,11 +78,12 @@ class Workers {
     flush_denormals();
     for (unsigned seen = 0;;) {
       wait_while(job_, seen);
-      ++seen;
+      seen = job_;
       if (stop_) return;
-      take_ranges(self);
-      busy_.fetch_sub(1, std::memory_order_release);
-      busy_.notify_one();
+      if (seen % 2 == 0) continue;
+      ++inside_;
+      if (job_ == seen) take_ranges(self);  // it is still open, and will be waited for
+      if (--inside_ == 0) inside_.notify_one();
     }
   }
 
@@ -97,9 +99,9 @@ class Workers {
   }
 
   std::vector<std::thread> workers_;
-  std::atomic<unsigned> job_ = 0;  // counts the jobs announced so far
+  std::atomic<unsigned> job_ = 0;  // twice the number of jobs so far; while one is open, 1 less
+  std::atomic<int> inside_ = 0;    // workers that may be at work on it
   std::vector<Share> shares_;
-  std::atomic<int> busy_ = 0;
   std::atomic<bool> stop_ = false;
   const std::function<void(int, int)>* body_ = nullptr;  // of the job
   int range_ = 1;
