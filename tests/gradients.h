@@ -103,7 +103,7 @@ inline std::string check_gradients(LayerRun& run) {
       run.set_parameter(t - 1, parameters[t - 1]);
       return loss();
     };
-    report += ", " + compare(gradients[t].name, gradients[t].values, &parameters[t - 1], size, loss_by_parameter);
+    report += text(", ", compare(gradients[t].name, gradients[t].values, &parameters[t - 1], size, loss_by_parameter));
     run.set_parameter(t - 1, parameters[t - 1]);
   }
   return report;

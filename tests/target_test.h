@@ -25,8 +25,8 @@ struct TargetRegistration {
 }  // namespace plainnet::TARGET
 
 /// TEST for one target.
-#define TARGET_TEST(name)                                                                   \
-  static void TEST_JOIN(test_body_, __LINE__)();                                            \
-  static const ::plainnet::TARGET::TargetRegistration TEST_JOIN(test_registration_, __LINE__)( \
-      name, TEST_JOIN(test_body_, __LINE__));                                               \
+#define TARGET_TEST(name)                                                                                         \
+  static void TEST_JOIN(test_body_, __LINE__)();                                                                  \
+  [[maybe_unused]] static const ::plainnet::TARGET::TargetRegistration TEST_JOIN(test_registration_, __LINE__)(   \
+      name, TEST_JOIN(test_body_, __LINE__));                                                                     \
   static void TEST_JOIN(test_body_, __LINE__)()

@@ -52,10 +52,10 @@ void check_error(const char* file, int line, const char* expression, const std::
 #define TEST_JOIN_(a, b) a##b
 #define TEST_JOIN(a, b) TEST_JOIN_(a, b)
 
-#define TEST(name)                                                                          \
-  static void TEST_JOIN(test_body_, __LINE__)();                                            \
-  static const ::plainnet::test::Registration TEST_JOIN(test_registration_, __LINE__)(      \
-      name, TEST_JOIN(test_body_, __LINE__));                                               \
+#define TEST(name)                                                                                                \
+  static void TEST_JOIN(test_body_, __LINE__)();                                                                  \
+  [[maybe_unused]] static const ::plainnet::test::Registration TEST_JOIN(test_registration_, __LINE__)(           \
+      name, TEST_JOIN(test_body_, __LINE__));                                                                     \
   static void TEST_JOIN(test_body_, __LINE__)()
 
 /// Fails unless `condition`; what follows is printed: CHECK(a == b, "a ", a, ", b ", b).
