@@ -31,7 +31,7 @@ const char* const kUsage =
 std::vector<Option> list(PredictOptions& o) {
   return {{"--index", "N", "of the image, from 0", number(&o.index, 0, 1000000000), "Options"},
           {"--evaluate", "", "loss and accuracy on the test set", on_off(&o.evaluate)},
-          {"--data", "DIR", "a folder of IDX files, or digits (what the weights learnt)", path(&o.data)},
+          {"--data", "DIR", "a folder of IDX files, or digits (as the file says)", path(&o.data)},
           {"--model", "NAME", listed(model_names()) + " (as the file says)", choice(&o.model, model_names())},
           {"--kernels", "K", "plain, which is slow and simple, or fast (fast)",
            choice(&o.kernels, {"plain", "fast"})},
@@ -127,7 +127,7 @@ void print_prediction(Trainer& trainer, const std::vector<std::string>& classes)
   const std::vector<float> probabilities = trainer.predict();
   const auto best = std::max_element(probabilities.begin(), probabilities.end());
   if (!std::isfinite(*best)) throw Error("the network's output is no number: was it trained?");
-  const int width = 50, name_width = longest_name(classes);
+  const int name_width = longest_name(classes), width = std::clamp(68 - name_width, 8, 50);
   for (size_t i = 0; i < classes.size(); ++i) {
     const std::string bar(std::lround(width * probabilities[i]), '#');
     std::printf("  %-*s  %-*s %6.2f%%\n", name_width, classes[i].c_str(), width, bar.c_str(),
