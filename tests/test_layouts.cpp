@@ -225,7 +225,8 @@ TEST("layouts: weights are asked about the data that they learnt, or that --data
   train_on(data);
   fs::rename(data, in_scratch("kept"));
   for (const Strings& how : {Strings{weights, "--evaluate"}, Strings{weights, "--index", "0"}})
-    CHECK_ERROR(predict(how), data + ": expected train-images-idx3-ubyte, packed (.gz) or not, found No such file");
+    CHECK_ERROR(predict(how), weights + ": its data: " + data + ": expected train-images-idx3-ubyte, packed (.gz) or not, ",
+                "found No such file or directory (--data names others)");
   CHECK_ERROR(test::train({"--resume", run, "--epochs", "3"}), data, "found No such file");
   CHECK_EQUAL(test::train({"--resume", run, "--epochs", "3", "--data", in_scratch("kept")}).status, 0);
   CHECK_EQUAL(predict({weights, "--evaluate"}).status, 0);  // it is the last that was learnt from
@@ -234,9 +235,9 @@ TEST("layouts: weights are asked about the data that they learnt, or that --data
   train_on(data);
   fs::remove_all(data);
   fs::rename(in_scratch("moved"), data);
-  const Strings ways[] = {{weights, "--evaluate"}, {weights, "--index", "0"}};
-  for (const Strings& how : ways)
-    CHECK_ERROR(predict(how), data + ": expected the data that was learnt, 20 training images, hash ", ", found 20 ");
+  for (const Strings& how : {Strings{weights, "--evaluate"}, Strings{weights, "--index", "0"}})
+    CHECK_ERROR(predict(how), weights + ": its data: " + data + ": expected the data that was learnt, 20 training images, hash ",
+                ", found 20 training images, hash ");
   CHECK_ERROR(test::train({"--resume", run, "--epochs", "3"}), data + ": expected the data that was learnt, ");
 }
 

@@ -95,7 +95,7 @@ std::unique_ptr<Trainer> make_trainer(const Weights& weights, const PredictOptio
 }
 
 // The data that --data names, if it is `given`, else that which the weights learnt, or nothing.
-Dataset data_of(const Weights& weights, PredictOptions& options, bool given) {
+Dataset data_of(const Weights& weights, PredictOptions& options, bool given) try {
   const uint64_t seed = weights.number("seed", 1, 0, UINT64_MAX);
   const std::string learnt = weights.said("data", "");
   if (!given) options.data = weights.said("source", options.data);
@@ -107,6 +107,8 @@ Dataset data_of(const Weights& weights, PredictOptions& options, bool given) {
     throw Error(options.data, ": expected images of ", weights.height(28), "x", weights.width(28), ", which ",
                 weights.path, " was trained on, found ", test.height, "x", test.width);
   return data;
+} catch (const Error& error) {
+  throw given ? error : Error(weights.path, ": its data: ", error.what(), " (--data names others)");
 }
 
 // Two characters a pixel, which is about as wide as high, without the empty lines around.
