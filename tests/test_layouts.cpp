@@ -215,9 +215,8 @@ TEST("layouts: weights are asked about the data that they learnt, or that --data
   CHECK_EQUAL(predict({weights, "--evaluate", "--data", data}).output.substr(0, 40), all.substr(0, 40));
   const std::string others = predict({weights, "--index", "3", "--data", other}).output;
   CHECK(others.starts_with("Not the data that " + weights + " learnt:\nTest image 3 of " + other), others);
-  CHECK_ERROR(predict({weights, "--evaluate", "--data", few}), weights + ": its tensors are not those of mlp for 3 classes; ",
-              "dense_2.bias: expected [3], found [10]");
-  CHECK_ERROR(train_on(few, {"--init", weights}), weights);  // which is gone with the folder
+  CHECK_ERROR(predict({weights, "--evaluate", "--data", few}),
+              weights + ": its tensors are not those of mlp for 3 classes; ", "dense_2.bias: expected [3], found [10]");
   train_on(data, {"--save", in_scratch("saved")});
   CHECK_ERROR(train_on(few, {"--init", in_scratch("saved")}),
               in_scratch("saved") + ": its tensors are not those of mlp for 3 classes; ");
@@ -225,7 +224,7 @@ TEST("layouts: weights are asked about the data that they learnt, or that --data
   train_on(data);
   fs::rename(data, in_scratch("kept"));
   for (const Strings& how : {Strings{weights, "--evaluate"}, Strings{weights, "--index", "0"}})
-    CHECK_ERROR(predict(how), weights + ": its data: " + data + ": expected train-images-idx3-ubyte, packed (.gz) or not, ",
+    CHECK_ERROR(predict(how), weights + ": its data: " + data + ": expected train-images-idx3-ubyte, packed (.gz) ",
                 "found No such file or directory (--data names others)");
   CHECK_ERROR(test::train({"--resume", run, "--epochs", "3"}), data, "found No such file");
   CHECK_EQUAL(test::train({"--resume", run, "--epochs", "3", "--data", in_scratch("kept")}).status, 0);
@@ -236,7 +235,7 @@ TEST("layouts: weights are asked about the data that they learnt, or that --data
   fs::remove_all(data);
   fs::rename(in_scratch("moved"), data);
   for (const Strings& how : {Strings{weights, "--evaluate"}, Strings{weights, "--index", "0"}})
-    CHECK_ERROR(predict(how), weights + ": its data: " + data + ": expected the data that was learnt, 20 training images, hash ",
+    CHECK_ERROR(predict(how), weights + ": its data: " + data + ": expected the data that was learnt, 20 training ",
                 ", found 20 training images, hash ");
   CHECK_ERROR(test::train({"--resume", run, "--epochs", "3"}), data + ": expected the data that was learnt, ");
 }
@@ -250,7 +249,8 @@ TEST("layouts: built-in digits are taken where data/mnist is not there or empty,
   fs::current_path(here);
   CHECK(trained.output.starts_with("No data in data/mnist (make mnist fetches it): taking built-in digits.\n"),
         trained.output);
-  CHECK(indexed.output.starts_with("Test image 9999 of built-in digits, drawn with seed 1, its label: "), indexed.output);
+  CHECK(indexed.output.starts_with("Test image 9999 of built-in digits, drawn with seed 1, its label: "),
+        indexed.output);
 }
 
 // A gzip file with these bytes, stored, after the parts that its header has as the flags say.
@@ -293,7 +293,8 @@ TEST("layouts: gzip's header, checksum and end") {
 
 TEST("layouts: what unpacks to a thousand times its size is cut off at the size that its header says") {
   const std::string data = make_data("data"), path = data + "/train-images-idx3-ubyte";
-  shell("{ cat data/train-images-idx3-ubyte; head -c 50000000 /dev/zero; } | gzip >bomb; mv bomb data/train-images-idx3-ubyte");
+  shell("{ cat data/train-images-idx3-ubyte; head -c 50000000 /dev/zero; } | gzip >bomb");
+  fs::rename(in_scratch("bomb"), path);
   shell("head -c 50000000 /dev/zero | gzip >data/zeros");
   const test::MemoryLimit limit(1 << 20);
   CHECK_ERROR(read_idx_directory(data), path + ": broken compressed data: expected 616 bytes, found more");
