@@ -61,8 +61,9 @@ void check_bad_file(const std::string& file, const std::string& bytes, const std
 TEST("dataset: IDX files read back") {
   const std::string folder = good_folder("mnist");
   const Dataset data = read_idx_directory(folder);
-  CHECK_EQUAL(data.name, "MNIST");
   CHECK_EQUAL(data.source, folder);
+  CHECK_EQUAL(data.classes.size(), size_t{10});
+  CHECK_EQUAL(data.classes[9], "9");
   CHECK_EQUAL(data.train.count, 3);
   CHECK_EQUAL(data.train.height, 2);
   CHECK_EQUAL(data.train.width, 4);
@@ -77,54 +78,27 @@ TEST("dataset: IDX files read back") {
   CHECK((data.test.labels == std::vector<uint8_t>{1, 2}));
 }
 
-TEST("dataset: is named after its folder") {
-  const std::string folder = good_folder("fashion mnist");
-  CHECK_EQUAL(read_idx_directory(folder).name, "fashion mnist");
-  CHECK_EQUAL(read_idx_directory(folder + "/").name, "fashion mnist");
-  CHECK_EQUAL(read_idx_directory(folder + "/.").name, "fashion mnist");
-  CHECK_EQUAL(read_idx_directory(good_folder("mnist") + "/").name, "MNIST");
-}
-
-TEST("dataset: has_idx_files") {
-  const std::string scratch = test::scratch_folder();
-  CHECK(!has_idx_files(scratch));
-  CHECK(!has_idx_files(scratch + "/absent"));
-  write_file(fs::path(scratch) / "one" / kTestLabels, "");
-  CHECK(has_idx_files(scratch + "/one"));
-  write_file(fs::path(scratch) / "packed" / (kTrainImages + ".gz"), "");
-  CHECK(has_idx_files(scratch + "/packed"));
-}
-
-TEST("dataset: a missing IDX file is named, a packed one hinted at") {
+TEST("dataset: a missing IDX file is named") {
   for (const std::string& file : {kTrainImages, kTrainLabels, kTestImages, kTestLabels}) {
     const fs::path folder = good_folder("missing");
     fs::remove(folder / file);
-    const std::string path = (folder / file).string();
-    CHECK_ERROR(read_idx_directory(folder.string()), path, "No such file");
-    write_file(path + ".gz", "");
-    CHECK_ERROR(read_idx_directory(folder.string()), path, "expected an IDX file",
-                "run gunzip " + path + ".gz");
-    fs::remove(path + ".gz");
-    fs::create_directory(path);
-    CHECK_ERROR(read_idx_directory(folder.string()), path, "found a folder");
-    fs::remove(path);
+    CHECK_ERROR(read_idx_directory(folder.string()), folder.string() + ": expected " + file, "found others, such as ");
+    fs::create_directory(folder / file);
+    CHECK_ERROR(read_idx_directory(folder.string()), folder.string() + ": expected " + file);
+    fs::remove(folder / file);
   }
 }
 
 TEST("dataset: bad IDX headers") {
-  check_bad_file(kTrainImages, "", "an IDX header of 16 bytes", "a file of 0 bytes");
-  check_bad_file(kTestImages, idx({0x803, 2, 2}, "abc"), "an IDX header of 16 bytes",
-                 "a file of 15 bytes");
-  check_bad_file(kTrainLabels, idx({0x801}, "abc"), "an IDX header of 8 bytes",
-                 "a file of 7 bytes");
+  check_bad_file(kTrainImages, "", "an IDX header of 16 bytes", "0 bytes");
+  check_bad_file(kTestImages, idx({0x803, 2, 2}, "abc"), "an IDX header of 16 bytes", "15 bytes");
+  check_bad_file(kTrainLabels, idx({0x801}, "abc"), "an IDX header of 8 bytes", "7 bytes");
   check_bad_file(kTrainImages, idx({0x801, 16}, "0123456789ABCDEF"), "the magic number 0x00000803",
                  "0x00000801");
   check_bad_file(kTrainLabels, idx({0x803, 1, 1, 1}, "a"), "the magic number 0x00000801",
                  "0x00000803");
   check_bad_file(kTestImages, idx({0xd03, 1, 1, 1}, "abcd"), "the magic number 0x00000803",
                  "0x00000d03");
-  check_bad_file(kTestLabels, "\x1f\x8b\x08\x08 packed", "the magic number 0x00000801",
-                 "0x1f8b0808");
   check_bad_file(kTrainImages, idx({0x803, 0, 2, 4}, ""), "dimension 1 of 3 to be 1 to", "0");
   check_bad_file(kTrainImages, idx({0x803, 3, 0, 4}, ""), "dimension 2 of 3 to be 1 to", "0");
   check_bad_file(kTrainImages, idx({0x803, 3, 2, 0}, ""), "dimension 3 of 3 to be 1 to", "0");
@@ -154,8 +128,7 @@ TEST("dataset: IDX files that do not go together") {
   check_bad_file(kTestImages, idx({0x803, 2, 4, 2}, "0123456789ABCDEF"), "images of 2x4", "4x2");
   check_bad_file(kTestImages, idx({0x803, 2, 2, 3}, "0123456789AB"), "images of 2x4", "2x3");
   check_bad_file(kTestImages, idx({0x803, 2, 1, 4}, "01234567"), "images of 2x4", "1x4");
-  check_bad_file(kTrainLabels, idx({0x801, 3}, "\x09\x03\x0a"), "labels below 10", "10 at index 2");
-  check_bad_file(kTestLabels, idx({0x801, 2}, "\xff\x02"), "labels below 10", "255 at index 0");
+  check_bad_file(kTrainLabels, idx({0x801, 3}, "\x02\x02\x02"), "two classes or more", "only label 2");
 }
 
 TEST("digits: the same seed draws the same, another seed others") {
@@ -164,8 +137,7 @@ TEST("digits: the same seed draws the same, another seed others") {
   CHECK(a.train.labels == b.train.labels);
   CHECK(a.test.pixels == b.test.pixels);
   CHECK(a.test.labels == b.test.labels);
-  CHECK_EQUAL(a.name, "built-in digits");
-  CHECK_EQUAL(a.source, "drawn with seed 7");
+  CHECK_EQUAL(a.source, "built-in digits, drawn with seed 7");
   // Seeds that agree in their lower 32 bits are others, too.
   for (const uint64_t seed : {uint64_t{8}, uint64_t{7} + (uint64_t{1} << 32)}) {
     const Dataset other = draw_digits(200, 100, seed);
@@ -195,16 +167,6 @@ TEST("digits: an image does not depend on how many are drawn") {
   const Dataset none = draw_digits(0, 0, 3);
   CHECK_EQUAL(none.train.count, 0);
   CHECK_EQUAL(none.test.pixels.size(), size_t{0});
-}
-
-TEST("digits: are what --data digits means, whatever files there are") {
-  std::string data = "digits";
-  CHECK(fingerprint(load_dataset(&data, true, 20, 10, 3)) == fingerprint(draw_digits(20, 10, 3)));
-  data = good_folder("mnist");
-  CHECK_EQUAL(load_dataset(&data, false, 20, 10, 3).name, "MNIST");
-  CHECK_EQUAL(data, good_folder("mnist"));
-  data = test::scratch_folder() + "/none";
-  CHECK_ERROR(load_dataset(&data, true, 20, 10, 3), data);
 }
 
 TEST("digits: no image is drawn twice, for training or for testing") {

@@ -58,14 +58,16 @@ TEST("models: a list of layers whose shapes do not fit is refused") {
               "images of 5x5", "conv2d", "at least 3", "found 1");
 }
 
-TEST("models: a network whose last layer does not make a number for each digit is refused") {
+TEST("models: a network whose last layer does not make a number for each class is refused") {
   const auto layers = [](int units) { return name_layers({Dense{.units = units}}, {5, 5, 1}); };
-  expect_classes("ten", layers(10));
-  CHECK_ERROR(expect_classes("few", layers(5)), "model few: expected a last layer of 10 outputs, found 5");
-  CHECK_ERROR(expect_classes("many", layers(12)), "found 12");
-  CHECK_ERROR(expect_classes("sequence", name_layers({Lstm{.units = 10, .return_sequences = true}}, {5, 5, 1})),
+  expect_classes("ten", layers(10), 10);
+  CHECK_ERROR(expect_classes("few", layers(5), 10), "model few: expected a last layer of 10 outputs, found 5");
+  CHECK_ERROR(expect_classes("many", layers(12), 3), "expected a last layer of 3 outputs, found 12");
+  CHECK_ERROR(expect_classes("sequence", name_layers({Lstm{.units = 10, .return_sequences = true}}, {5, 5, 1}), 10),
               "found 50");
-  for (const Model& model : models()) expect_classes(model.name, name_layers(model.layers, {28, 28, 1}));
+  for (const int classes : {2, 10, 256})
+    for (const Model& model : models(classes))
+      expect_classes(model.name, name_layers(model.layers, {28, 28, 1}), classes);
 }
 
 TEST("models: an unknown name is refused with those that there are") {

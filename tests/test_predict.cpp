@@ -74,7 +74,7 @@ TEST("predict: what is wrong is said") {
   CHECK_ERROR(predict({weights, weights}), weights, "expected a PNG");
   CHECK_ERROR(predict({weights, "--model", "bilstm", "--evaluate", "--data", data}), weights + ": bilstm: expected ",
               "(--model names another)");
-  CHECK_ERROR(predict({weights, "--model", "mlp", "--evaluate", "--data", data}), weights, "mlp; dense_1.kernel",
+  CHECK_ERROR(predict({weights, "--model", "mlp", "--evaluate", "--data", data}), weights, "mlp for 10 classes; dense_1.kernel",
               "conv2d_1.kernel: expected none");
   TensorFile nameless = read_safetensors(weights);
   nameless.metadata.clear();
@@ -90,7 +90,8 @@ TEST("predict: what is wrong is said") {
   CHECK_ERROR(predict({other, "a.png"}), other, "height", "28abc");
   nameless.metadata = {{"model", "cnn"}, {"seed", "-1"}};
   write_safetensors(other, nameless);
-  CHECK_ERROR(predict({other, "a.png"}), other, "metadata seed: expected a whole number", "found -1");
+  CHECK_ERROR(predict({other, "--index", "0", "--data", "digits"}), other, "metadata seed: expected a whole number",
+              "found -1");
   nameless.metadata = {{"model", "c\x1b[2J"}};
   write_safetensors(other, nameless);
   CHECK_ERROR(predict({other, "a.png"}), other + ": model: expected cnn, ", "found \"c\\x1b[2J\" (--model names another)");

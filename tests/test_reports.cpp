@@ -140,13 +140,16 @@ TEST("curves: losses that are as far apart, or as near, as numbers can be") {
     check_well_formed(curves_svg("x", {{1, train, 0, test, 5e-324, 1}}));
 }
 
+/// The names of ten digits.
+static const std::vector<std::string> kDigits = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+
 TEST("confusion: counts, colours, recall and accuracy") {
-  Confusion counts{};
+  Confusion counts(10, std::vector<int64_t>(10));
   for (size_t i = 0; i < 10; ++i) counts[i][i] = 1000;
   counts[4][4] = 750;
   counts[4][9] = 250;
   counts[7][7] = 0;
-  const std::string svg = confusion_svg("a < b", counts);
+  const std::string svg = confusion_svg("a < b", counts, kDigits);
   check_well_formed(svg);
   CHECK(test::contains(svg, ">a &lt; b: 8,750 of 9,000 right, 97.22%<"));
   CHECK(test::contains(svg, ">4 taken for 9: 250 of 1,000<"));
@@ -159,9 +162,11 @@ TEST("confusion: counts, colours, recall and accuracy") {
   CHECK_EQUAL(count(svg, "fill=\"rgb(255,255,255)\""), 90);  // nothing
   CHECK_EQUAL(count(svg, "fill=\"rgb(229,132,94)\""), 1);    // a quarter astray: cube root 0.63
 
-  const std::string empty = confusion_svg("x", {});
+  const std::string empty = confusion_svg("x", Confusion(3, std::vector<int64_t>(3)), {"a", "b & c", "ankle boot"});
   check_well_formed(empty);
   CHECK(test::contains(empty, ">x: no images<"));
+  CHECK(test::contains(empty, ">b &amp; c taken for ankle boot: 0 of 0<"));
+  CHECK_EQUAL(count(empty, ">ankle boot<"), 2);
   CHECK(!test::contains(empty, "nan"));
 }
 
@@ -175,14 +180,14 @@ TEST("mistakes: the misread images, with label and guess") {
   }
   images.pixels[16 * 3 + 6] = 255;
   std::vector<int> guesses(images.labels.begin(), images.labels.end());
-  const std::string none = mistakes_svg(images, guesses);
+  const std::string none = mistakes_svg(images, guesses, kDigits);
   check_well_formed(none);
   CHECK(test::contains(none, ">none of 250 misread<"));
   CHECK_EQUAL(count(none, "<path"), 0);
 
   guesses[3] = 5;
   guesses[140] = 1;
-  const std::string two = mistakes_svg(images, guesses);
+  const std::string two = mistakes_svg(images, guesses, kDigits);
   check_well_formed(two);
   CHECK(test::contains(two, ">2 of 250 misread<"));
   CHECK(test::contains(two, ">3 read as 5<") && test::contains(two, ">0 read as 1<"));
@@ -192,10 +197,10 @@ TEST("mistakes: the misread images, with label and guess") {
   CHECK(test::contains(two, "<path stroke=\"#888\" d=\"M0 0h4M0 1h4M0 2h4M0 3h4\"/>"));
 
   for (int& guess : guesses) guess = (guess + 1) % 10;
-  const std::string many = mistakes_svg(images, guesses);
+  const std::string many = mistakes_svg(images, guesses, kDigits);
   CHECK(test::contains(many, ">250 of 250 misread, the first 100<"));
   CHECK_EQUAL(count(many, " read as "), 100);
-  CHECK_EQUAL(count(mistakes_svg(images, guesses, 11), " read as "), 11);
+  CHECK_EQUAL(count(mistakes_svg(images, guesses, kDigits, 11), " read as "), 11);
 }
 
 TEST("filters: a tile each, with a scale of its own about 0") {

@@ -231,7 +231,7 @@ TEST("run: options that contradict the checkpoint are refused by name") {
   std::string bytes = read_file(labels);
   bytes.back() = static_cast<char>(9 - bytes.back());
   write_file_atomically(labels, bytes);
-  CHECK_ERROR(test::train({"--resume", folder}), "--data", "expected the data of");
+  CHECK_ERROR(test::train({"--resume", folder}), test::small_data() + ": expected the data that was learnt, ");
 
   const std::string checkpoint = folder + "/checkpoint.safetensors";
   bytes = read_file(checkpoint);

@@ -67,7 +67,8 @@ std::vector<NamedValues> training_step(const Target& target, const std::string& 
   Random random(5, 0);
   const bool convolves = model == "cnn" || model == "separable";
   const int height = convolves ? 16 : 3, width = convolves ? 16 : 7;
-  const Dataset dataset{"", "", random_images(3, height, width, random), random_images(2, height, width, random)};
+  const Dataset dataset{"", random_images(3, height, width, random), random_images(2, height, width, random),
+                        std::vector<std::string>(10)};
   const auto trainer = test::make_trainer(target, model, 3, dataset, 1, {}, kernels);
   const float loss = test::train(*trainer, {2, 0, 1}, 3, 0.05).at(0).loss;
   const std::vector<float> probabilities = trainer->predict();

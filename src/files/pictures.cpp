@@ -10,37 +10,40 @@
 
 namespace plainnet {
 
-std::string confusion_svg(const std::string& title, const Confusion& counts) {
-  const int cell = 52, left = 80, top = 100, size = 10 * cell;
-  const std::string large = kCentred + " font-size=\"14\"";
+std::string confusion_svg(const std::string& title, const Confusion& counts,
+                          const std::vector<std::string>& names) {
+  const int classes = static_cast<int>(names.size()), width = 8 * longest_name(names);  // of a name, at most
+  const int cell = std::max(52, width), left = 72 + width, top = 100, size = classes * cell;
+  const std::string large = " font-size=\"14\"";
   std::string svg = rectangle(left - 1, top - 1, size + 1, size + 1, "#ccc");
   int64_t right = 0, total = 0;
-  for (int row = 0; row < 10; ++row) {
+  for (int row = 0; row < classes; ++row) {
     int64_t row_total = 0;
     for (const int64_t count : counts[row]) row_total += count;
     right += counts[row][row];
     total += row_total;
     const double y = top + row * cell, middle = y + cell / 2.0 + 5;
-    for (int column = 0; column < 10; ++column) {
+    for (int column = 0; column < classes; ++column) {
       const double x = left + column * cell;
       const std::string count = grouped(counts[row][column]);
       // The cube root makes the few that went astray visible.
       const double strength = std::cbrt(row_total ? 1.0 * counts[row][column] / row_total : 0);
       svg += rectangle(x, y, cell - 1, cell - 1,
                        column == row ? tint(strength, 0, 90, 160) : tint(strength, 213, 60, 0),
-                       text(row, " taken for ", column, ": ", count, " of ", grouped(row_total)));
+                       text(names[row], " taken for ", names[column], ": ", count, " of ",
+                            grouped(row_total)));
       const char* const colour = count == "0" ? "#bbb" : strength > 0.6 ? "white" : "#222";
       svg += label(x + cell / 2.0, middle,
                    text(kCentred, " pointer-events=\"none\" fill=\"", colour, "\""), count);
     }
-    svg += label(left - 14, middle, large, text(row));
-    svg += label(left + (row + 0.5) * cell, top - 10, large, text(row));
+    svg += label(left - 10, middle, kRightAligned + large, names[row]);
+    svg += label(left + (row + 0.5) * cell, top - 10, kCentred + large, names[row]);
     svg += label(left + size + 60, middle, kRightAligned,
                  row_total ? format("%.2f%%", 100.0 * counts[row][row] / row_total) : "none");
   }
   svg += label(left + size / 2.0, top - 34, kCentred, "guess");
   svg += label(left + size + 60, top - 10, kRightAligned, "recall");
-  svg += label_upwards(left - 42, top + size / 2, "label");
+  svg += label_upwards(38, top + size / 2, "label");
   svg += label(left, top + size + 24, "fill=\"#777\"", "Colour: the share of the row, by its cube root.");
   const std::string accuracy = total ? text(grouped(right), " of ", grouped(total), " right, ",
                                             format("%.2f%%", 100.0 * right / total))
@@ -66,9 +69,10 @@ static std::string grey_image(const uint8_t* pixels, int height, int width, int 
   return svg + "</g>\n";
 }
 
-std::string mistakes_svg(const Images& images, const std::vector<int>& guesses, int most) {
+std::string mistakes_svg(const Images& images, const std::vector<int>& guesses,
+                         const std::vector<std::string>& names, int most) {
   constexpr int kScale = 3, kGap = 12, kHeading = 36, kColumns = 10;
-  const int column_width = std::max(kScale * images.width, 72) + kGap;
+  const int column_width = std::max(kScale * images.width, 56 + 16 * longest_name(names)) + kGap;
   const int row_height = kScale * images.height + 3 * kGap;
   std::string svg;
   int count = 0;
@@ -78,7 +82,8 @@ std::string mistakes_svg(const Images& images, const std::vector<int>& guesses, 
     const int top = kHeading + (count - 1) / kColumns * row_height;
     svg += grey_image(&images.pixels[static_cast<size_t>(i) * images.height * images.width],
                       images.height, images.width, left, top, kScale);
-    svg += label(left, top + row_height - 1.5 * kGap, "", text(images.labels[i], " read as ", guesses[i]));
+    svg += label(left, top + row_height - 1.5 * kGap, "",
+                 text(names[images.labels[i]], " read as ", names[guesses[i]]));
   }
   svg += label(kGap, kHeading - kGap, "",
                text(count ? text(count) : "none", " of ", images.count, " misread",

@@ -1,26 +1,52 @@
 #include "images/dataset.h"
 
 #include <cstdio>
+#include <filesystem>
+#include <sstream>
 
+#include "base/error.h"
 #include "base/numbers.h"
 
 namespace plainnet {
+namespace fs = std::filesystem;
 
 std::string fingerprint(const Dataset& dataset) {
   uint64_t hash = 0xcbf29ce484222325;
   for (const Images* images : {&dataset.train, &dataset.test})
     for (const auto* bytes : {&images->pixels, &images->labels})
       for (const uint8_t byte : *bytes) hash = (hash ^ byte) * 0x100000001b3;
-  return format("%d training images, hash %016llx", dataset.train.count,
-                static_cast<unsigned long long>(hash));
+  return format("%d training images, hash %016llx", dataset.train.count, 1ull * hash);
 }
 
-Dataset load_dataset(std::string* data, bool required, int train_count, int test_count, uint64_t seed) {
-  if (*data != "digits" && !required && !has_idx_files(*data)) {
+std::vector<std::string> read_classes(const std::string& lines, const std::string& source) {
+  std::vector<std::string> names;
+  std::istringstream all(lines);
+  for (std::string line; std::getline(all, line);) {
+    names.push_back(shown(line.substr(0, line.find_last_not_of(" \t\r") + 1)));
+    if (names.back().empty()) throw Error(source, ": expected a name in line ", names.size(), ", found none");
+  }
+  if (names.size() < 2 || names.size() > 256)
+    throw Error(source, ": expected names of 2 to 256 classes, a line each, found ", names.size());
+  return names;
+}
+
+int longest_name(const std::vector<std::string>& classes) {
+  size_t longest = 0;
+  for (const std::string& name : classes) longest = std::max(longest, name.size());
+  return static_cast<int>(longest);
+}
+
+Dataset load_dataset(std::string* data, bool required, uint64_t seed, const std::string& expected) {
+  std::error_code ignored;
+  const bool is_there = fs::status(*data, ignored).type() != fs::file_type::not_found;
+  if (!required && (!is_there || fs::is_empty(*data, ignored))) {
     std::printf("No data in %s (make mnist fetches it): taking built-in digits.\n", data->c_str());
     *data = "digits";
   }
-  return *data == "digits" ? draw_digits(train_count, test_count, seed) : read_idx_directory(*data);
+  Dataset dataset = *data == "digits" ? draw_digits(60000, 10000, seed) : read_idx_directory(*data);
+  if (const std::string found = fingerprint(dataset); !expected.empty() && found != expected)
+    throw Error(*data, ": expected the data that was learnt, ", expected, ", found ", found);
+  return dataset;
 }
 
 }  // namespace plainnet

@@ -10,36 +10,40 @@ namespace plainnet {
 struct Images {
   int count = 0, height = 0, width = 0;
   std::vector<uint8_t> pixels;  // [count][height][width], 0 black to 255 white
-  std::vector<uint8_t> labels;  // [count], below 10
+  std::vector<uint8_t> labels;  // [count], each the number of a class
 };
 
 struct Dataset {
-  std::string name;    // "MNIST", "built-in digits", or the name of the directory
-  std::string source;  // where it came from, for people: a directory, or "drawn with seed 1"
+  std::string source;  // for people: a directory, or "built-in digits, drawn with seed 1"
   Images train, test;
+  std::vector<std::string> classes = {};  // 2 to 256 names: classes[label] is what an image shows
 };
+
+/// The names of classes, a line each. Throws Error, which begins with `source`, where a line is empty, or
+/// where they are not 2 to 256.
+std::vector<std::string> read_classes(const std::string& lines, const std::string& source);
+
+/// The length of the longest name, in bytes.
+int longest_name(const std::vector<std::string>& classes);
 
 /// What tells one data set from another: the size, and a hash (FNV-1a) of all bytes.
 std::string fingerprint(const Dataset& dataset);
 
-/// Reads the four IDX files train-images-idx3-ubyte, train-labels-idx1-ubyte,
-/// t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte from `directory` (idx.cpp describes the format).
-/// Throws Error, naming the file, what was expected and what was found, when one is missing, is not
-/// IDX, is cut short or too long, when images and labels disagree in number, training and test images
-/// in size, or when a label is 10 or more.
+/// Reads the four IDX files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
+/// t10k-labels-idx1-ubyte (idx.cpp describes the format), packed by gzip or not, from `directory`, or from
+/// raw or MNIST/raw in it, where torchvision puts them. Their names may have ".idx" for "-idx", "test" for
+/// "t10k", and words before them, as in emnist-letters-train-images-idx3-ubyte. The classes are named by a
+/// classes.txt in `directory`, as read_classes() has it, else by their numbers, from 0 to the largest label.
+/// Throws Error, naming the file, what was expected and what was found, when one is missing or there twice,
+/// is not IDX, is cut short or too long, when images and labels disagree in number, training and test images
+/// in size, when a label has no name, or all training labels are the same.
 Dataset read_idx_directory(const std::string& directory);
 
-/// Whether `directory` holds any of the four files, plain or packed (.gz), so that there is
-/// something to read, or to complain about.
-bool has_idx_files(const std::string& directory);
-
-/// How many built-in digits stand in for MNIST: as many as it has.
-constexpr int kDrawnTrain = 60000, kDrawnTest = 10000;
-
-/// The IDX files in the directory *data or, where *data is "digits", built-in ones, of the sizes and
-/// the seed given. Where there are no files, and they are not `required`, standard output says so and
-/// *data becomes "digits". Throws Error as read_idx_directory() does.
-Dataset load_dataset(std::string* data, bool required, int train_count, int test_count, uint64_t seed);
+/// The data that every program means by *data: the IDX files in that directory or, where it is "digits", as
+/// many built-in ones as MNIST has, drawn with `seed`. Where it is not there or empty, and not `required`,
+/// standard output says so and *data becomes "digits". Throws Error as read_idx_directory() does, and where
+/// the fingerprint is not the `expected` one, if one is expected.
+Dataset load_dataset(std::string* data, bool required, uint64_t seed, const std::string& expected = "");
 
 /// Digits drawn by our own code from strokes, with varied slant, width, scale, position, elastic
 /// bend and noise; 28x28. A training set and a test set of the given sizes, 0 or more. The same for

@@ -78,16 +78,6 @@ Shape parse(const std::string& line) {
   return shape;
 }
 
-const Shape& shape_of(int digit, int way) {
-  static const std::vector<Shape> all = [] {
-    std::vector<Shape> parsed;
-    for (const auto& ways : kShapes)
-      for (const char* way : ways) parsed.push_back(parse(way));
-    return parsed;
-  }();
-  return all[3 * digit + way];
-}
-
 // A wave of small displacements. This and the next are drawn from `random` member by member, in the order
 // in which they stand, so every compiler draws the same digits.
 struct Wave {
@@ -174,7 +164,7 @@ void draw_stroke(const Stroke& stroke, const Style& style, double phase, Ink& in
 }
 
 void draw_digit(int digit, Random& random, uint8_t* pixels) {
-  const Shape& shape = shape_of(digit, random.below(3));
+  const Shape shape = parse(kShapes[digit][random.below(3)]);
   const Style style{random};
   Ink ink{};
   for (Stroke stroke : shape) {
@@ -205,10 +195,10 @@ Images draw_images(int count, uint64_t seed, uint64_t first_stream) {
 
 Dataset draw_digits(int train_count, int test_count, uint64_t seed) {
   // Streams far from each other, and from those that anything else draws with the same seed.
-  return {.name = "built-in digits",
-          .source = text("drawn with seed ", seed),
+  return {.source = text("built-in digits, drawn with seed ", seed),
           .train = draw_images(train_count, seed, uint64_t{0xd1617501} << 32),
-          .test = draw_images(test_count, seed, uint64_t{0xd1617502} << 32)};
+          .test = draw_images(test_count, seed, uint64_t{0xd1617502} << 32),
+          .classes = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}};
 }
 
 }  // namespace plainnet

@@ -8,65 +8,72 @@
 namespace plainnet {
 namespace {
 
-/// The checksum of the decompressed bytes.
-uint32_t adler32(std::string_view bytes) {
-  uint32_t a = 1, b = 0;
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    a = (a + byte_at(bytes, i)) % 65521;
-    b = (b + a) % 65521;
-  }
-  return b << 16 | a;
-}
-
 /// A Huffman code: how many symbols have a code of each length from 0 to 15, then these symbols in the order
 /// of their codes.
 using Code = std::vector<int>;
 
-class Inflater {
- public:
-  Inflater(std::string_view in, size_t size, const std::string& name) : in_(in), size_(size), name_(name) {}
+struct Inflater {
+  std::string_view in;
+  size_t size;  // of what is unpacked, as far as that is known
+  const std::string& name;
+  const SizeOfWhole& whole;
+  std::string out = {};
+  size_t at = 0;
+  int current = 0, held = 0;  // bits that are read but not used, fewer than 8, and how many they are
 
-  std::string decompress() {
-    if (in_.size() < 2 || (byte_at(in_, 0) & 15) != 8 || byte_at(in_, 1) & 32 ||
-        (256 * byte_at(in_, 0) + byte_at(in_, 1)) % 31)
-      fail("expected the header of zlib data, found something else");
-    bool last = false;
-    while (!last) {
+  std::string unpack() {
+    const bool gzip = in.starts_with("\x1f\x8b");
+    gzip ? gzip_header() : zlib_header();
+    for (bool last = false; !last;) {
       last = bits(1);
       const int kind = bits(2);
-      if (kind == 0) stored_block();
-      if (kind == 1) fixed_block();
-      if (kind == 2) dynamic_block();
       if (kind == 3) fail("expected a block of kind 0, 1 or 2, found 3");
+      kind == 0 ? stored_block() : kind == 1 ? fixed_block() : dynamic_block();
     }
-    if (out_.size() != size_) fail(text("expected ", size_, " bytes of pixels, found ", out_.size()));
-    if (in_.size() - at_ < 4 || big_endian(in_, at_) != adler32(out_))
-      fail("the pixels do not match their checksum");
-    return std::move(out_);
+    if (out.size() != size) fail(text("expected ", size, " bytes, found ", out.size()));
+    current = held = 0;  // what follows begins at a whole byte
+    for (uint32_t sum = gzip ? crc32(out) : 0, i = 0; gzip && i < 4; ++i, sum >>= 8)
+      if (bits(8) != static_cast<int>(sum & 255)) fail("the bytes do not match their checksum");
+    return std::move(out);
   }
 
- private:
+  void zlib_header() {
+    const int method = bits(8), flags = bits(8);
+    if ((method & 15) != 8 || flags & 32 || (256 * method + flags) % 31)
+      fail("expected the header of zlib data, found something else");
+  }
+
+  void gzip_header() {
+    const int magic = bits(16), method = bits(8), flags = bits(8);
+    if (magic != 0x8B1F || method != 8 || flags > 31)
+      fail("expected the header of gzip data, found something else");
+    for (int i = 0; i < 6; ++i) bits(8);                                  // when and where it was packed
+    for (int left = flags & 4 ? bits(16) : 0; left > 0; --left) bits(8);  // further fields
+    for (const int words : {8, 16})                                       // the file's name, a comment
+      while (flags & words && bits(8) != 0) continue;
+    if (flags & 2) bits(16);  // a checksum of the header
+  }
+
   [[noreturn]] void fail(const std::string& problem) const {
-    throw Error(name_, ": broken compressed data: ", problem);
+    throw Error(name, ": broken compressed data: ", problem);
   }
 
   /// The next bits as a number, the lowest first.
   int bits(int count) {
-    int value = 0;
-    for (int i = 0; i < count; ++i) {
-      if (used_ == 8) {
-        if (at_ == in_.size()) fail("cut short");
-        current_ = byte_at(in_, at_++);
-        used_ = 0;
-      }
-      value |= (current_ >> used_++ & 1) << i;
+    for (; held < count; held += 8) {
+      if (at == in.size()) fail("cut short");
+      current |= byte_at(in, at++) << held;
     }
+    const int value = current & ((1 << count) - 1);
+    current >>= count;
+    held -= count;
     return value;
   }
 
   void put(char c) {
-    if (out_.size() == size_) fail(text("expected ", size_, " bytes of pixels, found more"));
-    out_ += c;
+    if (out.size() == size && whole) size = whole(out);
+    if (out.size() == size) fail(text("expected ", size, " bytes, found more"));
+    out += c;
   }
 
   /// The canonical code: of the codes of one length the first symbols have the smallest, and a longer code
@@ -96,7 +103,7 @@ class Inflater {
   }
 
   void stored_block() {
-    used_ = 8;  // it begins at a whole byte
+    current = held = 0;  // it begins at a whole byte
     const int length = bits(16), check = bits(16);
     if (length != (check ^ 0xFFFF)) fail("a block's length does not match its complement");
     for (int i = 0; i < length; ++i) put(static_cast<char>(bits(8)));
@@ -151,23 +158,26 @@ class Inflater {
       const int d = symbol(distances);
       if (d > kFarthest) fail("expected a distance, found an unused symbol");
       const size_t distance = 1 + extended(d, 2);
-      if (distance > out_.size()) fail("a distance reaches back before the beginning");
-      for (int i = 0; i < length; ++i) put(out_[out_.size() - distance]);
+      if (distance > out.size()) fail("a distance reaches back before the beginning");
+      for (int i = 0; i < length; ++i) put(out[out.size() - distance]);
     }
   }
-
-  std::string_view in_;
-  size_t size_;
-  const std::string& name_;
-  std::string out_;
-  size_t at_ = 2;
-  int current_ = 0, used_ = 8;  // the byte at hand, and how many of its bits are used
 };
 
 }  // namespace
 
-std::string inflate(std::string_view compressed, size_t size, const std::string& name) {
-  return Inflater(compressed, size, name).decompress();
+std::string inflate(std::string_view compressed, size_t size, const std::string& name,
+                    const SizeOfWhole& whole) {
+  return Inflater{compressed, size, name, whole}.unpack();
+}
+
+uint32_t crc32(std::string_view bytes) {
+  uint32_t crc = 0xFFFFFFFF;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    crc ^= byte_at(bytes, i);
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320 : 0);
+  }
+  return ~crc;
 }
 
 }  // namespace plainnet

@@ -10,16 +10,6 @@ namespace {
 
 constexpr std::string_view kSignature = "\x89PNG\r\n\x1a\n";
 
-/// The checksum of a chunk: the remainder of a division of polynomials over GF(2).
-uint32_t crc32(std::string_view bytes) {
-  uint32_t crc = 0xFFFFFFFF;
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    crc ^= byte_at(bytes, i);
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320 : 0);
-  }
-  return ~crc;
-}
-
 /// The content of the chunks that matter.
 struct Chunks {
   std::string_view header, palette, transparency;

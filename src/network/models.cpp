@@ -7,12 +7,13 @@
 
 namespace plainnet {
 
-const std::vector<Model>& models() {
+std::vector<Model> models(int classes) {
   constexpr Initializer kHeNormal{Initializer::kHeNormal}, kGlorotUniform{Initializer::kGlorotUniform};
   const Initializer wide = Initializer::uniform(0.1), narrow = Initializer::uniform(0.01);
-  static const std::vector<Model> all = {
+  return {
       // A convolutional network after LeCun et al., "Gradient-based learning applied to document recognition"
-      // (1998), with the ReLU and max pooling of today. 428,330 parameters on 28 x 28 images.
+      // (1998), with the ReLU and max pooling of today. 428,330 parameters for ten classes of images of
+      // 28 x 28.
       {"cnn",
        0.05,
        {Conv2d{.filters = 24, .window = 5, .relu = true, .initializer = wide},
@@ -20,7 +21,7 @@ const std::vector<Model>& models() {
         Conv2d{.filters = 48, .window = 5, .relu = true, .initializer = wide},
         MaxPool2d{.window = 2, .stride = 2},
         Dense{.units = 512, .relu = true, .initializer = narrow},
-        Dense{.units = 10, .initializer = narrow}}},
+        Dense{.units = classes, .initializer = narrow}}},
 
       // The same with its second convolution split into a depthwise and a pointwise one, as in Chollet,
       // "Xception: Deep learning with depthwise separable convolutions" (2017). 401,306 parameters.
@@ -32,20 +33,19 @@ const std::vector<Model>& models() {
         Conv2d{.filters = 48, .window = 1, .relu = true, .initializer = kHeNormal},
         MaxPool2d{.window = 2, .stride = 2},
         Dense{.units = 512, .relu = true, .initializer = kHeNormal},
-        Dense{.units = 10, .initializer = kGlorotUniform}}},
+        Dense{.units = classes, .initializer = kGlorotUniform}}},
 
       // Reads an image as the sequence of its rows, from above and from below. 163,338 parameters.
       {"bilstm",
        0.5,
-       {Bidirectional{Lstm{.units = 128}}, Dense{.units = 10, .initializer = kGlorotUniform}}},
+       {Bidirectional{Lstm{.units = 128}}, Dense{.units = classes, .initializer = kGlorotUniform}}},
 
       // A multilayer perceptron: nothing but dense layers. 101,770 parameters.
       {"mlp",
        0.05,
        {Dense{.units = 128, .relu = true, .initializer = kHeNormal},
-        Dense{.units = 10, .initializer = kGlorotUniform}}},
+        Dense{.units = classes, .initializer = kGlorotUniform}}},
   };
-  return all;
 }
 
 std::vector<std::string> model_names() {
@@ -54,8 +54,8 @@ std::vector<std::string> model_names() {
   return names;
 }
 
-const Model& find_model(const std::string& name) {
-  for (const Model& model : models())
+Model find_model(const std::string& name, int classes) {
+  for (const Model& model : models(classes))
     if (model.name == name) return model;
   throw Error("model: expected ", listed(model_names()), ", found \"", name, "\"");
 }
@@ -80,9 +80,9 @@ std::vector<NamedLayer> name_layers(const std::vector<LayerDescription>& layers,
   return all;
 }
 
-void expect_classes(const std::string& model, const std::vector<NamedLayer>& layers) {
-  if (const long outputs = layers.back().output.size(); outputs != kClasses)
-    throw Error("model ", model, ": expected a last layer of ", kClasses, " outputs, found ", outputs);
+void expect_classes(const std::string& model, const std::vector<NamedLayer>& layers, int classes) {
+  if (const long outputs = layers.back().output.size(); outputs != classes)
+    throw Error("model ", model, ": expected a last layer of ", classes, " outputs, found ", outputs);
 }
 
 }  // namespace plainnet

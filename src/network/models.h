@@ -15,14 +15,14 @@ struct Model {
   std::vector<LayerDescription> layers;
 };
 
-/// All networks.
-const std::vector<Model>& models();
+/// All networks, for images of so many classes, 2 to 256: the last layer says a number for each.
+std::vector<Model> models(int classes = 10);
 
 /// Their names.
 std::vector<std::string> model_names();
 
-/// The model of that name. Throws Error if there is none.
-const Model& find_model(const std::string& name);
+/// The model of that name, one of models(classes). Throws Error if there is none.
+Model find_model(const std::string& name, int classes = 10);
 
 /// A layer in its place in a network.
 struct NamedLayer {
@@ -35,10 +35,7 @@ struct NamedLayer {
 /// The layers for images of shape `input`. Throws Error if the shapes do not fit.
 std::vector<NamedLayer> name_layers(const std::vector<LayerDescription>& layers, Shape input);
 
-/// How many numbers a network says of an image, one for each digit.
-constexpr int kClasses = 10;
-
-/// Throws Error, naming `model`, unless the last layer makes kClasses numbers of an image.
-void expect_classes(const std::string& model, const std::vector<NamedLayer>& layers);
+/// Throws Error, naming `model`, unless the last layer makes `classes` numbers of an image.
+void expect_classes(const std::string& model, const std::vector<NamedLayer>& layers, int classes);
 
 }  // namespace plainnet

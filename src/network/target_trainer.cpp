@@ -32,7 +32,8 @@ class TargetTrainer : public Trainer {
   TargetTrainer(const TrainerOptions& options, const Dataset& dataset)
       : options_(options),
         pixels_(dataset.train.height * dataset.train.width),
-        network_(find_model(options.model).layers, {dataset.train.height, dataset.train.width, 1},
+        classes_(static_cast<int>(dataset.classes.size())),
+        network_(find_model(options.model, classes_).layers, {dataset.train.height, dataset.train.width, 1},
                  options.batch, options.kernels),
         momenta_(std::vector<real>(options.rule.has_momenta() ? network_.weights().size() : 0)),
         squares_(std::vector<real>(options.rule.has_squares() ? network_.weights().size() : 0)),
@@ -43,7 +44,7 @@ class TargetTrainer : public Trainer {
         test_(dataset.test, options.batch),
         train_step_(recordings(train_.count, [&](int batch) { train_step(batch); })),
         test_step_(recordings(test_.count, [&](int batch) { test_step(batch); })) {
-    expect_classes(options.model, network_.layers());
+    expect_classes(options.model, network_.layers(), classes_);
     network_.initialize(options.seed);
     std::vector<int> in_order(test_.count);
     std::iota(in_order.begin(), in_order.end(), 0);
@@ -81,15 +82,15 @@ class TargetTrainer : public Trainer {
   }
 
   std::vector<float> predict() override {
-    Buffer<real> probabilities(options_.batch * kClasses);
+    Buffer<real> probabilities(options_.batch * classes_);
     std::vector<float> all;
     for (int step = 0; step * options_.batch < test_.count; ++step) {
       const int batch = std::min(options_.batch, test_.count - step * options_.batch);
       step_.upload({step});
       gather(test_, batch);
       network_.forward(batch);
-      softmax(network_.output(), batch, kClasses, probabilities.data());
-      const std::vector<real> some = probabilities.download(0, batch * kClasses);
+      softmax(network_.output(), batch, classes_, probabilities.data());
+      const std::vector<real> some = probabilities.download(0, batch * classes_);
       all.insert(all.end(), some.begin(), some.end());
     }
     return all;
@@ -114,7 +115,7 @@ class TargetTrainer : public Trainer {
   void train_step(int batch) {
     gather(train_, batch);
     network_.forward(batch);
-    softmax_cross_entropy(network_.output(), labels_.data(), batch, kClasses,
+    softmax_cross_entropy(network_.output(), labels_.data(), batch, classes_,
                           network_.output_gradient(), step_.data(), train_.scores.data());
     network_.backward(batch);
     update(options_.rule, network_.weights().data(), network_.gradients().data(), momenta_.data(),
@@ -125,7 +126,7 @@ class TargetTrainer : public Trainer {
   void test_step(int batch) {
     gather(test_, batch);
     network_.forward(batch);
-    softmax_cross_entropy(network_.output(), labels_.data(), batch, kClasses, nullptr, step_.data(),
+    softmax_cross_entropy(network_.output(), labels_.data(), batch, classes_, nullptr, step_.data(),
                           test_.scores.data());
     advance(step_.data());
   }
@@ -225,14 +226,15 @@ class TargetTrainer : public Trainer {
       if (!names.count(tensor.name))
         problems += text("; ", tensor.name, ": expected none, found ", tensor.shape_text());
     if (!problems.empty())
-      throw Error(source, ": its tensors are not those of ", options_.model, problems);
+      throw Error(source, ": its tensors are not those of ", options_.model, " for ", classes_, " classes",
+                  problems);
     problems = first_not_finite(tensors);
     if (!problems.empty()) throw Error(source, ": ", problems);
     for (size_t i = 0; i < buffers.size(); ++i) buffers[i].second->upload(values[i]);
   }
 
   TrainerOptions options_;
-  int pixels_;
+  int pixels_, classes_;
   Network network_;
   Buffer<real> momenta_, squares_;  // as weights(); of size 0 if the rule has none
   Buffer<uint8_t> labels_;           // [batch]

@@ -36,7 +36,7 @@ std::vector<Option> shaping_list(Options& o) {
        number(&o.step_epochs, 1, 1000000)},
       {"--warm-up", "X", "epochs, also 0.5, in which the rate rises from 0 (0)",
        number(&o.warm_up, 0, 1000000)},
-      {"--data", "DIR", "four IDX files, or digits: built-in ones (data/mnist)", path(&o.data), "Data"},
+      {"--data", "DIR", "a folder of IDX files, or digits: built-in (data/mnist)", path(&o.data), "Data"},
       {"--limit", "N", "only the first N training images", number(&o.limit, 1, 1000000000)},
       {"--test-limit", "N", "only the first N test images", number(&o.test_limit, 1, 1000000000)},
       {"--shuffle", "on|off", "a new order every epoch (on)", on_off(&o.shuffle)}};

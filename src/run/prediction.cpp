@@ -31,7 +31,7 @@ const char* const kUsage =
 std::vector<Option> list(PredictOptions& o) {
   return {{"--index", "N", "of the image, from 0", number(&o.index, 0, 1000000000), "Options"},
           {"--evaluate", "", "loss and accuracy on the test set", on_off(&o.evaluate)},
-          {"--data", "DIR", "four IDX files, or digits: built-in ones (data/mnist)", path(&o.data)},
+          {"--data", "DIR", "a folder of IDX files, or digits (as the file says)", path(&o.data)},
           {"--model", "NAME", listed(model_names()) + " (as the file says)", choice(&o.model, model_names())},
           {"--kernels", "K", "plain, which is slow and simple, or fast (fast)",
            choice(&o.kernels, {"plain", "fast"})},
@@ -46,30 +46,33 @@ struct Weights {
   std::string path;
   TensorFile file;
 
-  // The metadata `key`, a whole number from `low` to `high`; `otherwise` where there is none.
-  uint64_t number(const std::string& key, uint64_t otherwise, uint64_t low, uint64_t high) const {
+  // The metadata `key`; `otherwise` where there is none.
+  std::string said(const std::string& key, const std::string& otherwise) const {
     const auto found = file.metadata.find(key);
-    uint64_t number = otherwise;
-    if (found != file.metadata.end() &&
-        (!read_number(found->second, &number) || number < low || number > high))
+    return found == file.metadata.end() ? otherwise : found->second;
+  }
+  // As a whole number from `low` to `high`.
+  uint64_t number(const std::string& key, uint64_t otherwise, uint64_t low, uint64_t high) const {
+    uint64_t number = 0;
+    if (!read_number(said(key, text(otherwise)), &number) || number < low || number > high)
       throw Error(path, ": metadata ", key, ": expected a whole number from ", low, " to ", high,
-                  ", found ", found->second);
+                  ", found ", said(key, ""));
     return number;
   }
   int height(int otherwise) const { return static_cast<int>(number("height", otherwise, 1, 4096)); }
   int width(int otherwise) const { return static_cast<int>(number("width", otherwise, 1, 4096)); }
 };
 
-// The name of the model with these weights, for images of this size. Throws Error where it has more numbers
-// than the file: nothing is built of a size that the file only claims.
-std::string model_of(const Weights& weights, const PredictOptions& options, int height, int width) {
-  const auto said = weights.file.metadata.find("model");
-  const bool as_said = options.model.empty() && said != weights.file.metadata.end();
-  const std::string model = as_said ? said->second : options.model;
+// The name of the model with these weights, for the classes and test images of `data`. Throws Error where it
+// has more numbers than the file: nothing is built of a size that the file only claims.
+std::string model_of(const Weights& weights, const PredictOptions& options, const Dataset& data) {
+  const std::string model = options.model.empty() ? weights.said("model", "") : options.model;
+  const int height = data.test.height, width = data.test.width;
   int64_t expected = 0, found = 0;
   for (const Tensor& tensor : weights.file.tensors) found += tensor.size();
   try {
-    for (const NamedLayer& layer : name_layers(find_model(model).layers, {height, width, 1}))
+    const Model with = find_model(model, static_cast<int>(data.classes.size()));
+    for (const NamedLayer& layer : name_layers(with.layers, {height, width, 1}))
       for (const ParameterDescription& parameter : layer.parameters) expected += parameter.size();
     if (found < expected)
       throw Error(model, ": expected ", expected, " numbers for ", height, "x", width, ", found ", found);
@@ -79,20 +82,33 @@ std::string model_of(const Weights& weights, const PredictOptions& options, int 
   return model;
 }
 
-// The network with these weights, for these images.
+// The network with these weights, for the test images of `data`.
 std::unique_ptr<Trainer> make_trainer(const Weights& weights, const PredictOptions& options,
-                                      const Images& images) {
-  const std::string name = model_of(weights, options, images.height, images.width);
+                                      const Dataset& data) {
+  const std::string name = model_of(weights, options, data);
   const ChosenTarget target = choose_target(options.device);
   if (options.threads > 0) set_thread_count(options.threads);
-  Dataset dataset;
-  dataset.train.height = images.height;
-  dataset.train.width = images.width;
-  dataset.test = images;
   const Kernels kernels = options.kernels == "plain" ? kPlain : kFast;
-  auto trainer = target.make_trainer({name, std::min(images.count, 128), UpdateRule{}, 0, kernels}, dataset);
+  auto trainer = target.make_trainer({name, std::min(data.test.count, 128), UpdateRule{}, 0, kernels}, data);
   trainer->set_weights(weights.file.tensors, weights.path);
   return trainer;
+}
+
+// The data that --data names, if it is `given`, else that which the weights learnt, or nothing.
+Dataset data_of(const Weights& weights, PredictOptions& options, bool given) try {
+  const uint64_t seed = weights.number("seed", 1, 0, UINT64_MAX);
+  const std::string learnt = weights.said("data", "");
+  if (!given) options.data = weights.said("source", options.data);
+  Dataset data = load_dataset(&options.data, true, seed, given ? "" : learnt);
+  if (!learnt.empty() && learnt != fingerprint(data))
+    std::printf("Not the data that %s learnt:\n", shown(weights.path).c_str());
+  const Images& test = data.test;
+  if (test.height != weights.height(test.height) || test.width != weights.width(test.width))
+    throw Error(options.data, ": expected images of ", weights.height(28), "x", weights.width(28), ", which ",
+                weights.path, " was trained on, found ", test.height, "x", test.width);
+  return data;
+} catch (const Error& error) {
+  throw given ? error : Error(weights.path, ": its data: ", error.what(), " (--data names others)");
 }
 
 // Two characters a pixel, which is about as wide as high, without the empty lines around.
@@ -109,26 +125,25 @@ void print_digit(const Images& image) {
   std::printf("%s\n\n", lines.substr(std::min(lines.size(), lines.find_first_not_of('\n'))).c_str());
 }
 
-void print_prediction(Trainer& trainer) {
+void print_prediction(Trainer& trainer, const std::vector<std::string>& classes) {
   const std::vector<float> probabilities = trainer.predict();
   const auto best = std::max_element(probabilities.begin(), probabilities.end());
   if (!std::isfinite(*best)) throw Error("the network's output is no number: was it trained?");
-  constexpr int kWidth = 50;
-  for (int digit = 0; digit < 10; ++digit) {
-    const std::string bar(std::lround(kWidth * probabilities[digit]), '#');
-    std::printf("  %d  %-*s %6.2f%%\n", digit, kWidth, bar.c_str(), 100 * probabilities[digit]);
+  const int name_width = longest_name(classes), width = std::clamp(68 - name_width, 8, 50);
+  for (size_t i = 0; i < classes.size(); ++i) {
+    const std::string bar(std::lround(width * probabilities[i]), '#');
+    std::printf("  %-*s  %-*s %6.2f%%\n", name_width, classes[i].c_str(), width, bar.c_str(),
+                100 * probabilities[i]);
   }
-  std::printf("\nThis is a %d (%.2f%%).\n", static_cast<int>(best - probabilities.begin()), 100 * *best);
+  std::printf("\nThis is a %s (%.2f%%).\n", classes[best - probabilities.begin()].c_str(), 100 * *best);
 }
 
-void print_evaluation(Trainer& trainer, const Dataset& dataset) {
+void print_evaluation(Trainer& trainer, const Dataset& data) {
   const double start = now();
   const Score score = trainer.evaluate();
-  const int count = dataset.test.count;
-  std::printf("%s (%s), %s test images: loss %.4f, accuracy %.2f%%, %s wrong, %.2f s\n",
-              shown(dataset.name).c_str(), shown(dataset.source).c_str(), grouped(count).c_str(), score.loss,
-              100 * score.accuracy, grouped(std::lround(count * (1 - score.accuracy))).c_str(),
-              now() - start);
+  std::printf("%s, %s test images: loss %.4f, accuracy %.2f%%, %s wrong, %.2f s\n",
+              shown(data.source).c_str(), grouped(data.test.count).c_str(), score.loss, 100 * score.accuracy,
+              grouped(std::lround(data.test.count * (1 - score.accuracy))).c_str(), now() - start);
 }
 
 }  // namespace
@@ -142,48 +157,46 @@ int run_prediction(int argc, const char* const* argv) {
     return 0;
   }
   if (arguments.empty())
-    throw UsageError("expected a file of weights, found none: ./predict "
-                     "runs/cnn/weights.safetensors IMAGE (--help says more)");
+    throw UsageError("expected a file of weights, found none (--help says more)");
   const size_t inputs = arguments.size() - 1 + given.count("--index") + options.evaluate;
   if (inputs != 1)
-    throw UsageError("expected one of IMAGE, --index N and --evaluate beside ", arguments[0], ", found ",
-                     inputs);
+    throw UsageError("expected one of IMAGE, --index N and --evaluate, found ", inputs);
 
   const Weights weights{arguments[0], read_weights(arguments[0])};
-  Images one{1, weights.height(28), weights.width(28), {}, {0}};
-  const uint64_t seed = weights.number("seed", 1, 0, UINT64_MAX);
-  std::vector<std::string> done;  // to the image
+  Dataset data;                   // the network is asked about its test images
+  std::vector<std::string> done;  // to a picture
   if (arguments.size() == 2) {
     const std::string& image = arguments[1];
-    model_of(weights, options, one.height, one.width);
-    PreparedDigit digit = prepare_digit(read_image(image), one.height, one.width, image);
-    one.pixels = digit.pixels;
+    data.test = {1, weights.height(28), weights.width(28), {}, {0}};
+    data.classes = read_classes(weights.said("classes", "0\n1\n2\n3\n4\n5\n6\n7\n8\n9"),
+                                weights.path + ": metadata classes");
+    model_of(weights, options, data);
+    PreparedDigit digit = prepare_digit(read_image(image), data.test.height, data.test.width, image);
+    data.test.pixels = digit.pixels;
     done = digit.done;
   } else {
-    const Dataset dataset = load_dataset(&options.data, given.count("--data"), 0, kDrawnTest, seed);
-    const Images& test = dataset.test;
-    if (test.height != weights.height(test.height) || test.width != weights.width(test.width))
-      throw Error(options.data, ": expected images of ", one.height, "x", one.width, ", which ",
-                  arguments[0], " was trained on, found ", test.height, "x", test.width);
-    if (options.evaluate) {
-      print_evaluation(*make_trainer(weights, options, test), dataset);
-      return 0;
-    }
-    if (options.index >= test.count)
-      throw UsageError("--index: expected a whole number from 0 to ", test.count - 1,
-                       ", the test images of ", dataset.source, ", found ", options.index);
-    std::printf("Test image %d of %s (%s), its label: %d\n\n", options.index, shown(dataset.name).c_str(),
-                shown(dataset.source).c_str(), test.labels[options.index]);
-    one.height = test.height;
-    one.width = test.width;
-    const auto begin = test.pixels.begin() + size_t{1} * options.index * test.height * test.width;
-    one.pixels.assign(begin, begin + test.height * test.width);
+    data = data_of(weights, options, given.count("--data"));
   }
-  const auto trainer = make_trainer(weights, options, one);
-  print_digit(one);
+  Images& test = data.test;
+  if (given.count("--index")) {
+    if (options.index >= test.count)
+      throw UsageError("--index: expected a test image, 0 to ", test.count - 1, ", found ", options.index);
+    const uint8_t label = test.labels[options.index];
+    std::printf("Test image %d of %s, its label: %s\n\n", options.index, shown(data.source).c_str(),
+                data.classes[label].c_str());
+    const auto begin = test.pixels.begin() + size_t{1} * options.index * test.height * test.width;
+    test = {1, test.height, test.width, {begin, begin + test.height * test.width}, {label}};
+  }
+  data.train = {0, test.height, test.width, {}, {}};
+  const auto trainer = make_trainer(weights, options, data);
+  if (options.evaluate) {
+    print_evaluation(*trainer, data);
+    return 0;
+  }
+  print_digit(test);
   for (const std::string& sentence : done) std::printf("  (%s)\n", sentence.c_str());
   if (!done.empty()) std::printf("\n");
-  print_prediction(*trainer);
+  print_prediction(*trainer, data.classes);
   return 0;
 }
 

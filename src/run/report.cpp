@@ -20,8 +20,8 @@ void print_summary(const Options& options, const Dataset& dataset, const std::st
   std::printf("Model: %s\n%s\n%-24s%-20s%-16s%12s\n%s\n", options.model.c_str(), rule.c_str(), "Layer",
               "Type", "Output shape", "Parameters", rule.c_str());
   long total = 0;
-  const Shape image{train.height, train.width, 1};
-  for (const NamedLayer& layer : name_layers(find_model(options.model).layers, image)) {
+  const Model model = find_model(options.model, static_cast<int>(dataset.classes.size()));
+  for (const NamedLayer& layer : name_layers(model.layers, {train.height, train.width, 1})) {
     const Shape s = layer.output;
     const std::string shape = s.height * s.width == 1
                                   ? text("[", s.channels, "]")
@@ -34,9 +34,9 @@ void print_summary(const Options& options, const Dataset& dataset, const std::st
   }
   std::printf("%s\n%-60s%12s\n\n", rule.c_str(), "Total", grouped(total).c_str());
 
-  std::printf("Data      %s: %s training and %s test images of %dx%d\n          (%s)\n",
-              shown(dataset.name).c_str(), grouped(train.count).c_str(), grouped(test.count).c_str(),
-              train.height, train.width, shown(dataset.source).c_str());
+  std::printf("Data      %s\n          %s training and %s test images of %dx%d, %zu classes\n",
+              shown(dataset.source).c_str(), grouped(train.count).c_str(), grouped(test.count).c_str(),
+              train.height, train.width, dataset.classes.size());
   std::printf("Device    %s, %s kernels\n", device.c_str(), options.kernels.c_str());
   std::printf("Training  %d epoch%s, batches of %d, seed %llu, %s\n", options.epochs,
               options.epochs == 1 ? "" : "s", options.batch,
@@ -79,14 +79,15 @@ void write_pictures(const Options& options, const Dataset& dataset, Trainer& tra
   const Images& test = dataset.test;
   const std::vector<float> probabilities = trainer.predict();
   std::vector<int> guesses;
-  Confusion confusion{};
+  const std::vector<std::string>& names = dataset.classes;
+  Confusion confusion(names.size(), std::vector<int64_t>(names.size()));
   for (int i = 0; i < test.count; ++i) {
-    const auto row = probabilities.begin() + 10 * static_cast<long>(i);
-    guesses.push_back(static_cast<int>(std::max_element(row, row + 10) - row));
+    const auto row = probabilities.begin() + i * names.size();
+    guesses.push_back(static_cast<int>(std::max_element(row, row + names.size()) - row));
     ++confusion[test.labels[i]][guesses[i]];
   }
-  write_file_atomically(options.out + "/confusion.svg", confusion_svg(options.model, confusion));
-  write_file_atomically(options.out + "/mistakes.svg", mistakes_svg(test, guesses));
+  write_file_atomically(options.out + "/confusion.svg", confusion_svg(options.model, confusion, names));
+  write_file_atomically(options.out + "/mistakes.svg", mistakes_svg(test, guesses, names));
   if (std::holds_alternative<Conv2d>(find_model(options.model).layers[0]))
     write_file_atomically(options.out + "/filters.svg", filters_svg(trainer.weights()[0]));
 }
@@ -106,13 +107,13 @@ void print_closing(const Options& options, const Checkpoint& checkpoint) {
       {"checkpoint.safetensors", "all that --resume needs"},
       {"log.csv", "loss, accuracy and seconds of each epoch"},
       {"curves.svg", "the same as a picture"},
-      {"confusion.svg", "which digits of the test set were taken for which"},
-      {"mistakes.svg", "the test images that were taken for another digit"},
+      {"confusion.svg", "which classes of the test set were taken for which"},
+      {"mistakes.svg", "the test images that were taken for another class"},
       {"filters.svg", "what the first layer looks for"}};
   for (const auto& [name, content] : files)
     if (std::filesystem::exists(options.out + "/" + name)) std::printf("  %-24s%s\n", name, content.c_str());
   const std::string typed = shown(shell_word(options.out));
-  std::printf("\nNext: ./predict %s/weights.safetensors IMAGE reads a digit of yours,\n"
+  std::printf("\nNext: ./predict %s/weights.safetensors IMAGE reads a picture of yours,\n"
               "      ./train --resume %s --epochs N goes on.\n", typed.c_str(), typed.c_str());
 }
 

@@ -146,9 +146,16 @@ Run::Run(const Options& options) : options_(options) {
                      options_.epochs);
   target_ = choose_target(options_.device);
   if (options_.threads > 0) set_thread_count(options_.threads);
+  dataset_ = load_dataset(&options_.data, resumed || options_.given.count("--data"), options_.seed,
+                          run_.metadata["data"]);
   if (!target_.note.empty()) std::printf("%s\n", target_.note.c_str());
-  const bool data_required = options_.given.count("--data") || resumed;
-  dataset_ = load_dataset(&options_.data, data_required, kDrawnTrain, kDrawnTest, options_.seed);
+  notes_ = {{"model", options_.model},
+            {"source", options_.data},
+            {"data", fingerprint(dataset_)},  // all of it, of which the options may take less
+            {"device", target_.name},
+            {"seed", text(options_.seed)},
+            {"height", text(dataset_.train.height)}, {"width", text(dataset_.train.width)}};
+  for (const std::string& name : dataset_.classes) notes_["classes"] += name + "\n";
   keep_first(dataset_.train, options_.limit, "--limit", dataset_.source);
   keep_first(dataset_.test, options_.test_limit, "--test-limit", dataset_.source);
   // What "all" came to, so that whoever resumes the run expects as many.
@@ -158,11 +165,6 @@ Run::Run(const Options& options) : options_(options) {
   const Kernels kernels = options_.kernels == "plain" ? kPlain : kFast;
   trainer_ = target_.make_trainer(
       {options_.model, options_.batch, options_.rule(), options_.seed, kernels}, dataset_);
-  notes_ = {{"model", options_.model},
-            {"data", fingerprint(dataset_)},
-            {"device", target_.name},
-            {"seed", text(options_.seed)},
-            {"height", text(dataset_.train.height)}, {"width", text(dataset_.train.width)}};
   if (resumed) go_on();
   if (!options_.init.empty()) trainer_->set_weights(read_weights(options_.init).tensors, options_.init);
   run_.metadata = shaping_options(options_);
@@ -170,10 +172,7 @@ Run::Run(const Options& options) : options_(options) {
 }
 
 void Run::go_on() {
-  const std::string &folder = options_.resume, &data = run_.metadata["data"];
-  if (data != notes_["data"])
-    throw Error("--data ", options_.data, ": expected the data of ", folder, ", ", data, ", found ",
-                notes_["data"]);
+  const std::string& folder = options_.resume;
   if (run_.metadata["device"] != target_.name)
     std::printf("The run was on the %s: on the %s it goes on, but not to the same bits.\n",
                 run_.metadata["device"].c_str(), target_.name.c_str());

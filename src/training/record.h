@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -14,8 +13,8 @@ struct EpochRecord {
   double train_loss = 0, train_accuracy = 0, test_loss = 0, test_accuracy = 0, seconds = 0;
 };
 
-/// How often each digit was taken for each: [label][guess].
-using Confusion = std::array<std::array<int64_t, 10>, 10>;
+/// How often each class was taken for each: [label][guess].
+using Confusion = std::vector<std::vector<int64_t>>;
 
 /// epoch,train_loss,train_accuracy,test_loss,test_accuracy,seconds: the first line of a log,
 /// without its end.

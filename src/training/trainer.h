@@ -63,7 +63,7 @@ class Trainer {
   /// The scores of all test images. Throws Error as train() does.
   virtual Score evaluate() = 0;
 
-  /// The probabilities of the ten digits for each test image: [images][10].
+  /// The probabilities of the classes for each test image: [images][classes].
   virtual std::vector<float> predict() = 0;
 };
 

@@ -30,7 +30,8 @@ std::string scratch_file(const std::string& name, const std::string& bytes) {
   return path;
 }
 
-// One of the files of a data set, images or labels as its fourth byte says; the others are good.
+// One of the files of a data set, labels if its fourth byte says so, else images; the others are good. It may be
+// packed.
 void read_as_idx(const std::string& input) {
   const bool is_labels = input.size() > 3 && input[3] == 1;
   const fs::path folder = fs::path(scratch_folder()) / (is_labels ? "labels" : "images");
@@ -45,8 +46,8 @@ void read_as_idx(const std::string& input) {
   read_idx_directory(folder);
 }
 
-// Two bytes that say to how many the rest unpacks.
-void read_as_zlib(const std::string& input) {
+// Two bytes that say to how many the rest unpacks, of zlib or gzip.
+void read_as_packed(const std::string& input) {
   if (input.size() >= 2)
     inflate(std::string_view(input).substr(2), 256 * byte_at(input, 0) + byte_at(input, 1), "input");
 }
@@ -137,8 +138,8 @@ void read_as_command_line(const std::string& input) {
 
 const std::vector<FuzzTarget>& fuzz_targets() {
   // Deflate packs at most 1032 bytes into one; a pixel of one byte becomes one of ink, of eight.
-  static const std::vector<FuzzTarget> all = {{"idx", read_as_idx, 16},
-                                              {"inflate", read_as_zlib, 4 * 1032},
+  static const std::vector<FuzzTarget> all = {{"idx", read_as_idx, 4 * 1032},
+                                              {"inflate", read_as_packed, 4 * 1032},
                                               {"netpbm", read_as_image, 40},
                                               {"png", read_as_png, 40 * 1032},
                                               {"safetensors", read_as_safetensors, 40},
