@@ -21,7 +21,7 @@ __global__ void transpose_by_squares(const real* __restrict__ in,  // [count][ro
   const int height = min(rows - r0, kSquare), width = min(columns - c0, kSquare);
   const long size = static_cast<long>(rows) * columns;
   const real* from = in + blockIdx.z * size;
-  real* to = out + (gridDim.z - 1 - blockIdx.z) * size;
+  real* to = out + blockIdx.z * size;
 
   for (int r = threadIdx.y; r < height; r += blockDim.y)
     for (int c = threadIdx.x; c < width; c += blockDim.x)
@@ -47,48 +47,37 @@ __global__ void pad_rows(const real* __restrict__ x,  // [batch][height][width][
   }
 }
 
-// A block sums some rows of up to 128 columns, to one row of `out`: each row of its threads sums every eighth
-// row, and the first one their sums. Where there is a y, the rows are those of dy, and become those of dz.
+// A block sums some rows of up to 128 columns, to one row of `out`. Where there is a y, the rows are those of
+// dy, and become those of dz.
 constexpr int kColumnsPerSum = 128;
-constexpr Dim3 kSumThreads = threads(32, 8);
 
 __global__ void sum_rows_in_order(const real* y,       // [rows][columns], or null
                                   real* dz,            // like y: the same memory as `matrix`; or null
                                   const real* matrix,  // [rows][columns], rows `stride` apart
                                   long rows, int columns, long stride, long rows_per_block,
                                   real* out) {  // [tiles of rows][columns]
-  __shared__ real sum[kSumThreads.y][kColumnsPerSum];
-  const long begin = blockIdx.x * rows_per_block;
-  const long end = min(begin + rows_per_block, rows);
+  const long begin = blockIdx.x * rows_per_block, end = min(begin + rows_per_block, rows);
   const int c0 = blockIdx.y * kColumnsPerSum, width = min(columns - c0, kColumnsPerSum);
-
   for (int c = threadIdx.x * kVectorLanes; c < width; c += blockDim.x * kVectorLanes) {
-    Vector total{};
-    for (long r = begin + threadIdx.y; r < end; r += blockDim.y) {
+    Vector sum{};
+    for (long r = begin; r < end; ++r) {
       const long place = r * stride + c0 + c;
       Vector v = load(matrix + place);
       if (y) {
         v = load(y + place) > 0 ? v : Vector{};
         store(dz + place, v, width - c);
       }
-      total += v;
+      sum += v;
     }
-    store(sum[threadIdx.y] + c, total, width - c);
+    store(out + static_cast<long>(blockIdx.x) * columns + c0 + c, sum, width - c);
   }
-  __syncthreads();  // all sums are there
-  if (threadIdx.y == 0)
-    for (int c = threadIdx.x; c < width; c += blockDim.x) {
-      real total = 0;
-      for (int i = 0; i < kSumThreads.y; ++i) total += sum[i][c];
-      out[static_cast<long>(blockIdx.x) * columns + c0 + c] = total;
-    }
 }
 
 }  // namespace
 
 void sum_rows(const real* matrix, int rows, int columns, long stride, real* out) {
-  launch(sum_rows_in_order, {1, tiles(columns, kColumnsPerSum)}, kSumThreads, nullptr, nullptr, matrix, rows,
-         columns, stride, rows, out);
+  launch(sum_rows_in_order, {1, tiles(columns, kColumnsPerSum)}, threads(kColumnsPerSum), nullptr, nullptr,
+         matrix, rows, columns, stride, rows, out);
 }
 
 void transpose(const real* in, int count, int rows, int columns, real* out) {
@@ -146,7 +135,7 @@ BiasGradient::BiasGradient(long max_rows, int columns)
 
 void BiasGradient::run(const real* y, real* dy, long rows, real* dbias) {
   const Grid grid(tiles(rows, kRowsPerSum), tiles(columns_, kColumnsPerSum));
-  launch(sum_rows_in_order, grid, kSumThreads, y, dy, dy, rows, columns_, columns_, kRowsPerSum,
+  launch(sum_rows_in_order, grid, threads(kColumnsPerSum), y, dy, dy, rows, columns_, columns_, kRowsPerSum,
          partial_.data());
   sum_rows(partial_.data(), grid.size.x, columns_, columns_, dbias);
 }

@@ -12,8 +12,7 @@ void sum_rows(const real* matrix,  // [rows][columns], rows `stride` apart
               int rows, int columns, long stride,
               real* out);  // [columns]
 
-/// out[count - 1 - i][c][r] = in[i][r][c]: each matrix transposed, and their order reversed, as conv2d
-/// wants the taps of its weights.
+/// out[i][c][r] = in[i][r][c]: each matrix transposed.
 void transpose(const real* in,  // [count][rows][columns]
                int count, int rows, int columns,
                real* out);  // [count][columns][rows]

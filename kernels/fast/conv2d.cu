@@ -74,29 +74,24 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 1)
 
 // A tile is one pixel (h, w) of dx of several images by several input channels. For each output (o, p)
 // whose window sees it, the product Σ_n dz[b][o][p][n] weight[i][j][c][n] is added, for which weight_t has
-// the channels exchanged. With a stride of 1 the output to the right, p + 1, sees the pixel with the tap to
-// the left, j - 1. dz of neighbouring p lie side by side, and so do the taps j, j - 1, ... in weight_t,
-// which has them reversed: a row of outputs is one product over p and n.
+// the channels exchanged.
 template <int V>
 __global__ void __launch_bounds__(Tile<V>::kThreadCount, 1)
     conv2d_backward_x_by_tiles(Geometry g,
                                const real* __restrict__ dz,        // [batch][oh][ow][out]
-                               const real* __restrict__ weight_t,  // [kh kw, reversed][out][in]
+                               const real* __restrict__ weight_t,  // [kh][kw][out][in]
                                real* __restrict__ dx,              // [batch][height][width][in]
                                int batch) {
   const int h = blockIdx.x / g.columns.input, w = blockIdx.x % g.columns.input;
   const int b0 = blockIdx.y * Tile<V>::kRows, c0 = blockIdx.z * Tile<V>::kColumns;
-  const int p0 = first_output(g.columns, w), p1 = end_output(g.columns, w);
-  const int run = g.columns.stride == 1 ? p1 - p0 : 1;
-  const int last_tap = g.rows.window * g.columns.window - 1;
 
   Tile<V> tile;
   for (int o = first_output(g.rows, h); o < end_output(g.rows, h); ++o)
-    for (int p = p0; p < p1; p += run) {
+    for (int p = first_output(g.columns, w); p < end_output(g.columns, w); ++p) {
       const int i = h - o * g.rows.stride + g.rows.before, j = w - p * g.columns.stride + g.columns.before;
-      const long tap = last_tap - (i * g.columns.window + j);
+      const long tap = i * g.columns.window + j;
       tile.add_product(Strided{dz + g.y_at(b0, o, p, 0), g.y_size(), 1, min(batch - b0, Tile<V>::kRows)},
-                       weight_t + tap * g.out * g.in + c0, g.in, g.in - c0, run * g.out);
+                       weight_t + tap * g.out * g.in + c0, g.in, g.in - c0, g.out);
     }
   tile.store(batch - b0, g.in - c0, [&](int m, int n, Vector sum, int count) {
     store(dx + g.x_at(b0 + m, h, w, c0 + n), sum, count);
@@ -164,7 +159,7 @@ class FastConv2d : public Layer {
   PaddedImages x_;
   Buffer<int> tap_at_;     // [kh][kw][in]: how far a tap lies from its window's first
   Buffer<int> pixel_at_;   // [oh][ow]: how far a pixel's first tap lies from its image's first number
-  Buffer<real> weight_t_;  // [kh kw, reversed][out][in]
+  Buffer<real> weight_t_;  // [kh][kw][out][in]
   BiasGradient bias_gradient_;
   int images_per_part_ = 1;
   Buffer<real> partial_;  // [parts][kh][kw][in][out]

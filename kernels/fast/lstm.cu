@@ -72,7 +72,7 @@ __global__ void __launch_bounds__(S::kMaxThreads, 1)
       });
     }
     __syncthreads();  // all of z_t is there
-    for (int m = threadIdx.y; m < images; m += blockDim.y) {
+    for (int m = 0; m < images; ++m) {
       real* gate = z_rows + m * sizes.z_stride;
       for (int k = threadIdx.x * kVectorLanes; k < u; k += blockDim.x * kVectorLanes) {
         const Vector i = sigmoid(load(gate + k)), f = sigmoid(load(gate + u + k));
@@ -112,7 +112,7 @@ __global__ void __launch_bounds__(S::kMaxThreads, 1)
     real* z_rows = z + (sizes.row(d, t) + b0) * sizes.z_stride;
     const real* c_rows = c + (sizes.row(d, t) + b0) * sizes.h_stride;
     const real* c_before = c + (sizes.row(d, sizes.time(d, max(s - 1, 0))) + b0) * sizes.h_stride;
-    for (int m = threadIdx.y; m < images; m += blockDim.y) {
+    for (int m = 0; m < images; ++m) {
       const long of_y = whole_sequence ? static_cast<long>(b0 + m) * sizes.steps + t : b0 + m;
       const real* dy_row = dy + (of_y * sizes.directions + d) * u;
       real* gate = z_rows + m * sizes.z_stride;

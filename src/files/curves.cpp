@@ -29,9 +29,9 @@ struct Axis {
   }
 };
 
-/// An axis that holds all from `low` to `high`, between two of its ticks.
-Axis linear_axis(double low, double high) {
-  const double step = round_step(high - low, 6);
+/// An axis that holds all from `low` to `high`, between two of its ticks, which are `least` apart or more.
+Axis linear_axis(double low, double high, double least = 0) {
+  const double step = std::max(least, round_step(high - low, 6));
   std::vector<double> ticks;
   // The 1e-6 keep a tick that low or high lies on where it is.
   for (double i = std::floor(low / step + 1e-6); i < high / step + 1 - 1e-6; ++i) ticks.push_back(i * step);
@@ -50,14 +50,6 @@ Axis logarithmic_axis(double low, double high) {
   while (ticks[1] <= low) ticks.erase(ticks.begin());
   while (ticks[ticks.size() - 2] >= high) ticks.pop_back();
   return {ticks.front(), ticks.back(), ticks, true};
-}
-
-/// An axis for the whole numbers from `first` to `last`.
-Axis epoch_axis(int first, int last) {
-  Axis axis{first - 0.5, last + 0.5, {}};
-  const int step = static_cast<int>(round_step(std::max(last - first, 8), 8));
-  for (int tick = (first + step - 1) / step * step; tick <= last; tick += step) axis.ticks.push_back(tick);
-  return axis;
 }
 
 /// What a panel shows: two numbers of each epoch.
@@ -87,8 +79,7 @@ Axis value_axis(const Quantity& quantity, const std::vector<EpochRecord>& epochs
 /// One panel, its plot with the upper left corner (left, top).
 std::string panel(const Quantity& quantity, const std::vector<EpochRecord>& epochs, double left,
                   double top, double width, double height) {
-  const Axis x_axis =
-      epochs.empty() ? epoch_axis(1, 1) : epoch_axis(epochs.front().epoch, epochs.back().epoch);
+  const Axis x_axis = linear_axis(0, epochs.empty() ? 1 : epochs.back().epoch, 1);
   const Axis y_axis = value_axis(quantity, epochs);
   const double right = left + width, bottom = top + height;
   const auto x_of = [&](double epoch) { return left + width * x_axis.position(epoch); };
