@@ -151,7 +151,7 @@ std::vector<std::string> make_trees(const std::vector<Mutant>& mutants) {
   };
   fs::remove_all("build/mutants/tree0");
   fs::create_directories("build/mutants/tree0");
-  must(run("cp -a --parents Makefile README.md data/README.md data/get_mnist.sh docs kernels src tests "
+  must(run("cp -a --parents Makefile settings.sh README.md data/README.md data/get_mnist.sh docs kernels src tests "
            "build/mutants/tree0"));
   std::set<std::string> builds;
   for (const Mutant& mutant : mutants)
