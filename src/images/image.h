@@ -10,6 +10,9 @@ namespace plainnet {
 struct GreyImage {
   int width = 0, height = 0;
   std::vector<uint8_t> pixels;  // [height][width], 0 black to 255 white
+
+  uint8_t& at(int y, int x) { return pixels[static_cast<size_t>(y) * width + x]; }
+  uint8_t at(int y, int x) const { return pixels[static_cast<size_t>(y) * width + x]; }
 };
 
 /// Reads a PNG or a binary PGM or PPM file (P5, P6), told apart by its first bytes. Colour becomes

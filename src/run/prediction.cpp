@@ -118,7 +118,15 @@ void print_prediction(Trainer& trainer) {
     const std::string bar(std::lround(kWidth * probabilities[digit]), '#');
     std::printf("  %d  %-*s %6.2f%%\n", digit, kWidth, bar.c_str(), 100 * probabilities[digit]);
   }
-  std::printf("\nThis is a %d (%.2f%%).\n", static_cast<int>(best - probabilities.begin()), 100 * *best);
+  // The two likeliest; the second where the first is not sure.
+  std::vector<int> digits = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  const auto likelier = [&](int a, int b) { return probabilities[a] > probabilities[b]; };
+  std::partial_sort(digits.begin(), digits.begin() + 2, digits.end(), likelier);
+  const auto named = [&](int digit) {
+    return format("%s %d (%.2f%%)", digit == 8 ? "an" : "a", digit, 100 * probabilities[digit]);
+  };
+  const bool sure = *best >= 0.9;
+  std::printf("\nThis is %s%s.\n", named(digits[0]).c_str(), sure ? "" : (", or " + named(digits[1])).c_str());
 }
 
 void print_evaluation(Trainer& trainer, const Dataset& dataset) {
