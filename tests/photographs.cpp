@@ -165,7 +165,9 @@ GreyImage photograph(const uint8_t* pixels, Photograph kind, Random& random) {
   const auto whole = [&](double low, double high) { return static_cast<int>(random.uniform(low, high)); };
   if (kind == kSmall) return moved(pixels, whole(-3, 4), whole(-3, 4));
   const int height = whole(220, 420), width = whole(220, 420), side = std::min(height, width);
-  const double share = kind == kCorner ? random.uniform(0.12, 0.2) : random.uniform(0.35, 0.7);
+  const double share = kind == kCorner  ? random.uniform(0.12, 0.2)
+                       : kind == kTable ? random.uniform(0.3, 0.5)
+                                        : random.uniform(0.35, 0.7);
   Field ink = enlarge(pixels, kind == kTransparent ? random.uniform(2, 5) : share * side / 20);
   if (kind == kThin || kind == kThick) {
     const Field line = skeleton(enlarge(pixels, 7));

@@ -47,13 +47,14 @@ static GreyImage read_netpbm(std::string_view bytes, const std::string& path) {
   return image;
 }
 
-// Other kinds of file, by what they hold at a byte.
+// Other kinds of file, by what stands at a byte.
 constexpr struct {
   size_t at;
   std::string_view bytes, name;
-} kOtherKinds[] = {{0, "\xff\xd8\xff", "a JPEG"}, {4, "ftyp", "a HEIC"},    {0, "GIF8", "a GIF"},   {8, "WEBP", "a WebP"},
-                   {0, "BM", "a BMP"},            {0, "<svg", "an SVG"},   {0, "<?xml", "an SVG"}, {0, "%PDF", "a PDF"},
-                   {0, "<!", "HTML"},             {0, "<html", "HTML"},    {0, "P2", "text"},      {0, "P3", "text"}};
+} kOtherKinds[] = {{0, "\xff\xd8\xff", "a JPEG"}, {4, "ftyp", "a HEIC"}, {8, "WEBP", "a WebP"},
+                   {0, "GIF8", "a GIF"},         {0, "BM", "a BMP"},     {0, "<svg", "an SVG"},
+                   {0, "<?xml", "an SVG"},       {0, "%PDF", "a PDF"},   {0, "<!", "HTML"},
+                   {0, "<html", "HTML"},         {0, "P2", "text"},      {0, "P3", "text"}};
 
 GreyImage read_image(const std::string& path) {
   const std::string bytes = read_file(path);

@@ -82,16 +82,21 @@ GreyImage paper_of(GreyImage image, int reach) {
   return image;
 }
 
+/// `none` becomes 0, `full` becomes 255, and what is between lies between.
+void spread(GreyImage& image, int none, int full) {
+  for (uint8_t& pixel : image.pixels)
+    pixel = static_cast<uint8_t>(std::clamp(255 * (pixel - none) / (full - none), 0, 255));
+}
+
 /// How much darker than the paper each pixel is, 0 to 255 for black; it divides, since light multiplies. Grain
-/// lets the paper look lighter than it is, and so all of it a little dark, which is taken off.
+/// makes the paper look lighter than it is, and so all of it a little dark, which is taken off.
 GreyImage contrast_of(const GreyImage& image) {
   GreyImage contrast = paper_of(image, std::max(image.height, image.width) / 6);
   for (size_t i = 0; i < contrast.pixels.size(); ++i) {
     const int paper = contrast.pixels[i], darker = paper - image.pixels[i];
     contrast.pixels[i] = static_cast<uint8_t>(255 * darker / std::max(64, paper));
   }
-  const int grain = quantile(contrast.pixels, 0.25);
-  for (uint8_t& pixel : contrast.pixels) pixel = static_cast<uint8_t>(std::max(0, pixel - grain));
+  spread(contrast, std::min(254, quantile(contrast.pixels, 0.25)), 255);
   return contrast;
 }
 
@@ -115,35 +120,27 @@ void erase_lines(GreyImage& contrast) {
     }
 }
 
-/// Up to a quarter of the darkest is no ink, such as grain; from three quarters on it is full. Without anything
-/// dark there is none.
-void stretch(GreyImage& contrast) {
-  const double darkest = quantile(contrast.pixels, 0.9995);
-  for (uint8_t& pixel : contrast.pixels)
-    pixel = darkest < 32 ? 0 : static_cast<uint8_t>(255 * std::clamp(2 * pixel / darkest - 0.5, 0.0, 1.0));
-}
-
 /// Ink that hangs together.
 struct Component {
   int top, left, bottom, right;  // the rectangle around it, [top, bottom) x [left, right)
   std::vector<int> pixels;       // their indices
 
-  int height() const { return bottom - top; }
-  int width() const { return right - left; }
-  int side() const { return std::max(height(), width()); }
+  int size() const { return static_cast<int>(pixels.size()); }
+  int side() const { return std::max(bottom - top, right - left); }
   bool is_within(const Component& o) const {
     return top > o.top && left > o.left && bottom < o.bottom && right < o.right;
   }
 };
 
-/// All components, the largest first. Pixels that are at most `near` apart hang together: a stroke may be broken.
-std::vector<Component> components_of(GreyImage ink, int near) {
+/// All but specks, the largest first. Pixels hang together that are not far apart: a stroke may be broken.
+std::vector<Component> components_of(GreyImage ink) {
   std::vector<Component> all;
+  const int side = std::max(ink.height, ink.width), near = std::max(2, side / 60);
   for (int start = 0; start < ink.width * ink.height; ++start) {
     if (ink.pixels[start] == 0) continue;
     Component one{ink.height, ink.width, 0, 0, {start}};
     ink.pixels[start] = 0;
-    for (size_t i = 0; i < one.pixels.size(); ++i) {
+    for (int i = 0; i < one.size(); ++i) {
       const int y = one.pixels[i] / ink.width, x = one.pixels[i] % ink.width;
       one.top = std::min(one.top, y), one.bottom = std::max(one.bottom, y + 1);
       one.left = std::min(one.left, x), one.right = std::max(one.right, x + 1);
@@ -151,42 +148,31 @@ std::vector<Component> components_of(GreyImage ink, int near) {
         for (int u = std::max(0, x - near); u <= std::min(ink.width - 1, x + near); ++u)
           if (ink.at(v, u) > 0) ink.at(v, u) = 0, one.pixels.push_back(v * ink.width + u);
     }
-    all.push_back(std::move(one));
+    if (20 * one.side() >= side) all.push_back(std::move(one));
   }
-  const auto larger = [](auto& a, auto& b) { return a.pixels.size() > b.pixels.size(); };
-  std::stable_sort(all.begin(), all.end(), larger);
+  std::stable_sort(all.begin(), all.end(), [](auto& a, auto& b) { return a.size() > b.size(); });
   return all;
 }
 
-/// The digit's ink alone: the largest component. Neither a box printed around something nor what reaches the
-/// picture's edge, such as the paper's rim, is one if there is anything else.
+/// The digit's ink alone: the largest component. Neither what reaches the picture's edge, such as the paper's rim,
+/// nor a box printed around something is one if there is anything else.
 GreyImage digit_of(const GreyImage& ink, std::vector<std::string>& done) {
   const Component whole{0, 0, ink.height, ink.width, {}};
-  const std::vector<Component> all = components_of(ink, std::max(2, whole.side() / 60));
-  const auto is_box = [&](const Component& one) {
-    const bool is_thin = 4.0 * one.pixels.size() < 1.0 * one.height() * one.width();
-    return is_thin && std::any_of(all.begin(), all.end(), [&](const Component& other) {
-             return other.is_within(one) && 4 * other.side() > one.side();
-           });
-  };
+  const std::vector<Component> all = components_of(ink);
   std::vector<Component> digits = all;
-  std::erase_if(digits, [&](const Component& one) { return !one.is_within(whole) || is_box(one); });
-  const auto is_small = [&] { return digits.empty() || 20 * digits[0].side() < whole.side(); };
-  if (is_small()) digits = all;
-  if (is_small()) return {};
-  if (digits.size() > 1 && 2 * digits[1].pixels.size() > digits[0].pixels.size())
+  std::erase_if(digits, [&](const Component& one) {
+    const bool is_thin = 4 * one.size() < (one.bottom - one.top) * (one.right - one.left);
+    const auto is_inside = [&](const Component& other) { return other.is_within(one); };
+    return !one.is_within(whole) || (is_thin && std::any_of(all.begin(), all.end(), is_inside));
+  });
+  if (digits.empty()) digits = all;
+  if (digits.empty()) return {};
+  if (digits.size() > 1 && 2 * digits[1].size() > digits[0].size())
     done.push_back("more than one thing stands out: this is the largest");
-  const Component& largest = digits[0];
-  GreyImage digit = blank(largest.height(), largest.width());
-  for (const int i : largest.pixels)
-    digit.at(i / ink.width - largest.top, i % ink.width - largest.left) = ink.pixels[i];
+  const auto& [top, left, bottom, right, pixels] = digits[0];
+  GreyImage digit = blank(bottom - top, right - left);
+  for (const int i : pixels) digit.at(i / ink.width - top, i % ink.width - left) = ink.pixels[i];
   return digit;
-}
-
-/// A thin stroke of a large picture comes out faint: the darkest tenth becomes full.
-void darken(GreyImage& digit) {
-  const int full = std::max(1, quantile(digit.pixels, 0.9));
-  for (uint8_t& pixel : digit.pixels) pixel = static_cast<uint8_t>(std::min(255, 255 * pixel / full));
 }
 
 /// In which column of `width` to begin so that the centre of mass lies in the middle of column width / 2, counted
@@ -202,33 +188,34 @@ int first_column(const GreyImage& digit, int width) {
 }  // namespace
 
 PreparedDigit prepare_digit(const GreyImage& image, int height, int width, const std::string& name) {
-  PreparedDigit result;
+  std::vector<std::string> done;
   GreyImage picture = scaled(image, std::min(1.0, 256.0 / std::max(image.height, image.width)));
   if (is_dark_on_light(picture))
-    result.done.push_back("inverted: dark on light");
+    done.push_back("inverted: dark on light");
   else
-    for (uint8_t& pixel : picture.pixels) pixel = static_cast<uint8_t>(255 - pixel);
+    spread(picture, 255, 0);
+
   GreyImage ink = contrast_of(picture);
   for (int turn = 0; turn < 2; ++turn) {
     erase_lines(ink);
     ink = turned(ink, ink.width);
   }
-  stretch(ink);
-  const GreyImage found = digit_of(ink, result.done);
-  if (found.pixels.empty())
+  const int darkest = quantile(ink.pixels, 0.9995);
+  spread(ink, darkest / 4, darkest * 3 / 4 + 1);  // grain is none, and a stroke is full to its edge
+  const GreyImage found = digit_of(ink, done);
+  if (darkest < 32 || found.pixels.empty())
     throw Error(name, ": expected a digit, found nothing that stands out from the background");
+
   const double box = 20.0 / 28.0;
-  GreyImage digit = scaled(found, std::min(box * height / found.height, box * width / found.width));
-  darken(digit);
-  result.done.push_back(text("scaled: the ink, ", found.width, "x", found.height, " of ", picture.width, "x",
-                             picture.height, ", to ", digit.width, "x", digit.height));
+  const GreyImage digit = scaled(found, std::min(box * height / found.height, box * width / found.width));
+  done.push_back(text("scaled: the ink, ", found.width, "x", found.height, " of ", picture.width, "x",
+                      picture.height, ", to ", digit.width, "x", digit.height));
   GreyImage centred = blank(height, width);
-  const int top = first_column(turned(digit, digit.width), height), left = first_column(digit, width);
+  const int left = first_column(digit, width), top = first_column(turned(digit, digit.width), height);
   for (int y = 0; y < digit.height; ++y)
     for (int x = 0; x < digit.width; ++x) centred.at(top + y, left + x) = digit.at(y, x);
-  result.pixels = centred.pixels;
-  result.done.push_back(text("centred in ", width, "x", height, " by its centre of mass"));
-  return result;
+  done.push_back(text("centred in ", width, "x", height, " by its centre of mass"));
+  return {centred.pixels, done};
 }
 
 }  // namespace plainnet

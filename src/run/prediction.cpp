@@ -118,15 +118,15 @@ void print_prediction(Trainer& trainer) {
     const std::string bar(std::lround(kWidth * probabilities[digit]), '#');
     std::printf("  %d  %-*s %6.2f%%\n", digit, kWidth, bar.c_str(), 100 * probabilities[digit]);
   }
-  // The two likeliest; the second where the first is not sure.
-  std::vector<int> digits = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
-  const auto likelier = [&](int a, int b) { return probabilities[a] > probabilities[b]; };
-  std::partial_sort(digits.begin(), digits.begin() + 2, digits.end(), likelier);
-  const auto named = [&](int digit) {
-    return format("%s %d (%.2f%%)", digit == 8 ? "an" : "a", digit, 100 * probabilities[digit]);
+  const auto print = [&](const char* before, int digit) {
+    const char* article = digit == 8 ? "an" : "a";
+    std::printf("%s %s %d (%.2f%%)", before, article, digit, 100 * probabilities[digit]);
   };
-  const bool sure = *best >= 0.9;
-  std::printf("\nThis is %s%s.\n", named(digits[0]).c_str(), sure ? "" : (", or " + named(digits[1])).c_str());
+  const int first = static_cast<int>(best - probabilities.begin());
+  print("\nThis is", first);
+  for (int digit = 0; digit < 10; ++digit)
+    if (digit != first && probabilities[digit] >= 0.1) print(", or", digit);
+  std::printf(".\n");
 }
 
 void print_evaluation(Trainer& trainer, const Dataset& dataset) {
