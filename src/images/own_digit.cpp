@@ -201,13 +201,14 @@ PreparedDigit prepare_digit(const GreyImage& image, int height, int width, const
     ink = turned(ink, ink.width);
   }
   const int darkest = quantile(ink.pixels, 0.9995);
-  spread(ink, darkest / 4, darkest * 3 / 4 + 1);  // grain is none, and a stroke is full to its edge
+  spread(ink, darkest / 3, darkest * 2 / 3 + 1);  // grain is none, and a stroke is full to its edge
   const GreyImage found = digit_of(ink, done);
   if (darkest < 32 || found.pixels.empty())
     throw Error(name, ": expected a digit, found nothing that stands out from the background");
 
   const double box = 20.0 / 28.0;
-  const GreyImage digit = scaled(found, std::min(box * height / found.height, box * width / found.width));
+  GreyImage digit = scaled(found, std::min(box * height / found.height, box * width / found.width));
+  spread(digit, 0, std::max(1, quantile(digit.pixels, 0.9)));  // a thin stroke comes out faint
   done.push_back(text("scaled: the ink, ", found.width, "x", found.height, " of ", picture.width, "x",
                       picture.height, ", to ", digit.width, "x", digit.height));
   GreyImage centred = blank(height, width);
