@@ -1,6 +1,7 @@
 // Photographs of digits: what is prepared, and how well a network reads it.
 
 #include <algorithm>
+#include <filesystem>
 
 #include "files/checkpoint.h"
 #include "images/dataset.h"
@@ -47,19 +48,32 @@ std::vector<int> read_right(const std::string& weights, const std::string& model
   return right;
 }
 
-TEST("photographs: of built-in digits, every kind is read by a network that has seen built-in digits") {
-  constexpr int kEach = 12;
-  test::train({"cnn", "--data", "digits", "--limit", "6000", "--test-limit", "500", "--epochs", "2", "--device", "cpu",
-               "--out", test::in_scratch("run")});
-  const Dataset digits = draw_digits(0, 1000, 2);
+// The same digits prepared, as those of MNIST are.
+Images prepared(Images digits) {
+  for (size_t at = 0; at < digits.pixels.size(); at += 784) {
+    const auto begin = digits.pixels.begin() + static_cast<long>(at);
+    const PreparedDigit digit = prepare_digit({28, 28, {begin, begin + 784}}, 28, 28, "drawn");
+    std::copy(digit.pixels.begin(), digit.pixels.end(), begin);
+  }
+  return digits;
+}
+
+TEST("photographs: a network that was trained on built-in digits reads all kinds of them") {
+  constexpr int kEach = 10;
+  const Dataset digits = draw_digits(6000, 500, 1);
+  const std::string data = test::in_scratch("drawn"), run = test::in_scratch("run");
+  std::filesystem::create_directory(data);
+  test::write_idx(data + "/train", prepared(digits.train));
+  test::write_idx(data + "/t10k", prepared(digits.test));
+  test::train({"cnn", "--data", data, "--epochs", "2", "--device", "cpu", "--out", run});
   const std::vector<int> right =
-      read_right(test::in_scratch("run") + "/weights.safetensors", "cnn", prepared_photographs(digits.test, kEach));
+      read_right(run + "/weights.safetensors", "cnn", prepared_photographs(digits.test, kEach));
   int all = 0;
   for (int kind = 0; kind < kPhotographs; ++kind) {
-    test::note(text(test::name_of(static_cast<Photograph>(kind)), " ", right[kind]));
+    CHECK(right[kind] >= 0.8 * kEach, test::name_of(static_cast<Photograph>(kind)), ": ", right[kind], " of ", kEach);
     all += right[kind];
   }
-  CHECK(all == 0, all);
+  CHECK(all >= 0.95 * kEach * kPhotographs, all);
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ GreyImage blank(int height, int width) {
 
 /// The value that `share` of the pixels do not exceed.
 int quantile(std::vector<uint8_t> pixels, double share) {
-  const auto at = pixels.begin() + static_cast<long>(share * (pixels.size() - 1));
+  const auto at = pixels.begin() + std::lround(share * (pixels.size() - 1));
   std::nth_element(pixels.begin(), at, pixels.end());
   return *at;
 }
@@ -91,7 +91,7 @@ void spread(GreyImage& image, int none, int full) {
 /// How much darker than the paper each pixel is, 0 to 255 for black; it divides, since light multiplies. Grain
 /// makes the paper look lighter than it is, and so all of it a little dark, which is taken off.
 GreyImage contrast_of(const GreyImage& image) {
-  GreyImage contrast = paper_of(image, std::max(image.height, image.width) / 6);
+  GreyImage contrast = paper_of(image, 1 + std::max(image.height, image.width) / 6);
   for (size_t i = 0; i < contrast.pixels.size(); ++i) {
     const int paper = contrast.pixels[i], darker = paper - image.pixels[i];
     contrast.pixels[i] = static_cast<uint8_t>(255 * darker / std::max(64, paper));
