@@ -44,23 +44,22 @@ GreyImage scaled(const GreyImage& image, double factor) {
 
 // The parts of a picture that say what is paper: the quarters, with and without a table around the paper, and,
 // of double weight, the strips along the edges, for a digit that fills the picture.
-constexpr struct {
-  double top, left, bottom, right, weight;
-} kParts[] = {{0, 0, 0.5, 0.5, 1},     {0, 0.5, 0.5, 1, 1},     {0.5, 0, 1, 0.5, 1},     {0.5, 0.5, 1, 1, 1},
-              {0.1, 0.1, 0.5, 0.5, 1}, {0.1, 0.5, 0.5, 0.9, 1}, {0.5, 0.1, 0.9, 0.5, 1}, {0.5, 0.5, 0.9, 0.9, 1},
-              {0, 0, 0.02, 1, 2},      {0.98, 0, 1, 1, 2},      {0, 0, 1, 0.02, 2},      {0, 0.98, 1, 1, 2}};
+constexpr double kParts[][5] = {
+    {0, 0, 0.5, 0.5, 1},     {0, 0.5, 0.5, 1, 1},     {0.5, 0, 1, 0.5, 1},     {0.5, 0.5, 1, 1, 1},
+    {0.1, 0.1, 0.5, 0.5, 1}, {0.1, 0.5, 0.5, 0.9, 1}, {0.5, 0.1, 0.9, 0.5, 1}, {0.5, 0.5, 0.9, 0.9, 1},
+    {0, 0, 0.02, 1, 2},      {0.98, 0, 1, 1, 2},      {0, 0, 1, 0.02, 2},      {0, 0.98, 1, 1, 2}};
 
 /// Most of a part is paper: its median. If that is nearer to the part's lightest than to its darkest, as a ratio,
 /// since light multiplies, the ink is dark. Parts at the edge of a shadow say little, and the others decide.
 bool is_dark_on_light(const GreyImage& image) {
   double sum = 0;
-  for (const auto& part : kParts) {
+  for (const auto& [top, left, bottom, right, weight] : kParts) {
     std::vector<uint8_t> pixels;
-    for (int y = static_cast<int>(part.top * image.height); y < part.bottom * image.height; ++y)
-      for (int x = static_cast<int>(part.left * image.width); x < part.right * image.width; ++x)
+    for (int y = static_cast<int>(top * image.height); y < bottom * image.height; ++y)
+      for (int x = static_cast<int>(left * image.width); x < right * image.width; ++x)
         pixels.push_back(image.at(y, x));
     const auto level = [&](double share) { return std::log(quantile(pixels, share) + 16); };
-    sum += part.weight * (2 * level(0.5) - level(0.005) - level(0.995));
+    sum += weight * (2 * level(0.5) - level(0.005) - level(0.995));
   }
   return sum > 0;
 }
@@ -100,24 +99,26 @@ GreyImage contrast_of(const GreyImage& image) {
   return contrast;
 }
 
-/// Erases the lines of squared and lined paper: what is dark, however faint, nearly all the way from the left edge
-/// to the right, a little askew perhaps. Where a stroke crosses the line, it is higher than one, and stays.
-void erase_lines(GreyImage& contrast) {
+/// Without the lines of squared and lined paper, which are dark, however faint, nearly all the way from the left
+/// edge to the right, a little askew perhaps. Where a stroke crosses a line, it is higher than one, and stays.
+/// Rows become columns, for the lines that go down.
+GreyImage without_lines(const GreyImage& contrast) {
   const int most = contrast.height / 50, askew = contrast.width / 20;
-  const GreyImage all = contrast;
-  const auto is_dark = [&](int y, int x) { return y >= 0 && y < all.height && all.at(y, x) >= 20; };
-  for (int left = 0; left < all.height; ++left)
+  GreyImage result = contrast;
+  const auto is_dark = [&](int y, int x) { return y >= 0 && y < contrast.height && contrast.at(y, x) >= 20; };
+  for (int left = 0; left < contrast.height; ++left)
     for (int rise = -askew; rise <= askew; ++rise) {
-      const auto line = [&](int x) { return left + rise * x / all.width; };
+      const auto line = [&](int x) { return left + rise * x / contrast.width; };
       int count = 0;
-      for (int x = 0; x < all.width; ++x) count += is_dark(line(x), x);
-      for (int x = 0; x < all.width && count > 0.85 * all.width; ++x) {
+      for (int x = 0; x < contrast.width; ++x) count += is_dark(line(x), x);
+      for (int x = 0; x < contrast.width && count > 0.85 * contrast.width; ++x) {
         int top = line(x), bottom = top;
         while (is_dark(top - 1, x)) --top;
         while (is_dark(bottom, x)) ++bottom;
-        for (int y = top; y < bottom && bottom - top <= most; ++y) contrast.at(y, x) = 0;
+        for (int y = top; y < bottom && bottom - top <= most; ++y) result.at(y, x) = 0;
       }
     }
+  return turned(result, result.width);
 }
 
 /// Ink that hangs together.
@@ -195,11 +196,7 @@ PreparedDigit prepare_digit(const GreyImage& image, int height, int width, const
   else
     spread(picture, 255, 0);
 
-  GreyImage ink = contrast_of(picture);
-  for (int turn = 0; turn < 2; ++turn) {
-    erase_lines(ink);
-    ink = turned(ink, ink.width);
-  }
+  GreyImage ink = without_lines(without_lines(contrast_of(picture)));
   const int darkest = quantile(ink.pixels, 0.9995);
   spread(ink, darkest / 3, darkest * 2 / 3 + 1);  // grain is none, and a stroke is full to its edge
   const GreyImage found = digit_of(ink, done);

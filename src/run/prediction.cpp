@@ -119,8 +119,7 @@ void print_prediction(Trainer& trainer) {
     std::printf("  %d  %-*s %6.2f%%\n", digit, kWidth, bar.c_str(), 100 * probabilities[digit]);
   }
   const auto print = [&](const char* before, int digit) {
-    const char* article = digit == 8 ? "an" : "a";
-    std::printf("%s %s %d (%.2f%%)", before, article, digit, 100 * probabilities[digit]);
+    std::printf("%s %s %d (%.2f%%)", before, digit == 8 ? "an" : "a", digit, 100 * probabilities[digit]);
   };
   const int first = static_cast<int>(best - probabilities.begin());
   print("\nThis is", first);
