@@ -42,7 +42,14 @@ TEST("png: grey, colour and palette, with and without alpha") {
   check_read(row(2, {8, 6}, {255, 0, 0, 255, 0, 0, 0, 51}), {76, 204});
   const std::string palette = chunk("PLTE", bytes_of({0, 0, 0, 255, 0, 0, 200, 200, 200}));
   check_read(row(3, {8, 3}, {2, 1, 0}, palette), {200, 76, 0});
-  check_read(row(3, {8, 3}, {2, 1, 0}, palette + chunk("tRNS", bytes_of({0, 255}))), {200, 76, 255});
+  check_read(row(3, {8, 3}, {2, 1, 1}, palette + chunk("tRNS", bytes_of({0, 0}))), {200, 0, 0});
+}
+
+TEST("png: what is transparent is laid on black or on white, whichever the rest stands out from") {
+  check_read(row(3, {8, 4}, {200, 255, 200, 128, 100, 0}), {200, 100, 0});
+  check_read(row(3, {8, 4}, {50, 255, 50, 128, 200, 0}), {50, 152, 255});
+  check_read(row(2, {8, 6}, {255, 255, 255, 255, 0, 0, 0, 0}), {255, 0});
+  check_read(row(2, {8, 6}, {0, 0, 0, 255, 255, 255, 255, 0}), {0, 255});
 }
 
 static std::string unhex(const std::string& digits) {
@@ -248,8 +255,8 @@ TEST("netpbm: what is broken is refused") {
     CHECK_ERROR(read_netpbm(bytes), "x.pgm: ", part);
   };
   refused("", "expected a PNG image, or a binary PGM or PPM, found an empty file");
-  refused("P2 1 1 255 7", "found one as text: save it as a PNG");
-  refused("P3 1 1 255 7 7 7", "found one as text: save it as a PNG");
+  refused("P2 1 1 255 7", "found text: magick ");
+  refused("P3 1 1 255 7 7 7", "found text: magick ");
   refused("P4 1 1 x", "found another kind of file");
   refused("P5 a", "expected a width from 1 to 4096 at byte 3, found no number");
   refused("P5 0 1 255 ", "expected a width from 1");
@@ -263,6 +270,24 @@ TEST("netpbm: what is broken is refused") {
   refused("P5 4097 4096 255 ", "expected a width from 1 to 4096 at byte 7, found 4097");
   refused("P5 4096 4097 255 ", "expected a height from 1 to 4096 at byte 12, found 4097");
   refused("P5 1 1 3 x", "expected pixels of at most 3, found 120");
+}
+
+TEST("images: other kinds of file are named, with a command that converts them") {
+  const std::string path = test::scratch_folder() + "/photo";
+  for (const auto& [bytes, name] : std::vector<std::pair<std::string, std::string>>{
+           {"\xff\xd8\xff\xe0 and more", "a JPEG"},
+           {std::string("\0\0\0\x18" "ftypheic", 12), "a HEIC"},
+           {"RIFF....WEBPVP8 ", "a WebP"},
+           {"GIF89a", "a GIF"},
+           {"BM", "a BMP"},
+           {"<svg>", "an SVG"},
+           {"<?xml version", "an SVG"},
+           {"%PDF-1.7", "a PDF"},
+           {"<!DOCTYPE html>", "HTML"},
+           {"<html>", "HTML"}}) {
+    std::ofstream(path, std::ios::binary) << bytes;
+    CHECK_ERROR(read_image(path), path, "found " + name + ": magick " + path + " digit.png makes a PNG of it");
+  }
 }
 
 // Digits.
@@ -280,22 +305,41 @@ static GreyImage inverted(GreyImage image) {
   return image;
 }
 
-TEST("digit image: one of the right size is taken as it is, or inverted") {
-  GreyImage image = rectangle(28, 28, 3, 4, 9, 20);
-  image.pixels[150] = 77;
-  const PreparedDigit same = prepare_digit(image, 28, 28, "x.png");
-  CHECK(same.pixels == image.pixels);
-  CHECK(same.done.empty());
-  const PreparedDigit turned = prepare_digit(inverted(image), 28, 28, "x.png");
-  CHECK(turned.pixels == image.pixels);
-  CHECK((turned.done == std::vector<std::string>{"inverted: dark on light"}));
+/// What lies on top of it makes an image darker.
+static GreyImage darker(GreyImage image, const GreyImage& other) {
+  for (size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = std::min(image.pixels[i], other.pixels[i]);
+  return image;
+}
+
+/// A black rectangle on white.
+static GreyImage dark(int width, int height, int left, int top, int right, int bottom) {
+  return inverted(rectangle(width, height, left, top, right, bottom));
+}
+
+static PreparedDigit prepared(const GreyImage& image) { return prepare_digit(image, 28, 28, "x.png"); }
+
+/// The sum of differences, in pixels from black to white.
+static double difference(const PreparedDigit& a, const PreparedDigit& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.pixels.size(); ++i) sum += std::abs(a.pixels[i] - b.pixels[i]) / 255.0;
+  return sum;
+}
+
+TEST("digit image: one of the right size goes the same way, wherever the ink lies") {
+  const PreparedDigit corner = prepared(rectangle(28, 28, 2, 3, 8, 13));
+  const PreparedDigit other = prepared(rectangle(28, 28, 9, 8, 15, 18));
+  CHECK(corner.pixels == other.pixels);
+  CHECK((corner.done == std::vector<std::string>{"scaled: the ink, 6x10 of 28x28, to 12x20",
+                                                 "centred in 28x28 by its centre of mass"}));
+  const PreparedDigit turned = prepared(dark(28, 28, 2, 3, 8, 13));
+  CHECK(turned.pixels == corner.pixels);
+  CHECK_EQUAL(turned.done.at(0), "inverted: dark on light");
 }
 
 TEST("digit image: the ink is scaled to 20x20 and centred") {
-  // 50x100 pixels of ink become 10x20; their centre goes to that of pixel 14, so that they lie
+  // 20x40 pixels of ink become 10x20; their centre goes to that of pixel 14, so that they lie
   // in columns 9 or 10 to 18 or 19 and rows 4 or 5 to 23 or 24: half a pixel either way.
-  const PreparedDigit digit =
-      prepare_digit(inverted(rectangle(640, 480, 500, 20, 550, 120)), 28, 28, "x.png");
+  const PreparedDigit digit = prepared(dark(240, 180, 190, 20, 210, 60));
   CHECK_EQUAL(digit.pixels.size(), size_t{28 * 28});
   int count = 0, sum_x = 0, sum_y = 0;
   for (int y = 0; y < 28; ++y)
@@ -310,17 +354,17 @@ TEST("digit image: the ink is scaled to 20x20 and centred") {
   CHECK_NEAR(sum_x / 200.0, 14, 0.5);
   CHECK_NEAR(sum_y / 200.0, 14, 0.5);
   CHECK((digit.done == std::vector<std::string>{"inverted: dark on light",
-                                                "scaled: the ink, 50x100 of 640x480, to 10x20",
+                                                "scaled: the ink, 20x40 of 240x180, to 10x20",
                                                 "centred in 28x28 by its centre of mass"}));
 }
 
 TEST("digit image: edges are grey, and the centre of mass is what is centred") {
-  // A bar 1000 high and 975 wide, 25 wide below the first 250 rows: 20x20, with columns 50 apart.
-  GreyImage image = rectangle(1200, 1200, 100, 100, 1075, 350);
-  const GreyImage stem = rectangle(1200, 1200, 100, 100, 125, 1100);
+  // A bar 200 high and 195 wide, 5 wide below the first 50 rows: 20x20, with columns 10 apart.
+  GreyImage image = rectangle(240, 240, 20, 20, 215, 70);
+  const GreyImage stem = rectangle(240, 240, 20, 20, 25, 220);
   for (size_t i = 0; i < image.pixels.size(); ++i)
     image.pixels[i] = std::max(image.pixels[i], stem.pixels[i]);
-  const PreparedDigit digit = prepare_digit(image, 28, 28, "x.png");
+  const PreparedDigit digit = prepared(image);
   // Masses: 5 rows of 19.5 or so at height 2.5, 15 rows of 0.5 or so at 12.5: about 3.2 down and
   // 9.2 across, so that the box begins at row 11, of which 8 has room, and column 5.
   const auto at = [&](int y, int x) { return int{digit.pixels[static_cast<size_t>(28 * y + x)]}; };
@@ -335,9 +379,9 @@ TEST("digit image: edges are grey, and the centre of mass is what is centred") {
 
   // With rows and columns exchanged, the same.
   GreyImage turned = image;
-  for (int y = 0; y < 1200; ++y)
-    for (int x = 0; x < 1200; ++x) turned.pixels[1200 * x + y] = image.pixels[1200 * y + x];
-  const PreparedDigit other = prepare_digit(turned, 28, 28, "x.png");
+  for (int y = 0; y < 240; ++y)
+    for (int x = 0; x < 240; ++x) turned.at(x, y) = image.at(y, x);
+  const PreparedDigit other = prepared(turned);
   for (int y = 0; y < 28; ++y)
     for (int x = 0; x < 28; ++x)
       CHECK(other.pixels[28 * x + y] == digit.pixels[28 * y + x], "row ", y, ", column ", x);
@@ -348,24 +392,91 @@ TEST("digit image: grain and a grey background are no ink") {
   Random random(1, 0);
   for (uint8_t& pixel : image.pixels)
     pixel = static_cast<uint8_t>((pixel ? 60 : 180) + random.below(21) - 10);
-  const PreparedDigit digit = prepare_digit(image, 28, 28, "x.png");
+  const PreparedDigit digit = prepared(image);
   CHECK_EQUAL(digit.done.at(1), "scaled: the ink, 40x60 of 200x100, to 13x20");
   const double mass = std::accumulate(digit.pixels.begin(), digit.pixels.end(), 0.0) / 255;
   CHECK_NEAR(mass, 260, 1);
 }
 
+TEST("digit image: light that falls off, a shadow and a table change nothing") {
+  const GreyImage plain = dark(200, 200, 90, 50, 110, 150);
+  const PreparedDigit expected = prepared(plain);
+  const auto lit = [&](const std::function<double(int y, int x)>& light) {
+    GreyImage image = plain;
+    for (int y = 0; y < 200; ++y)
+      for (int x = 0; x < 200; ++x)
+        image.at(y, x) = static_cast<uint8_t>(std::lround((image.at(y, x) ? 230 : 50) * light(y, x)));
+    return prepared(image);
+  };
+  CHECK(difference(lit([](int, int) { return 1.0; }), expected) == 0);
+  const double lamp = difference(lit([](int y, int x) { return 1 - 0.6 * (y + x) / 400; }), expected);
+  CHECK(lamp < 2, lamp);
+  const double shadow = difference(lit([](int y, int) { return y < 100 ? 0.4 : 1; }), expected);
+  CHECK(shadow < 2, shadow);
+  GreyImage table = dark(200, 200, 0, 0, 200, 200);
+  for (int y = 20; y < 180; ++y)
+    for (int x = 25; x < 180; ++x) table.at(y, x) = plain.at(y, x);
+  CHECK(prepared(table).pixels == expected.pixels);
+}
+
+TEST("digit image: lines, a box and specks are not the digit, and a broken stroke is one") {
+  const GreyImage plain = dark(200, 200, 90, 50, 110, 150);
+  const PreparedDigit expected = prepared(plain);
+  GreyImage squared = plain;
+  for (int y = 0; y < 200; ++y)
+    for (int x = 0; x < 200; ++x)
+      if ((y + x / 40) % 25 < 2 || (x + 200 - y / 40) % 25 < 2) squared.at(y, x) = std::min<uint8_t>(180, plain.at(y, x));
+  const double lines = difference(prepared(squared), expected);
+  CHECK(lines < 3, lines);
+
+  GreyImage boxed = darker(plain, inverted(rectangle(200, 200, 60, 30, 140, 170)));
+  for (int y = 33; y < 167; ++y)
+    for (int x = 63; x < 137; ++x) boxed.at(y, x) = plain.at(y, x);
+  CHECK(prepared(boxed).pixels == expected.pixels);
+  // Alone, it is what there is to be read.
+  GreyImage box = boxed;
+  for (int y = 33; y < 167; ++y)
+    for (int x = 63; x < 137; ++x) box.at(y, x) = 255;
+  CHECK_EQUAL(prepared(box).done.at(1), "scaled: the ink, 80x140 of 200x200, to 11x20");
+
+  GreyImage dusty = plain;
+  for (int i = 0; i < 12; ++i) dusty = darker(dusty, dark(200, 200, 12 * i, 10 + i, 12 * i + 4, 14 + i));
+  CHECK(prepared(dusty).pixels == expected.pixels);
+
+  const GreyImage broken = darker(dark(200, 200, 90, 50, 110, 99), dark(200, 200, 90, 101, 110, 150));
+  CHECK_EQUAL(prepared(broken).done.at(1), "scaled: the ink, 20x100 of 200x200, to 4x20");
+}
+
+TEST("digit image: ink at the edge is read where there is nothing else, and a second thing is mentioned") {
+  const GreyImage edge = dark(200, 200, 90, 0, 110, 100), middle = dark(200, 200, 40, 60, 60, 140);
+  CHECK_EQUAL(prepared(edge).done.at(1), "scaled: the ink, 20x100 of 200x200, to 4x20");
+  CHECK_EQUAL(prepared(darker(edge, middle)).done.at(1), "scaled: the ink, 20x80 of 200x200, to 5x20");
+  const std::string sentence = "more than one thing stands out: this is the largest";
+  const PreparedDigit two = prepared(darker(middle, dark(200, 200, 120, 60, 140, 130)));
+  CHECK_EQUAL(two.done.at(1), sentence);
+  CHECK_EQUAL(two.done.at(2), "scaled: the ink, 20x80 of 200x200, to 5x20");
+  const PreparedDigit one = prepared(darker(middle, dark(200, 200, 120, 60, 140, 90)));
+  CHECK(std::count(one.done.begin(), one.done.end(), sentence) == 0);
+}
+
 TEST("digit image: sizes at the limits, and a blank image") {
   const auto inked = [](const GreyImage& image) {
-    const PreparedDigit digit = prepare_digit(image, 28, 28, "x.png");
+    const PreparedDigit digit = prepared(image);
     return 784 - std::count(digit.pixels.begin(), digit.pixels.end(), 0);
   };
-  CHECK_EQUAL(inked(rectangle(3, 3, 1, 1, 2, 2)), 400);       // one pixel becomes the box
-  CHECK_EQUAL(inked(rectangle(9, 2000, 4, 1, 5, 1999)), 20);  // a hair becomes a line
-  CHECK_EQUAL(inked(rectangle(2000, 9, 1, 4, 1999, 5)), 20);
-  CHECK_ERROR(prepare_digit(rectangle(28, 28, 0, 0, 0, 0), 28, 28, "x.png"),
-              "x.png: expected a digit, found nothing that stands out");
-  CHECK_ERROR(prepare_digit(rectangle(1, 1, 0, 0, 1, 1), 28, 28, "x.png"), "x.png: ");
-  CHECK_ERROR(prepare_digit(inverted(rectangle(50, 40, 0, 0, 0, 0)), 28, 28, "x.png"), "x.png: ");
+  CHECK_EQUAL(inked(rectangle(3, 3, 1, 1, 2, 2)), 400);         // one pixel becomes the box
+  CHECK_EQUAL(inked(rectangle(90, 2000, 40, 1, 45, 1999)), 20);  // a hair becomes a line
+  CHECK_EQUAL(inked(rectangle(2000, 90, 1, 40, 1999, 45)), 20);
+  CHECK_ERROR(prepared(rectangle(28, 28, 0, 0, 0, 0)), "x.png: expected a digit, found nothing that stands out");
+  CHECK_ERROR(prepared(rectangle(1, 1, 0, 0, 1, 1)), "x.png: ");
+  CHECK_ERROR(prepared(inverted(rectangle(50, 40, 0, 0, 0, 0))), "x.png: ");
+  CHECK_ERROR(prepared(dark(200, 200, 100, 100, 104, 104)), "x.png: ");  // a speck
+}
+
+TEST("digit image: a large one takes little memory beside its own") {
+  const GreyImage image = dark(4096, 4096, 1504, 1600, 1904, 3200);
+  const test::MemoryLimit limit(4 << 20);
+  CHECK_EQUAL(prepared(image).done.at(1), "scaled: the ink, 25x100 of 256x256, to 5x20");
 }
 
 }  // namespace plainnet

@@ -62,6 +62,28 @@ TEST("predict: images, by index and from files") {
     CHECK(contains(from_png.output, part), from_png.output);
 }
 
+// A network whose last layer has weights of 0 says the same of every image: what its biases say.
+TEST("predict: a second digit is named where the first is not sure") {
+  test::train(small_run("run", {"--epochs", "1"}));
+  TensorFile file = read_safetensors(scratch_folder() + "/run/weights.safetensors");
+  const auto says = [&](const std::vector<float>& probabilities) {
+    for (Tensor& tensor : file.tensors) {
+      if (tensor.name == "dense_2.kernel") std::fill(tensor.values.begin(), tensor.values.end(), 0.0f);
+      if (tensor.name == "dense_2.bias")
+        for (int i = 0; i < 10; ++i) tensor.values[i] = std::log(probabilities[i]);
+    }
+    write_safetensors(scratch_folder() + "/says.safetensors", file);
+    const auto outcome = predict({scratch_folder() + "/says.safetensors", "--data", test::small_data(), "--index", "0"});
+    return outcome.output.substr(outcome.output.find("This is"));
+  };
+  const float rest = 0.01f;
+  CHECK_EQUAL(says({rest, rest, rest, rest, 0.62f, rest, rest, rest, rest, 0.30f}),
+              "This is a 4 (62.00%), or a 9 (30.00%).\n");
+  CHECK_EQUAL(says({rest, rest, rest, rest, rest, rest, rest, rest, 0.91f, rest}), "This is an 8 (91.00%).\n");
+  CHECK_EQUAL(says({rest, rest, rest, 0.46f, rest, rest, rest, rest, 0.46f, rest}),
+              "This is a 3 (46.00%), or an 8 (46.00%).\n");
+}
+
 TEST("predict: what is wrong is said") {
   const std::string weights = scratch_folder() + "/run/weights.safetensors";
   const std::string data = test::small_data();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -47,15 +48,21 @@ static GreyImage read_netpbm(std::string_view bytes, const std::string& path) {
   return image;
 }
 
+// Other kinds of file, by what stands at a byte.
+constexpr std::tuple<size_t, const char*, const char*> kOtherKinds[] = {
+    {0, "\xff\xd8\xff", "a JPEG"}, {4, "ftyp", "a HEIC"}, {8, "WEBP", "a WebP"},  {0, "GIF8", "a GIF"},
+    {0, "BM", "a BMP"},            {0, "<svg", "an SVG"}, {0, "<?xml", "an SVG"}, {0, "%PDF", "a PDF"},
+    {0, "<!", "HTML"},             {0, "<html", "HTML"},  {0, "P2", "text"},      {0, "P3", "text"}};
+
 GreyImage read_image(const std::string& path) {
   const std::string bytes = read_file(path);
   if (bytes.starts_with("\x89PNG")) return decode_png(bytes, path);
   if (bytes.starts_with("P5") || bytes.starts_with("P6")) return read_netpbm(bytes, path);
-  const bool as_text = bytes.starts_with("P2") || bytes.starts_with("P3");
-  throw Error(path, ": expected a PNG image, or a binary PGM or PPM, found ",
-              bytes.empty() ? "an empty file"
-              : as_text     ? "one as text: save it as a PNG"
-                            : "another kind of file");
+  std::string found = bytes.empty() ? "an empty file" : "another kind of file";
+  for (const auto& [at, part, name] : kOtherKinds)
+    if (bytes.substr(0, 16).find(part, at) == at)
+      found = text(name, ": magick ", path, " digit.png makes a PNG of it");
+  throw Error(path, ": expected a PNG image, or a binary PGM or PPM, found ", found);
 }
 
 }  // namespace plainnet

@@ -8,118 +8,212 @@
 namespace plainnet {
 namespace {
 
-struct Ink {
-  int height = 0, width = 0;
-  std::vector<double> amount;  // [height][width], 0 none to 1 full
+// The steps, in the order in which prepare_digit() at the end takes them. Lengths are shares of the picture's,
+// so that its size does not matter.
 
-  double at(int y, int x) const { return amount[static_cast<size_t>(y) * width + x]; }
+GreyImage blank(int height, int width) {
+  return {width, height, std::vector<uint8_t>(static_cast<size_t>(height) * width)};
+}
+
+/// The value that `share` of the pixels do not exceed.
+int quantile(std::vector<uint8_t> pixels, double share) {
+  const auto at = pixels.begin() + std::lround(share * (pixels.size() - 1));
+  std::nth_element(pixels.begin(), at, pixels.end());
+  return *at;
+}
+
+/// Rows become columns, of `length` pixels each, which are the means of what they cover.
+GreyImage turned(const GreyImage& image, int length) {
+  GreyImage result = blank(length, image.height);
+  for (int y = 0; y < image.height; ++y)
+    for (int x = 0; x < length; ++x) {
+      const double left = 1.0 * x * image.width / length, right = (x + 1.0) * image.width / length;
+      double sum = 0;
+      for (int i = static_cast<int>(left); i < right; ++i)
+        sum += (std::min(right, i + 1.0) - std::max<double>(left, i)) * image.at(y, i);
+      result.at(x, y) = static_cast<uint8_t>(std::lround(sum / (right - left)));
+    }
+  return result;
+}
+
+/// Sides `factor` times as long. Each pixel is the mean of the area that it covers.
+GreyImage scaled(const GreyImage& image, double factor) {
+  const auto times = [&](int side) { return std::max(1, static_cast<int>(std::lround(side * factor))); };
+  return turned(turned(image, times(image.width)), times(image.height));
+}
+
+// The parts of a picture that say what is paper: the quarters, with and without a table around the paper, and,
+// of double weight, the strips along the edges, for a digit that fills the picture.
+constexpr double kParts[][5] = {
+    {0, 0, 0.5, 0.5, 1},     {0, 0.5, 0.5, 1, 1},     {0.5, 0, 1, 0.5, 1},     {0.5, 0.5, 1, 1, 1},
+    {0.1, 0.1, 0.5, 0.5, 1}, {0.1, 0.5, 0.5, 0.9, 1}, {0.5, 0.1, 0.9, 0.5, 1}, {0.5, 0.5, 0.9, 0.9, 1},
+    {0, 0, 0.02, 1, 2},      {0.98, 0, 1, 1, 2},      {0, 0, 1, 0.02, 2},      {0, 0.98, 1, 1, 2}};
+
+/// Most of a part is paper: its median. If that is nearer to the part's lightest than to its darkest, as a ratio,
+/// since light multiplies, the ink is dark. Parts at the edge of a shadow say little, and the others decide.
+bool is_dark_on_light(const GreyImage& image) {
+  double sum = 0;
+  for (const auto& [top, left, bottom, right, weight] : kParts) {
+    std::vector<uint8_t> pixels;
+    for (int y = static_cast<int>(top * image.height); y < bottom * image.height; ++y)
+      for (int x = static_cast<int>(left * image.width); x < right * image.width; ++x)
+        pixels.push_back(image.at(y, x));
+    const auto level = [&](double share) { return std::log(quantile(pixels, share) + 16); };
+    sum += weight * (2 * level(0.5) - level(0.005) - level(0.995));
+  }
+  return sum > 0;
+}
+
+/// The paper as it would be without ink: what is dark and narrower than 2 * reach + 1 is filled with what is around
+/// it, and a wide shadow stays as it is. It is called a closing: the lightest pixel of the square around each,
+/// and then of these the darkest; first along the rows, then along the columns.
+GreyImage paper_of(GreyImage image, int reach) {
+  for (const bool lightest : {true, true, false, false}) {
+    const GreyImage before = image;
+    for (int y = 0; y < image.height; ++y)
+      for (int x = 0; x < image.width; ++x) {
+        const auto row = before.pixels.begin() + y * image.width;
+        const auto from = row + std::max(0, x - reach), to = row + std::min(image.width, x + reach + 1);
+        image.at(y, x) = lightest ? *std::max_element(from, to) : *std::min_element(from, to);
+      }
+    image = turned(image, image.width);
+  }
+  return image;
+}
+
+/// `none` becomes 0, `full` becomes 255, and what is between lies between.
+void spread(GreyImage& image, int none, int full) {
+  for (uint8_t& pixel : image.pixels)
+    pixel = static_cast<uint8_t>(std::clamp(255 * (pixel - none) / (full - none), 0, 255));
+}
+
+/// How much darker than the paper each pixel is, 0 to 255 for black; it divides, since light multiplies. Grain
+/// makes the paper look lighter than it is, and so all of it a little dark, which is taken off.
+GreyImage contrast_of(const GreyImage& image) {
+  GreyImage contrast = paper_of(image, 1 + std::max(image.height, image.width) / 6);
+  for (size_t i = 0; i < contrast.pixels.size(); ++i) {
+    const int paper = contrast.pixels[i], darker = paper - image.pixels[i];
+    contrast.pixels[i] = static_cast<uint8_t>(255 * darker / std::max(64, paper));
+  }
+  spread(contrast, std::min(254, quantile(contrast.pixels, 0.25)), 255);
+  return contrast;
+}
+
+/// Without the lines of squared and lined paper, which are dark, however faint, nearly all the way from the left
+/// edge to the right, a little askew perhaps. Where a stroke crosses a line, it is higher than one, and stays.
+/// Rows become columns, for the lines that go down.
+GreyImage without_lines(const GreyImage& contrast) {
+  const int most = contrast.height / 50, askew = contrast.width / 20;
+  GreyImage result = contrast;
+  const auto is_dark = [&](int y, int x) { return y >= 0 && y < contrast.height && contrast.at(y, x) >= 20; };
+  for (int left = 0; left < contrast.height; ++left)
+    for (int rise = -askew; rise <= askew; ++rise) {
+      const auto line = [&](int x) { return left + rise * x / contrast.width; };
+      int count = 0;
+      for (int x = 0; x < contrast.width; ++x) count += is_dark(line(x), x);
+      for (int x = 0; x < contrast.width && count > 0.85 * contrast.width; ++x) {
+        int top = line(x), bottom = top;
+        while (is_dark(top - 1, x)) --top;
+        while (is_dark(bottom, x)) ++bottom;
+        for (int y = top; y < bottom && bottom - top <= most; ++y) result.at(y, x) = 0;
+      }
+    }
+  return turned(result, result.width);
+}
+
+/// Ink that hangs together.
+struct Component {
+  int top, left, bottom, right;  // the rectangle around it, [top, bottom) x [left, right)
+  std::vector<int> pixels;       // their indices
+
+  int size() const { return static_cast<int>(pixels.size()); }
+  int side() const { return std::max(bottom - top, right - left); }
+  bool is_within(const Component& o) const {
+    return top > o.top && left > o.left && bottom < o.bottom && right < o.right;
+  }
 };
 
-/// The mean of the outermost pixels, or of all others; NaN where there are none.
-double mean_of(const GreyImage& image, bool outermost) {
-  double sum = 0, count = 0;
-  for (int y = 0; y < image.height; ++y)
-    for (int x = 0; x < image.width; ++x) {
-      const bool edge = x == 0 || y == 0 || x == image.width - 1 || y == image.height - 1;
-      if (edge != outermost) continue;
-      sum += image.pixels[static_cast<size_t>(y) * image.width + x];
-      ++count;
+/// All but specks, the largest first. Pixels hang together that are not far apart: a stroke may be broken.
+std::vector<Component> components_of(GreyImage ink) {
+  std::vector<Component> all;
+  const int side = std::max(ink.height, ink.width), near = std::max(2, side / 60);
+  for (int start = 0; start < ink.width * ink.height; ++start) {
+    if (ink.pixels[start] == 0) continue;
+    Component one{ink.height, ink.width, 0, 0, {start}};
+    ink.pixels[start] = 0;
+    for (int i = 0; i < one.size(); ++i) {
+      const int y = one.pixels[i] / ink.width, x = one.pixels[i] % ink.width;
+      one.top = std::min(one.top, y), one.bottom = std::max(one.bottom, y + 1);
+      one.left = std::min(one.left, x), one.right = std::max(one.right, x + 1);
+      for (int v = std::max(0, y - near); v <= std::min(ink.height - 1, y + near); ++v)
+        for (int u = std::max(0, x - near); u <= std::min(ink.width - 1, x + near); ++u)
+          if (ink.at(v, u) > 0) ink.at(v, u) = 0, one.pixels.push_back(v * ink.width + u);
     }
-  return sum / count;
+    if (20 * one.side() >= side) all.push_back(std::move(one));
+  }
+  std::stable_sort(all.begin(), all.end(), [](auto& a, auto& b) { return a.size() > b.size(); });
+  return all;
 }
 
-/// The rectangle that holds all of the ink. What is near the background, such as the grain of a
-/// photograph, counts as none; what is near the lightest, as full.
-Ink crop_to_ink(const GreyImage& image, double background, double lightest) {
-  Ink all{image.height, image.width, {}};
-  // A quarter of the range becomes 0, three quarters become 1.
-  for (const uint8_t pixel : image.pixels)
-    all.amount.push_back(std::clamp(2 * (pixel - background) / (lightest - background) - 0.5, 0.0, 1.0));
-  int top = all.height, bottom = 0, left = all.width, right = 0;
-  for (int y = 0; y < all.height; ++y)
-    for (int x = 0; x < all.width; ++x)
-      if (all.at(y, x) > 0) {
-        top = std::min(top, y), bottom = y + 1;
-        left = std::min(left, x), right = std::max(right, x + 1);
-      }
-  Ink ink{bottom - top, right - left, {}};
-  for (int y = top; y < bottom; ++y)
-    for (int x = left; x < right; ++x) ink.amount.push_back(all.at(y, x));
-  return ink;
+/// The digit's ink alone: the largest component. Neither what reaches the picture's edge, such as the paper's rim,
+/// nor a box printed around something is one if there is anything else.
+GreyImage digit_of(const GreyImage& ink, std::vector<std::string>& done) {
+  const Component whole{0, 0, ink.height, ink.width, {}};
+  const std::vector<Component> all = components_of(ink);
+  std::vector<Component> digits = all;
+  std::erase_if(digits, [&](const Component& one) {
+    const bool is_thin = 4 * one.size() < (one.bottom - one.top) * (one.right - one.left);
+    const auto is_inside = [&](const Component& other) { return other.is_within(one); };
+    return !one.is_within(whole) || (is_thin && std::any_of(all.begin(), all.end(), is_inside));
+  });
+  if (digits.empty()) digits = all;
+  if (digits.empty()) return {};
+  if (digits.size() > 1 && 2 * digits[1].size() > digits[0].size())
+    done.push_back("more than one thing stands out: this is the largest");
+  const auto& [top, left, bottom, right, pixels] = digits[0];
+  GreyImage digit = blank(bottom - top, right - left);
+  for (const int i : pixels) digit.at(i / ink.width - top, i % ink.width - left) = ink.pixels[i];
+  return digit;
 }
 
-/// Each pixel of the result is the mean of the area that it covers in `ink`.
-Ink scale(const Ink& ink, int height, int width) {
-  const auto overlap = [](double a, double b, int pixel) {
-    return std::max(0.0, std::min(b, pixel + 1.0) - std::max<double>(a, pixel));
-  };
-  Ink scaled{height, width, {}};
-  std::vector<double> inked;
-  for (int y = 0; y < height; ++y)
-    for (int x = 0; x < width; ++x) {
-      const double top = 1.0 * y * ink.height / height, bottom = (y + 1.0) * ink.height / height;
-      const double left = 1.0 * x * ink.width / width, right = (x + 1.0) * ink.width / width;
-      double sum = 0;
-      for (int j = static_cast<int>(top); j < bottom; ++j)
-        for (int i = static_cast<int>(left); i < right; ++i)
-          sum += overlap(top, bottom, j) * overlap(left, right, i) * ink.at(j, i);
-      scaled.amount.push_back(sum / ((bottom - top) * (right - left)));
-      if (sum > 0) inked.push_back(scaled.amount.back());
-    }
-  // A thin stroke in a large image comes out faint. The pixels of a thick one are mostly full.
-  const auto quartile = inked.begin() + 3 * (inked.size() / 4);
-  std::nth_element(inked.begin(), quartile, inked.end());
-  for (double& amount : scaled.amount) amount = std::min(1.0, amount / *quartile);
-  return scaled;
-}
-
-/// Where along an axis of `size` pixels to put what is `length` long so that its centre of mass
-/// lies in the middle of pixel size / 2, counted from 0, as in MNIST, or as near as there is room.
-int offset(double centre_of_mass, int length, int size) {
-  const long wanted = std::lround(size / 2 + 0.5 - centre_of_mass);
-  return static_cast<int>(std::clamp<long>(wanted, 0, size - length));
+/// In which column of `width` to begin so that the centre of mass lies in the middle of column width / 2, counted
+/// from 0, as in MNIST, or as near as there is room.
+int first_column(const GreyImage& digit, int width) {
+  double mass = 0, moment = 0;
+  for (int y = 0; y < digit.height; ++y)
+    for (int x = 0; x < digit.width; ++x) mass += digit.at(y, x), moment += digit.at(y, x) * (x + 0.5);
+  const long wanted = std::lround(width / 2 + 0.5 - moment / mass);
+  return static_cast<int>(std::clamp<long>(wanted, 0, width - digit.width));
 }
 
 }  // namespace
 
 PreparedDigit prepare_digit(const GreyImage& image, int height, int width, const std::string& name) {
-  PreparedDigit result;
-  GreyImage light = image;
-  if (mean_of(image, true) > mean_of(image, false)) {
-    for (uint8_t& pixel : light.pixels) pixel = static_cast<uint8_t>(255 - pixel);
-    result.done.push_back("inverted: dark on light");
-  }
-  const double background = mean_of(light, true);
-  const double lightest = *std::max_element(light.pixels.begin(), light.pixels.end());
-  if (!(lightest - background >= 32))
+  std::vector<std::string> done;
+  GreyImage picture = scaled(image, std::min(1.0, 256.0 / std::max(image.height, image.width)));
+  if (is_dark_on_light(picture))
+    done.push_back("inverted: dark on light");
+  else
+    spread(picture, 255, 0);
+
+  GreyImage ink = without_lines(without_lines(contrast_of(picture)));
+  const int darkest = quantile(ink.pixels, 0.9995);
+  spread(ink, darkest / 3, darkest * 2 / 3 + 1);  // grain is none, and a stroke is full to its edge
+  const GreyImage found = digit_of(ink, done);
+  if (darkest < 32 || found.pixels.empty())
     throw Error(name, ": expected a digit, found nothing that stands out from the background");
-  result.pixels = light.pixels;
-  if (image.height == height && image.width == width) return result;
 
-  const Ink ink = crop_to_ink(light, background, lightest);
   const double box = 20.0 / 28.0;
-  const double factor = std::min(box * height / ink.height, box * width / ink.width);
-  const auto scaled = [&](int length) { return std::max(1, static_cast<int>(std::lround(length * factor))); };
-  const Ink digit = scale(ink, scaled(ink.height), scaled(ink.width));
-  result.done.push_back(text("scaled: the ink, ", ink.width, "x", ink.height, " of ", image.width, "x",
-                             image.height, ", to ", digit.width, "x", digit.height));
-
-  double mass = 0, y_moment = 0, x_moment = 0;
+  GreyImage digit = scaled(found, std::min(box * height / found.height, box * width / found.width));
+  spread(digit, 0, std::max(1, quantile(digit.pixels, 0.9)));  // a thin stroke comes out faint
+  done.push_back(text("scaled: the ink, ", found.width, "x", found.height, " of ", picture.width, "x",
+                      picture.height, ", to ", digit.width, "x", digit.height));
+  GreyImage centred = blank(height, width);
+  const int left = first_column(digit, width), top = first_column(turned(digit, digit.width), height);
   for (int y = 0; y < digit.height; ++y)
-    for (int x = 0; x < digit.width; ++x) {
-      mass += digit.at(y, x);
-      y_moment += digit.at(y, x) * (y + 0.5);
-      x_moment += digit.at(y, x) * (x + 0.5);
-    }
-  const int top = offset(y_moment / mass, digit.height, height);
-  const int left = offset(x_moment / mass, digit.width, width);
-  result.pixels.assign(static_cast<size_t>(height) * width, 0);
-  for (int y = 0; y < digit.height; ++y)
-    for (int x = 0; x < digit.width; ++x)
-      result.pixels[static_cast<size_t>(top + y) * width + left + x] =
-          static_cast<uint8_t>(std::lround(255 * digit.at(y, x)));
-  result.done.push_back(text("centred in ", width, "x", height, " by its centre of mass"));
-  return result;
+    for (int x = 0; x < digit.width; ++x) centred.at(top + y, left + x) = digit.at(y, x);
+  done.push_back(text("centred in ", width, "x", height, " by its centre of mass"));
+  return {centred.pixels, done};
 }
 
 }  // namespace plainnet

@@ -1,4 +1,5 @@
 #include <cstdlib>
+#include <utility>
 
 #include "base/error.h"
 #include "base/numbers.h"
@@ -94,23 +95,27 @@ GreyImage decode_png(std::string_view bytes, const std::string& name) {
   const auto luma_at = [](std::string_view colours, size_t i) {
     return luma(byte_at(colours, i), byte_at(colours, i + 1), byte_at(colours, i + 2));
   };
+  // The brightness and the opacity of pixel i.
+  const auto pixel = [&](size_t i) {
+    const size_t at = i / width * (row_size + 1) + 1 + i % width * channels, first = byte_at(rows, at);
+    if (!has_palette)
+      return std::pair(channels >= 3 ? luma_at(rows, at) : static_cast<uint8_t>(first),
+                       channels % 2 == 0 ? byte_at(rows, at + channels - 1) : 255);
+    if (3 * first + 3 > palette.size())
+      throw Error(name, ": expected one of the ", palette.size() / 3,
+                  " colours of the palette, found number ", first);
+    return std::pair(luma_at(palette, 3 * first),
+                     first < chunks.transparency.size() ? byte_at(chunks.transparency, first) : 255);
+  };
+  const size_t pixels = size_t{width} * height;
+  int64_t lightness = 0;  // more than 0 where what is opaque is light
+  for (size_t i = 0; i < pixels; ++i) lightness += (2 * pixel(i).first - 255) * pixel(i).second;
+  const int behind = lightness > 0 ? 0 : 255;
   GreyImage image{static_cast<int>(width), static_cast<int>(height), {}};
-  for (size_t y = 0; y < height; ++y)
-    for (size_t x = 0; x < width; ++x) {
-      const size_t i = y * (row_size + 1) + 1 + x * channels, first = byte_at(rows, i);
-      int brightness = static_cast<int>(first), alpha = 255;
-      if (has_palette) {
-        if (3 * first + 3 > palette.size())
-          throw Error(name, ": expected one of the ", palette.size() / 3,
-                      " colours of the palette, found number ", first);
-        brightness = luma_at(palette, 3 * first);
-        if (first < chunks.transparency.size()) alpha = byte_at(chunks.transparency, first);
-      } else {
-        if (channels >= 3) brightness = luma_at(rows, i);
-        if (channels % 2 == 0) alpha = byte_at(rows, i + channels - 1);
-      }
-      image.pixels.push_back(static_cast<uint8_t>((brightness * alpha + 255 * (255 - alpha) + 127) / 255));
-    }
+  for (size_t i = 0; i < pixels; ++i) {
+    const auto [brightness, alpha] = pixel(i);
+    image.pixels.push_back(static_cast<uint8_t>((brightness * alpha + behind * (255 - alpha) + 127) / 255));
+  }
   return image;
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 
 #include "base/command_line.h"
 #include "base/error.h"
@@ -135,7 +136,15 @@ void print_prediction(Trainer& trainer, const std::vector<std::string>& classes)
     std::printf("  %-*s  %-*s %6.2f%%\n", name_width, classes[i].c_str(), width, bar.c_str(),
                 100 * probabilities[i]);
   }
-  std::printf("\nThis is a %s (%.2f%%).\n", classes[best - probabilities.begin()].c_str(), 100 * *best);
+  const auto print = [&](const char* before, size_t i) {
+    const bool vowel = classes[i] == "8" || std::strchr("aeiouAEIOU", classes[i][0]);
+    std::printf("%s %s %s (%.2f%%)", before, vowel ? "an" : "a", classes[i].c_str(), 100 * probabilities[i]);
+  };
+  const size_t first = best - probabilities.begin();
+  print("\nThis is", first);
+  for (size_t i = 0; i < classes.size(); ++i)
+    if (i != first && probabilities[i] >= 0.1) print(", or", i);
+  std::printf(".\n");
 }
 
 void print_evaluation(Trainer& trainer, const Dataset& data) {
