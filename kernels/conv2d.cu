@@ -104,7 +104,7 @@ class PlainConv2d : public Layer {
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
-    const int pixels = batch * g_.rows.output * g_.columns.output;
+    const int pixels = batch * g_.y_pixels();
     if (relu_) relu_backward(y, dy, pixels, g_.out);
     const real* dz = dy;
     bias_gradient(dz, pixels, g_.out, bias_.gradient);

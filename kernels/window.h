@@ -21,8 +21,9 @@ struct Geometry {
     return ((b * rows.output + o) * columns.output + p) * out + n;
   }
 
-  // How many numbers an image y has, and how many a window sees: in all channels of x.
-  __host__ __device__ long y_size() const { return static_cast<long>(rows.output) * columns.output * out; }
+  // How many pixels and numbers an image y has, and how many numbers a window sees: in all channels of x.
+  __host__ __device__ int y_pixels() const { return rows.output * columns.output; }
+  __host__ __device__ long y_size() const { return static_cast<long>(y_pixels()) * out; }
   __host__ __device__ int window_size() const { return rows.window * columns.window * in; }
 
   // Whether (h, w) is a pixel of x; else it is one of the zeros around it.

@@ -133,11 +133,12 @@ constexpr int kRowsPerSum = 256;
 BiasGradient::BiasGradient(long max_rows, int columns)
     : columns_(columns), partial_(static_cast<size_t>(tiles(max_rows, kRowsPerSum)) * columns) {}
 
-void BiasGradient::run(const real* y, real* dy, long rows, real* dbias) {
+const real* BiasGradient::run(const real* y, real* dy, long rows, real* dbias) {
   const Grid grid(tiles(rows, kRowsPerSum), tiles(columns_, kColumnsPerSum));
   launch(sum_rows_in_order, grid, threads(kColumnsPerSum), y, dy, dy, rows, columns_, columns_, kRowsPerSum,
          partial_.data());
   sum_rows(partial_.data(), grid.size.x, columns_, columns_, dbias);
+  return dy;
 }
 
 }  // namespace plainnet::TARGET

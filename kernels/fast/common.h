@@ -59,11 +59,11 @@ class BiasGradient {
  public:
   BiasGradient(long max_rows, int columns);
 
-  /// Overwrites dy with dz, and dbias. The sums go in two stages of a fixed order.
-  void run(const real* y,  // [rows][columns], or null where there is no ReLU
-           real* dy,       // [rows][columns]
-           long rows,
-           real* dbias);  // [columns]
+  /// Overwrites dy with dz, which it returns, and dbias. The sums go in two stages of a fixed order.
+  const real* run(const real* y,  // [rows][columns], or null where there is no ReLU
+                  real* dy,       // [rows][columns]
+                  long rows,
+                  real* dbias);  // [columns]
 
  private:
   int columns_;

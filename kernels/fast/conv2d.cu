@@ -66,7 +66,7 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 1)
   for (int b = b0; b < b1; ++b)
     tile.add_product([&](int m) { return x + padded.x_at(b, 0, 0, 0) + tap_at[k0 + min(m, taps - 1)]; },
                      [&](int k) { return pixel_at[k]; }, dz + padded.y_at(b, 0, 0, n0), padded.out, channels,
-                     padded.rows.output * padded.columns.output);
+                     padded.y_pixels());
   real* to = partial + (static_cast<long>(blockIdx.y) * padded.window_size() + k0) * padded.out + n0;
   tile.store(taps, channels,
              [&](int m, int n, Vector sum, int count) { store(to + m * padded.out + n, sum, count); });
@@ -109,7 +109,7 @@ class FastConv2d : public Layer {
         tap_at_(tap_offsets(x_.padded())),
         pixel_at_(pixel_offsets(x_.padded())),
         weight_t_(size_t{1} * g_.window_size() * g_.out),
-        bias_gradient_(max_batch * g_.y_size() / g_.out, g_.out) {
+        bias_gradient_(1L * max_batch * g_.y_pixels(), g_.out) {
     // About 1024 blocks, enough for a large GPU. The device is not asked, for the order of the sums depends
     // on it.
     const int blocks = tiles(g_.window_size(), kTileRows) * tiles(g_.out, 3 * kColumnStep);
@@ -121,16 +121,14 @@ class FastConv2d : public Layer {
     const real* padded_x = x_.pad(x, batch);
     with_width(g_.out, [&](auto width) {
       constexpr int V = width();
-      const Grid grid(g_.rows.output * g_.columns.output, tiles(batch, kTileRows),
-                      tiles(g_.out, Tile<V>::kColumns));
+      const Grid grid(g_.y_pixels(), tiles(batch, kTileRows), tiles(g_.out, Tile<V>::kColumns));
       launch(conv2d_forward_by_tiles<V>, grid, Tile<V>::kThreads, x_.padded(), padded_x, tap_at_.data(),
              weight_.value, bias_.value, relu_, batch, y);
     });
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
-    bias_gradient_.run(relu_ ? y : nullptr, dy, batch * g_.y_size() / g_.out, bias_.gradient);
-    const real* dz = dy;
+    const real* dz = bias_gradient_.run(relu_ ? y : nullptr, dy, 1L * batch * g_.y_pixels(), bias_.gradient);
     const int parts = tiles(batch, images_per_part_), size = g_.window_size() * g_.out;
     with_width(g_.out, [&](auto width) {
       constexpr int V = width();
@@ -139,11 +137,7 @@ class FastConv2d : public Layer {
              tap_at_.data(), pixel_at_.data(), dz, partial_.data(), batch, images_per_part_);
     });
     sum_rows(partial_.data(), parts, size, size, weight_.gradient);
-    if (dx) backward_x(dz, dx, batch);
-  }
-
- private:
-  void backward_x(const real* dz, real* dx, int batch) {
+    if (!dx) return;
     transpose(weight_.value, g_.rows.window * g_.columns.window, g_.in, g_.out, weight_t_.data());
     with_width(g_.in, [&](auto width) {
       constexpr int V = width();
@@ -153,6 +147,7 @@ class FastConv2d : public Layer {
     });
   }
 
+ private:
   Geometry g_;
   bool relu_;
   Parameter weight_, bias_;

@@ -3,8 +3,7 @@
 //   y = relu(x weight + bias)      dweight = x^T dz      dx = dz weight^T
 //
 // and product.h computes them, so there is no kernel here. It wants its second factor row by row, so for dx
-// something must be transposed: weight, or, where there are fewer numbers in dz and dx, these: dx^T =
-// weight dz^T.
+// something must be transposed. dz and dx have fewer numbers than a large weight: dx^T = weight dz^T.
 
 #include "kernels/dense.h"
 
@@ -24,7 +23,6 @@ class FastDense : public Layer {
         weight_(parameters[0]),
         bias_(parameters[1]),
         bias_gradient_(max_batch, out_),
-        weight_t_(size_t{1} * in_ * out_),
         dz_t_(size_t{1} * out_ * max_batch),
         dx_t_(size_t{1} * in_ * max_batch) {}
 
@@ -33,18 +31,12 @@ class FastDense : public Layer {
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
-    bias_gradient_.run(relu_ ? y : nullptr, dy, batch, bias_.gradient);
-    const real* dz = dy;
+    const real* dz = bias_gradient_.run(relu_ ? y : nullptr, dy, batch, bias_.gradient);
     product({x, 1, in_, in_}, dz, out_, batch, weight_.gradient, out_, out_);
     if (!dx) return;
-    if (static_cast<long>(in_) * out_ < static_cast<long>(batch) * (in_ + out_)) {
-      transpose(weight_.value, 1, in_, out_, weight_t_.data());
-      product({dz, out_, 1, batch}, weight_t_.data(), in_, out_, dx, in_, in_);
-    } else {
-      transpose(dz, 1, batch, out_, dz_t_.data());
-      product({weight_.value, out_, 1, in_}, dz_t_.data(), batch, out_, dx_t_.data(), batch, batch);
-      transpose(dx_t_.data(), 1, in_, batch, dx);
-    }
+    transpose(dz, 1, batch, out_, dz_t_.data());
+    product({weight_.value, out_, 1, in_}, dz_t_.data(), batch, out_, dx_t_.data(), batch, batch);
+    transpose(dx_t_.data(), 1, in_, batch, dx);
   }
 
  private:
@@ -52,7 +44,7 @@ class FastDense : public Layer {
   bool relu_;
   Parameter weight_, bias_;
   BiasGradient bias_gradient_;
-  Buffer<real> weight_t_, dz_t_, dx_t_;  // transposed: [out][in], [out][batch], [in][batch]
+  Buffer<real> dz_t_, dx_t_;  // transposed: [out][batch], [in][batch]
 };
 
 }  // namespace

@@ -140,7 +140,7 @@ class FastDepthwiseConv2d : public Layer {
         padded_weight_(g_.rows.window * (g_.columns.window + 2L * (kRun - 1)) * g_.in),
         images_per_part_(static_cast<int>(max(1L, 1L * max_batch * taps_ / (kTaps * 256)))),
         partial_(size_t{1} * tiles(max_batch, images_per_part_) * taps_ * g_.in),
-        bias_gradient_(max_batch * g_.y_size() / g_.out, g_.out) {}
+        bias_gradient_(1L * max_batch * g_.y_pixels(), g_.out) {}
 
   void forward(const real* x, real* y, int batch) override {
     const real* padded_x = x_.pad(x, batch);
@@ -149,8 +149,7 @@ class FastDepthwiseConv2d : public Layer {
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
-    bias_gradient_.run(relu_ ? y : nullptr, dy, batch * g_.y_size() / g_.out, bias_.gradient);
-    const real* dz = dy;
+    const real* dz = bias_gradient_.run(relu_ ? y : nullptr, dy, 1L * batch * g_.y_pixels(), bias_.gradient);
     const int parts = tiles(batch, images_per_part_), size = taps_ * g_.in;
     launch(depthwise_backward_weight_by_taps, {tiles(taps_, kTaps), parts}, threads(32), x_.padded(),
            x_.padded_already(x), dz, batch, images_per_part_, partial_.data());

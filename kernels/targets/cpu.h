@@ -39,14 +39,9 @@ void launch(void (*kernel)(Parameters...), Grid grid, Dim3, Arguments... argumen
   const Dim3 size = grid.size;
   parallel_for(size.x * size.y * size.z, [&](int begin, int end) {
     gridDim = size;
-    blockIdx = {begin % size.x, begin / size.x % size.y, begin / (size.x * size.y)};
     for (int i = begin; i < end; ++i) {
+      blockIdx = {i % size.x, i / size.x % size.y, i / (size.x * size.y)};
       kernel(static_cast<Parameters>(arguments)...);  // as the kernel declares them: an int for a long, say
-      if (++blockIdx.x < size.x) continue;
-      blockIdx.x = 0;
-      if (++blockIdx.y < size.y) continue;
-      blockIdx.y = 0;
-      ++blockIdx.z;
     }
   });
 }

@@ -21,11 +21,8 @@ inline void check(cudaError_t status, const char* what, Place where = Place::her
 
 /// The one stream that everything runs on, in order.
 inline cudaStream_t stream() {
-  static const cudaStream_t only = [] {
-    cudaStream_t created;
-    check(cudaStreamCreateWithFlags(&created, cudaStreamNonBlocking), "cudaStreamCreate");
-    return created;
-  }();
+  static cudaStream_t only = nullptr;
+  if (!only) check(cudaStreamCreateWithFlags(&only, cudaStreamNonBlocking), "cudaStreamCreate");
   return only;
 }
 

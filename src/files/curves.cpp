@@ -38,17 +38,13 @@ Axis linear_axis(double low, double high, double least = 0) {
   return {ticks.front(), ticks.back(), ticks};
 }
 
-/// The same, with ticks at 1, 2 and 5 times the powers of ten, or at some powers alone.
+/// The same, with ticks at powers of ten.
 Axis logarithmic_axis(double low, double high) {
   const int first = static_cast<int>(std::floor(std::log10(low)));
   const int last = static_cast<int>(std::ceil(std::log10(high)));
   const int step = (last - first + 7) / 8;
-  std::vector<double> ticks;  // and one more at each end, unless low and high need it
-  for (int power = first; power < last + step; power += step)
-    for (const int factor : {1, 2, 5})
-      if (factor == 1 || last - first <= 3) ticks.push_back(factor * std::pow(10, power));
-  while (ticks[1] <= low) ticks.erase(ticks.begin());
-  while (ticks[ticks.size() - 2] >= high) ticks.pop_back();
+  std::vector<double> ticks;
+  for (int power = first; power < last + step; power += step) ticks.push_back(std::pow(10, power));
   return {ticks.front(), ticks.back(), ticks, true};
 }
 

@@ -208,9 +208,8 @@ TensorFile read_safetensors(const std::string& path) {
   const std::string_view data = rest.substr(length);
 
   // The header may name the tensors in any order; their bytes must fill the rest of the file.
-  std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-  });
+  const auto before = [](auto& a, auto& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); };
+  std::stable_sort(entries.begin(), entries.end(), before);
   int64_t end = 0;
   for (const Entry& entry : entries) {
     if (entry.begin != end || entry.end < end)

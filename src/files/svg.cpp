@@ -9,16 +9,11 @@ namespace plainnet {
 
 std::string at(double coordinate) { return format("%.1f", coordinate); }
 
-/// Any words as the content of an element.
+/// Words without control characters, which have no place in XML, as the content of an element.
 static std::string escaped(const std::string& words) {
   std::string result;
-  for (const char c : words) {
-    const bool control = static_cast<unsigned char>(c) < 0x20;  // most of these have no place in XML
-    result += c == '&'   ? "&amp;"
-              : c == '<' ? "&lt;"
-              : c == '>' ? "&gt;"
-                         : std::string(1, control ? ' ' : c);
-  }
+  for (const char c : words)
+    result += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : std::string(1, c);
   return result;
 }
 

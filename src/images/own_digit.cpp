@@ -203,8 +203,7 @@ PreparedDigit prepare_digit(const GreyImage& image, int height, int width, const
   if (darkest < 32 || found.pixels.empty())
     throw Error(name, ": expected a digit, found nothing that stands out from the background");
 
-  const double box = 20.0 / 28.0;
-  GreyImage digit = scaled(found, std::min(box * height / found.height, box * width / found.width));
+  GreyImage digit = scaled(found, 20.0 / 28 * std::min(1.0 * height / found.height, 1.0 * width / found.width));
   spread(digit, 0, std::max(1, quantile(digit.pixels, 0.9)));  // a thin stroke comes out faint
   done.push_back(text("scaled: the ink, ", found.width, "x", found.height, " of ", picture.width, "x",
                       picture.height, ", to ", digit.width, "x", digit.height));

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 
 #include "base/command_line.h"
 #include "base/error.h"
@@ -94,24 +93,15 @@ void write_pictures(const Options& options, const Dataset& dataset, Trainer& tra
 
 void print_closing(const Options& options, const Checkpoint& checkpoint) {
   const EpochRecord& best = best_epoch(checkpoint.epochs);
-  const std::string folder = shown(options.out);
   double training = 0;
   for (const EpochRecord& record : checkpoint.epochs) training += record.seconds;
-  std::printf("\nBest epoch: %d, with %.2f%% on the test set and a loss of %.4f there.\n",
-              best.epoch, 100 * best.test_accuracy, best.test_loss);
-  std::printf("Total time: %s, of which %s training.\n\nIn %s:\n",
-              clock_text(checkpoint.total_seconds).c_str(), clock_text(training).c_str(), folder.c_str());
-  const std::pair<const char*, std::string> files[] = {
-      {"weights.safetensors", format("the weights after epoch %zu", checkpoint.epochs.size())},
-      {"best.safetensors", format("the weights after epoch %d", best.epoch)},
-      {"checkpoint.safetensors", "all that --resume needs"},
-      {"log.csv", "loss, accuracy and seconds of each epoch"},
-      {"curves.svg", "the same as a picture"},
-      {"confusion.svg", "which classes of the test set were taken for which"},
-      {"mistakes.svg", "the test images that were taken for another class"},
-      {"filters.svg", "what the first layer looks for"}};
-  for (const auto& [name, content] : files)
-    if (std::filesystem::exists(options.out + "/" + name)) std::printf("  %-24s%s\n", name, content.c_str());
+  std::printf("\nBest epoch: %d, with %.2f%% on the test set and a loss of %.4f there.\n"
+              "Total time: %s, of which %s training.\n\n"
+              "In %s: weights.safetensors, after epoch %zu; best.safetensors, after epoch %d; log.csv, and\n"
+              "pictures to look at. docs/files.md says what each file is.\n",
+              best.epoch, 100 * best.test_accuracy, best.test_loss,
+              clock_text(checkpoint.total_seconds).c_str(), clock_text(training).c_str(),
+              shown(options.out).c_str(), checkpoint.epochs.size(), best.epoch);
   const std::string typed = shown(shell_word(options.out));
   std::printf("\nNext: ./predict %s/weights.safetensors IMAGE reads a picture of yours,\n"
               "      ./train --resume %s --epochs N goes on.\n", typed.c_str(), typed.c_str());

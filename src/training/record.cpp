@@ -47,12 +47,10 @@ std::vector<EpochRecord> parse_log(const std::string& log, const std::string& na
 }
 
 const EpochRecord& best_epoch(const std::vector<EpochRecord>& records) {
-  return *std::max_element(records.begin(), records.end(),
-                           [](const EpochRecord& a, const EpochRecord& b) {
-                             if (a.test_accuracy != b.test_accuracy)
-                               return a.test_accuracy < b.test_accuracy;
-                             return a.test_loss > b.test_loss;
-                           });
+  const auto is_worse = [](const EpochRecord& a, const EpochRecord& b) {
+    return std::pair(a.test_accuracy, -a.test_loss) < std::pair(b.test_accuracy, -b.test_loss);
+  };
+  return *std::max_element(records.begin(), records.end(), is_worse);
 }
 
 }  // namespace plainnet
