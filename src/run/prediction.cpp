@@ -25,8 +25,7 @@ const char* const kUsage =
     "usage: ./predict WEIGHTS IMAGE           reads the digit in a PNG, or a binary PGM or PPM\n"
     "       ./predict WEIGHTS --index N       one image of a test set\n"
     "       ./predict WEIGHTS --evaluate      a whole test set\n\n"
-    "WEIGHTS is a safetensors file that ./train wrote. An image of another size is scaled and\n"
-    "centred as MNIST was made; dark on light is inverted.\n\n";
+    "WEIGHTS is a safetensors file that ./train wrote. An IMAGE may be a photograph: docs/digits.md.\n\n";
 
 std::vector<Option> list(PredictOptions& o) {
   return {{"--index", "N", "of the image, from 0", number(&o.index, 0, 1000000000), "Options"},
