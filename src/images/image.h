@@ -15,15 +15,15 @@ struct GreyImage {
   uint8_t at(int y, int x) const { return pixels[static_cast<size_t>(y) * width + x]; }
 };
 
-/// Reads a PNG or a binary PGM or PPM file (P5, P6), told apart by its first bytes. Colour becomes grey. At most
-/// 2^24 pixels; a PGM or PPM 4096 by 4096. Throws Error naming the file, what was expected and what was found,
-/// with a command that converts other kinds of picture.
+/// Reads a PNG or a binary PGM or PPM file (P5, P6), told apart by its first bytes. Colour becomes grey. At
+/// most 2^24 pixels; a PGM or PPM 4096 by 4096. Throws Error naming the file, what was expected and what
+/// was found, with a command that converts other kinds of picture.
 GreyImage read_image(const std::string& path);
 
-/// The image in the PNG file `bytes` (https://www.w3.org/TR/png/): grey, colour or palette, with or
-/// without an alpha channel, of 8 bits a channel, not interlaced, of at most 2^24 pixels. What is transparent
-/// is laid on black if the rest is light, else on white. Throws Error, which begins with `name`, where the file
-/// is broken, cut short or of another kind.
+/// The image in the PNG file `bytes` (https://www.w3.org/TR/png/): grey, colour or palette, with or without
+/// an alpha channel, of 8 bits a channel, not interlaced, of at most 2^24 pixels. What is transparent is
+/// laid on black if the rest is light, else on white. Throws Error, which begins with `name`, where the
+/// file is broken, cut short or of another kind.
 GreyImage decode_png(std::string_view bytes, const std::string& name);
 
 /// The brightness of a colour, as ITU-R BT.601 weighs it.

@@ -8,8 +8,8 @@
 namespace plainnet {
 namespace {
 
-// The steps, in the order in which prepare_digit() at the end takes them. Lengths are shares of the picture's,
-// so that its size does not matter.
+// The steps, in the order in which prepare_digit() at the end takes them. Lengths are shares of the
+// picture's, so that its size does not matter.
 
 GreyImage blank(int height, int width) {
   return {width, height, std::vector<uint8_t>(static_cast<size_t>(height) * width)};
@@ -42,15 +42,16 @@ GreyImage scaled(const GreyImage& image, double factor) {
   return turned(turned(image, times(image.width)), times(image.height));
 }
 
-// The parts of a picture that say what is paper: the quarters, with and without a table around the paper, and,
-// of double weight, the strips along the edges, for a digit that fills the picture.
+// The parts of a picture that say what is paper: the quarters, with and without a table around the paper,
+// and, of double weight, the strips along the edges, for a digit that fills the picture.
 constexpr double kParts[][5] = {
     {0, 0, 0.5, 0.5, 1},     {0, 0.5, 0.5, 1, 1},     {0.5, 0, 1, 0.5, 1},     {0.5, 0.5, 1, 1, 1},
     {0.1, 0.1, 0.5, 0.5, 1}, {0.1, 0.5, 0.5, 0.9, 1}, {0.5, 0.1, 0.9, 0.5, 1}, {0.5, 0.5, 0.9, 0.9, 1},
     {0, 0, 0.02, 1, 2},      {0.98, 0, 1, 1, 2},      {0, 0, 1, 0.02, 2},      {0, 0.98, 1, 1, 2}};
 
-/// Most of a part is paper: its median. If that is nearer to the part's lightest than to its darkest, as a ratio,
-/// since light multiplies, the ink is dark. Parts at the edge of a shadow say little, and the others decide.
+/// Most of a part is paper: its median. If that is nearer to the part's lightest than to its darkest, as a
+/// ratio, since light multiplies, the ink is dark. Parts at the edge of a shadow say little, and the others
+/// decide.
 bool is_dark_on_light(const GreyImage& image) {
   double sum = 0;
   for (const auto& [top, left, bottom, right, weight] : kParts) {
@@ -64,9 +65,9 @@ bool is_dark_on_light(const GreyImage& image) {
   return sum > 0;
 }
 
-/// The paper as it would be without ink: what is dark and narrower than 2 * reach + 1 is filled with what is around
-/// it, and a wide shadow stays as it is. It is called a closing: the lightest pixel of the square around each,
-/// and then of these the darkest; first along the rows, then along the columns.
+/// The paper as it would be without ink: what is dark and narrower than 2 * reach + 1 is filled with what
+/// is around it, and a wide shadow stays as it is. It is called a closing: the lightest pixel of the square
+/// around each, and then of these the darkest; first along the rows, then along the columns.
 GreyImage paper_of(GreyImage image, int reach) {
   for (const bool lightest : {true, true, false, false}) {
     const GreyImage before = image;
@@ -87,8 +88,8 @@ void spread(GreyImage& image, int none, int full) {
     pixel = static_cast<uint8_t>(std::clamp(255 * (pixel - none) / (full - none), 0, 255));
 }
 
-/// How much darker than the paper each pixel is, 0 to 255 for black; it divides, since light multiplies. Grain
-/// makes the paper look lighter than it is, and so all of it a little dark, which is taken off.
+/// How much darker than the paper each pixel is, 0 to 255 for black; it divides, since light multiplies.
+/// Grain makes the paper look lighter than it is, and so all of it a little dark, which is taken off.
 GreyImage contrast_of(const GreyImage& image) {
   GreyImage contrast = paper_of(image, 1 + std::max(image.height, image.width) / 6);
   for (size_t i = 0; i < contrast.pixels.size(); ++i) {
@@ -99,9 +100,9 @@ GreyImage contrast_of(const GreyImage& image) {
   return contrast;
 }
 
-/// Without the lines of squared and lined paper, which are dark, however faint, nearly all the way from the left
-/// edge to the right, a little askew perhaps. Where a stroke crosses a line, it is higher than one, and stays.
-/// Rows become columns, for the lines that go down.
+/// Without the lines of squared and lined paper, which are dark, however faint, nearly all the way from the
+/// left edge to the right, a little askew perhaps. Where a stroke crosses a line, it is higher than one,
+/// and stays. Rows become columns, for the lines that go down.
 GreyImage without_lines(const GreyImage& contrast) {
   const int most = contrast.height / 50, askew = contrast.width / 20;
   GreyImage result = contrast;
@@ -113,8 +114,8 @@ GreyImage without_lines(const GreyImage& contrast) {
       for (int x = 0; x < contrast.width; ++x) count += is_dark(line(x), x);
       for (int x = 0; x < contrast.width && count > 0.85 * contrast.width; ++x) {
         int top = line(x), bottom = top;
-        while (is_dark(top - 1, x)) --top;
-        while (is_dark(bottom, x)) ++bottom;
+        while (bottom - top <= most && is_dark(top - 1, x)) --top;
+        while (bottom - top <= most && is_dark(bottom, x)) ++bottom;
         for (int y = top; y < bottom && bottom - top <= most; ++y) result.at(y, x) = 0;
       }
     }
@@ -155,8 +156,8 @@ std::vector<Component> components_of(GreyImage ink) {
   return all;
 }
 
-/// The digit's ink alone: the largest component. Neither what reaches the picture's edge, such as the paper's rim,
-/// nor a box printed around something is one if there is anything else.
+/// The digit's ink alone: the largest component. Neither what reaches the picture's edge, such as the
+/// paper's rim, nor a box printed around something is one if there is anything else.
 GreyImage digit_of(const GreyImage& ink, std::vector<std::string>& done) {
   const Component whole{0, 0, ink.height, ink.width, {}};
   const std::vector<Component> all = components_of(ink);
@@ -176,8 +177,8 @@ GreyImage digit_of(const GreyImage& ink, std::vector<std::string>& done) {
   return digit;
 }
 
-/// In which column of `width` to begin so that the centre of mass lies in the middle of column width / 2, counted
-/// from 0, as in MNIST, or as near as there is room.
+/// In which column of `width` to begin so that the centre of mass lies in the middle of column width / 2,
+/// counted from 0, as in MNIST, or as near as there is room.
 int first_column(const GreyImage& digit, int width) {
   double mass = 0, moment = 0;
   for (int y = 0; y < digit.height; ++y)
@@ -203,7 +204,8 @@ PreparedDigit prepare_digit(const GreyImage& image, int height, int width, const
   if (darkest < 32 || found.pixels.empty())
     throw Error(name, ": expected a digit, found nothing that stands out from the background");
 
-  GreyImage digit = scaled(found, 20.0 / 28 * std::min(1.0 * height / found.height, 1.0 * width / found.width));
+  const double box = 20.0 / 28.0;
+  GreyImage digit = scaled(found, std::min(box * height / found.height, box * width / found.width));
   spread(digit, 0, std::max(1, quantile(digit.pixels, 0.9)));  // a thin stroke comes out faint
   done.push_back(text("scaled: the ink, ", found.width, "x", found.height, " of ", picture.width, "x",
                       picture.height, ", to ", digit.width, "x", digit.height));

@@ -14,10 +14,10 @@ struct PreparedDigit {
 };
 
 /// Makes any picture of one digit, a photograph too, look as those of MNIST were made
-/// (http://yann.lecun.com/exdb/mnist/): the ink without the paper, its light, its lines and its dust, scaled to
-/// fit into a box of 20/28 of the size, its proportions kept, with grey edges, and its centre of mass moved to
-/// the centre. docs/digits.md shows the steps. Throws Error, which begins with `name`, where nothing stands out
-/// from the background.
+/// (http://yann.lecun.com/exdb/mnist/): the ink without the paper, its light, its lines and its dust,
+/// scaled to fit into a box of 20/28 of the size, its proportions kept, with grey edges, and its centre of
+/// mass moved to the centre. docs/digits.md shows the steps. Throws Error, which begins with `name`, where
+/// nothing stands out from the background.
 PreparedDigit prepare_digit(const GreyImage& image, int height, int width, const std::string& name);
 
 }  // namespace plainnet

@@ -23,7 +23,7 @@ struct PredictOptions {
 };
 
 const char* const kUsage =
-    "usage: ./predict WEIGHTS IMAGE           reads a photograph: PNG, or binary PGM or PPM\n"
+    "usage: ./predict WEIGHTS IMAGE           reads a photograph: docs/digits.md\n"
     "       ./predict WEIGHTS --index N       one image of a test set\n"
     "       ./predict WEIGHTS --evaluate      a whole test set\n\n";
 
@@ -171,16 +171,15 @@ int run_prediction(int argc, const char* const* argv) {
 
   const Weights weights{arguments[0], read_weights(arguments[0])};
   Dataset data;                   // the network is asked about its test images
-  std::vector<std::string> done;  // to a picture
+  PreparedDigit digit;  // of a picture
   if (arguments.size() == 2) {
     const std::string& image = arguments[1];
     data.test = {1, weights.height(28), weights.width(28), {}, {0}};
     data.classes = read_classes(weights.said("classes", "0\n1\n2\n3\n4\n5\n6\n7\n8\n9"),
                                 weights.path + ": metadata classes");
     model_of(weights, options, data);
-    PreparedDigit digit = prepare_digit(read_image(image), data.test.height, data.test.width, image);
+    digit = prepare_digit(read_image(image), data.test.height, data.test.width, image);
     data.test.pixels = digit.pixels;
-    done = digit.done;
   } else {
     data = data_of(weights, options, given.count("--data"));
   }
@@ -201,8 +200,8 @@ int run_prediction(int argc, const char* const* argv) {
     return 0;
   }
   print_digit(test);
-  for (const std::string& sentence : done) std::printf("  (%s)\n", sentence.c_str());
-  if (!done.empty()) std::printf("\n");
+  for (const std::string& sentence : digit.done) std::printf("  (%s)\n", sentence.c_str());
+  if (!digit.done.empty()) std::printf("\n");
   print_prediction(*trainer, data.classes);
   return 0;
 }

@@ -137,7 +137,7 @@ void read_as_command_line(const std::string& input) {
 }  // namespace
 
 const std::vector<FuzzTarget>& fuzz_targets() {
-  // Deflate packs at most 1032 bytes into one; a pixel of one byte becomes one of ink, of eight.
+  // Deflate packs at most 1032 bytes into one; a pixel of one byte becomes an index of four, twice.
   static const std::vector<FuzzTarget> all = {{"idx", read_as_idx, 4 * 1032},
                                               {"inflate", read_as_packed, 4 * 1032},
                                               {"netpbm", read_as_image, 40},
