@@ -170,7 +170,7 @@ int run_prediction(int argc, const char* const* argv) {
     throw UsageError("expected one of IMAGE, --index N and --evaluate, found ", inputs);
 
   const Weights weights{arguments[0], read_weights(arguments[0])};
-  Dataset data;                   // the network is asked about its test images
+  Dataset data;         // the network is asked about its test images
   PreparedDigit digit;  // of a picture
   if (arguments.size() == 2) {
     const std::string& image = arguments[1];
