@@ -1,5 +1,7 @@
 // What ./predict prints.
 
+#include <algorithm>
+
 #include "base/command_line.h"
 #include "base/files.h"
 #include "base/numbers.h"

@@ -183,8 +183,7 @@ int first_column(const GreyImage& digit, int width) {
   double mass = 0, moment = 0;
   for (int y = 0; y < digit.height; ++y)
     for (int x = 0; x < digit.width; ++x) mass += digit.at(y, x), moment += digit.at(y, x) * (x + 0.5);
-  const long wanted = std::lround(width / 2 + 0.5 - moment / mass);
-  return static_cast<int>(std::clamp<long>(wanted, 0, width - digit.width));
+  return std::clamp(static_cast<int>(std::lround(width / 2 + 0.5 - moment / mass)), 0, width - digit.width);
 }
 
 }  // namespace
