@@ -25,7 +25,7 @@ size_t shared_pairs(const std::string& a, const std::string& b) {
   return count;
 }
 
-const Option& find_option(const std::vector<Option>& options, std::string name) {
+const Option& find_option(const std::vector<Option>& options, const std::string& name) {
   const Option* nearest = &options[0];
   for (const Option& option : options) {
     if (option.name == name) return option;
@@ -97,7 +97,7 @@ std::set<std::string> parse_command_line(int argc, const char* const* argv,
       continue;
     }
     const size_t equals = name.find('=');
-    const Option& option = find_option(options, name.substr(0, equals));
+    const Option option = find_option(options, name.substr(0, equals));
     std::string value = "on";
     if (equals != std::string::npos) {
       value = name.substr(equals + 1);
