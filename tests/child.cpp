@@ -38,7 +38,7 @@ int status_of(pid_t child) {
 
 pid_t start_program(const std::string& program, const std::vector<std::string>& arguments,
                     const std::function<void()>& prepare) {
-  const std::string path = std::filesystem::read_symlink("/proc/self/exe").parent_path() / program;
+  const std::string path = std::filesystem::path(own_path()).parent_path() / program;
   const std::string output = output_path();
   return start([&]() -> int {
     const int file = open(output.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_APPEND | O_CLOEXEC, 0644);

@@ -49,6 +49,11 @@ void check_error(const char* file, int line, const char* expression, const std::
   throw Failure(text(file, ":", line, ": ", expression, ": expected an error that says ", all, "\", got none"));
 }
 
+std::string& own_path() {
+  static std::string path;
+  return path;
+}
+
 static std::vector<std::string> notes;
 
 void note(const std::string& line) { notes.push_back(line); }
@@ -143,6 +148,7 @@ int main(int argc, char** argv) {
   }
   const bool stop = !arguments.empty() && arguments[0] == "--stop";
   if (stop) arguments.erase(arguments.begin());
+  plainnet::test::own_path() = argv[0];
   plainnet::test::handle_signals();
   return plainnet::test::run(arguments, stop);
 }

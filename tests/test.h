@@ -42,6 +42,9 @@ void note(const std::string& line);
 /// An empty folder for the running test, removed after it.
 std::string scratch_folder();
 
+/// The path of this program, as it was called.
+std::string& own_path();
+
 /// Fails unless `f`, which is written `expression`, throws an Error whose message contains every one of
 /// `parts`.
 void check_error(const char* file, int line, const char* expression, const std::function<void()>& f,
