@@ -121,7 +121,10 @@ __global__ void __launch_bounds__(S::kMaxThreads, 1)
       real* gate = z + sizes.row(d, b, t) * sizes.z_stride;
       real *dh_row = dh + sizes.image(d, b) * u, *dc_row = dc + sizes.image(d, b) * u;
       real* dz_sum_row = dz_sum + sizes.image(d, b) * 4 * u;
+      const long on = sizes.time(d, s - 1) - t;  // to the row that comes next, which lies in no cache yet
       for (int k = threadIdx.x * kVectorLanes; k < u; k += blockDim.x * kVectorLanes) {
+        for (int n = 0; n < 4; ++n) prefetch(gate + on * sizes.z_stride + n * u + k);
+        prefetch(c_before + (sizes.row(d, b, t) + on) * sizes.h_stride + k);
         const Vector i = load(gate + k), f = load(gate + u + k);
         const Vector g = load(gate + 2 * u + k), o = load(gate + 3 * u + k);
         const Vector c_t_before = load(c_before + sizes.row(d, b, t) * sizes.h_stride + k);

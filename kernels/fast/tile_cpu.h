@@ -49,11 +49,11 @@ class Tile {
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) {
         b_row[v] = load(b + v * kColumnStep);
-        if (v % 2 == 0) __builtin_prefetch(ahead + v * kColumnStep);  // lines come in pairs
+        if (v % 2 == 0) prefetch(ahead + v * kColumnStep);  // lines come in pairs
       }
       ahead += b_stride;
       const long column = at(k);
-      if (kNeighbours == kInColumn) __builtin_prefetch(a[0] + at(k + 8));
+      if (kNeighbours == kInColumn) prefetch(a[0] + at(k + 8));
 #pragma GCC unroll 8
       for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 8

@@ -34,6 +34,9 @@ typedef real UnalignedVector
 /// The vector that begins at p. It may reach beyond the end of an array: see kReadableBeyond.
 UNWATCHED Vector load(const real* p) { return *reinterpret_cast<const UnalignedVector*>(p); }
 
+/// Asks for the memory at p, which is wanted soon. It may be anywhere.
+__forceinline__ void prefetch(const real* p) { __builtin_prefetch(p); }
+
 // The first n of the lanes of a vector, or all if n is larger.
 template <class T, class Lanes>
 __forceinline__ void store_lanes(T* p, const Lanes v, int n) {
@@ -65,6 +68,7 @@ __forceinline__ void store_bytes(unsigned char* p, Vector v, int n) {
 using Vector = real;
 constexpr int kVectorLanes = 1;
 __device__ __forceinline__ Vector load(const real* p) { return *p; }
+__device__ __forceinline__ void prefetch(const real*) {}
 __device__ __forceinline__ void store(real* p, Vector v, int) { *p = v; }
 
 #endif
