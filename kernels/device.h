@@ -25,8 +25,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -111,21 +111,14 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(size_t size) : data_(static_cast<T*>(allocate(size * sizeof(T)))), size_(size) {}
   explicit Buffer(const std::vector<T>& values) : Buffer(values.size()) { upload(values); }
-  Buffer(Buffer&& other) noexcept { *this = std::move(other); }
-  Buffer& operator=(Buffer&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    return *this;
-  }
-  ~Buffer() { release(data_); }
 
-  T* data() const { return data_; }
+  T* data() const { return data_.get(); }
   size_t size() const { return size_; }
 
   /// Copies from the host to the first elements, after all launches so far.
   void upload(const std::vector<T>& values) {
     require(values.size());
-    copy(data_, values.data(), values.size() * sizeof(T));
+    copy(data(), values.data(), values.size() * sizeof(T));
   }
 
   /// All elements, or those from `begin` to before `end`, on the host, as all launches so far leave them.
@@ -133,7 +126,7 @@ class Buffer {
   std::vector<T> download(size_t begin, size_t end) const {
     require(end);
     std::vector<T> values(end - begin);
-    copy(values.data(), data_ + begin, values.size() * sizeof(T));
+    copy(values.data(), data() + begin, values.size() * sizeof(T));
     return values;
   }
 
@@ -143,7 +136,10 @@ class Buffer {
       throw std::logic_error(text("a buffer of ", size_, " elements has no ", count));
   }
 
-  T* data_ = nullptr;
+  struct Release {
+    void operator()(T* memory) const { release(memory); }
+  };
+  std::unique_ptr<T[], Release> data_;
   size_t size_ = 0;
 };
 
