@@ -30,15 +30,12 @@ struct Axis {
 inline Axis window_axis(const char* layer, int input, int window, int stride, Padding padding) {
   if (window < 1 || stride < 1)
     throw Error(layer, ": expected a window and a stride of 1 or more, found ", window, " and ", stride);
-  if (padding == kSame) {
-    const int output = (input + stride - 1) / stride;
-    const int zeros = (output - 1) * stride + window - input;
-    return {input, output, window, stride, zeros > 0 ? zeros / 2 : 0};
-  }
-  if (input < window)
+  if (padding == kValid && input < window)
     throw Error(layer, ": expected an input of at least ", window,
                 " pixels along each axis of the window, found ", input);
-  return {input, (input - window) / stride + 1, window, stride, 0};
+  const int output = padding == kSame ? (input + stride - 1) / stride : (input - window) / stride + 1;
+  const int zeros = (output - 1) * stride + window - input;  // below 0: inputs that no window reaches
+  return {input, output, window, stride, zeros > 0 ? zeros / 2 : 0};
 }
 
 }  // namespace plainnet
