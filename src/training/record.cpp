@@ -22,7 +22,6 @@ std::string log_text(const std::vector<EpochRecord>& records) {
 }
 
 std::vector<EpochRecord> parse_log(const std::string& log, const std::string& name) {
-  const auto within = [](double number, double most) { return number >= 0 && number <= most; };
   std::vector<EpochRecord> records;
   std::istringstream lines(log);
   std::string line;
@@ -32,14 +31,12 @@ std::vector<EpochRecord> parse_log(const std::string& log, const std::string& na
     EpochRecord r;
     std::istringstream words(line);
     std::string word;
-    const auto read = [&](auto* number) {
-      return std::getline(words, word, ',') && read_number(word, number);
+    const auto read = [&](auto* number, double most) {
+      return std::getline(words, word, ',') && read_number(word, number) && *number >= 0 && *number <= most;
     };
-    if (!read(&r.epoch) || !read(&r.train_loss) || !read(&r.train_accuracy) ||
-        !read(&r.test_loss) || !read(&r.test_accuracy) || !read(&r.seconds) || !words.eof() ||
-        r.epoch != static_cast<int>(records.size()) + 1 || !within(r.train_loss, 1e100) ||
-        !within(r.test_loss, 1e100) || !within(r.train_accuracy, 1) || !within(r.test_accuracy, 1) ||
-        !within(r.seconds, 1e12))
+    if (!read(&r.epoch, 1e9) || !read(&r.train_loss, 1e100) || !read(&r.train_accuracy, 1) ||
+        !read(&r.test_loss, 1e100) || !read(&r.test_accuracy, 1) || !read(&r.seconds, 1e12) || !words.eof() ||
+        r.epoch != static_cast<int>(records.size()) + 1)
       throw Error(name, ": expected six numbers as epoch ", records.size() + 1, " has, found ", line);
     records.push_back(r);
   }
