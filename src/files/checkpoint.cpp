@@ -20,14 +20,13 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
 }
 
 Checkpoint read_checkpoint(const std::string& path) {
-  const TensorFile file = read_safetensors(path);
-  const auto log = file.metadata.find("log"), seconds = file.metadata.find("total_seconds");
+  TensorFile file = read_safetensors(path);
   Checkpoint checkpoint{file.metadata, {}, 0, {}, {}};
-  if (log == file.metadata.end() || seconds == file.metadata.end() ||
-      !read_number(seconds->second, &checkpoint.total_seconds) ||
+  const std::string log = file.metadata["log"];  // empty where there is none
+  if (log.empty() || !read_number(file.metadata["total_seconds"], &checkpoint.total_seconds) ||
       !(checkpoint.total_seconds >= 0 && checkpoint.total_seconds <= 1e12))
     throw Error(path, ": expected a checkpoint, found no log or no total_seconds from 0 to 1e12");
-  checkpoint.epochs = parse_log(log->second, path);
+  checkpoint.epochs = parse_log(log, path);
   for (const Tensor& tensor : file.tensors)
     if (tensor.name.starts_with(kState))
       checkpoint.state.push_back({tensor.name.substr(kState.size()), tensor.shape, tensor.values});
