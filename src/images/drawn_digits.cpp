@@ -7,10 +7,10 @@
 #include <sstream>
 #include <string>
 
+#include "base/error.h"
 #include "base/random.h"
 #include "base/threads.h"
 #include "images/dataset.h"
-#include "base/error.h"
 
 namespace plainnet {
 namespace {
@@ -23,7 +23,6 @@ struct Point {
   bool operator==(const Point&) const = default;
 };
 using Stroke = std::vector<Point>;  // a smooth curve through its points
-using Shape = std::vector<Stroke>;  // a way to write a digit
 
 // For each digit three ways in which people write it. Points are x,y in hundredths of the digit's
 // box, from its top left; one given twice is a corner; | lifts the pen.
@@ -66,16 +65,13 @@ const char* const kShapes[10][3] = {
      "88,10 55,2 16,22 30,46 70,32 88,10 66,60 36,100"},
 };
 
-Shape parse(const std::string& line) {
-  Shape shape(1);
-  std::istringstream words(line);
-  for (std::string word; words >> word;) {
-    if (word == "|")
-      shape.emplace_back();
-    else
-      shape.back().push_back({std::stoi(word) / 100.0, std::stoi(word.substr(word.find(',') + 1)) / 100.0});
-  }
-  return shape;
+// The stroke of "50,0 50,100", moved by `miss`.
+Stroke parse(const std::string& points, Point miss) {
+  Stroke stroke;
+  std::istringstream numbers(points);
+  char comma;
+  for (double x, y; numbers >> x >> comma >> y;) stroke.push_back({x / 100 + miss.x, y / 100 + miss.y});
+  return stroke;
 }
 
 // A wave of small displacements. This and the next are drawn from `random` member by member, in the order
@@ -164,14 +160,13 @@ void draw_stroke(const Stroke& stroke, const Style& style, double phase, Ink& in
 }
 
 void draw_digit(int digit, Random& random, uint8_t* pixels) {
-  const Shape shape = parse(kShapes[digit][random.below(3)]);
+  std::istringstream strokes(kShapes[digit][random.below(3)]);
   const Style style{random};
   Ink ink{};
-  for (Stroke stroke : shape) {
+  for (std::string points; std::getline(strokes, points, '|');) {
     // Nobody sets the pen down exactly where it belongs.
     const Point miss = {0.03 * random.normal(), 0.03 * random.normal()};
-    for (Point& p : stroke) p = {p.x + miss.x, p.y + miss.y};
-    draw_stroke(stroke, style, random.uniform(0, 2 * kPi), ink);
+    draw_stroke(parse(points, miss), style, random.uniform(0, 2 * kPi), ink);
   }
   for (int i = 0; i < kSize * kSize; ++i)
     if (ink[i] > 0)
