@@ -20,10 +20,9 @@ static const char* const kMetadata = "__metadata__";
 
 namespace {
 
-/// A tensor as the header describes it: its bytes are [begin, end) of what follows the header.
+/// A tensor of float32 as the header describes it: its bytes are [begin, end) of what follows the header.
 struct Entry {
-  std::string name, type;
-  std::vector<int64_t> shape;
+  Tensor tensor;  // without its values
   int64_t begin, end;
 };
 
@@ -96,15 +95,14 @@ class HeaderReader {
     expect('[');
     if (accept(']')) return all;
     do {
-      const bool leading_zero = next() == '0';
-      const std::string_view rest = text_.substr(at_);
-      uint64_t value = 0;
-      const auto [end, problem] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
+      next();
+      const std::string digits(text_.substr(at_, text_.find_first_not_of("0123456789", at_) - at_));
+      int64_t value = 0;
       // Beyond 2^53 JSON's numbers are not exact.
-      if (problem != std::errc() || (leading_zero && end - rest.data() > 1) || value >> 53)
+      if (!read_number(digits, &value) || digits != text(value) || value >> 53)
         fail("a whole number below 2^53");
-      at_ += end - rest.data();
-      all.push_back(static_cast<int64_t>(value));
+      at_ += digits.size();
+      all.push_back(value);
     } while (all.size() < 8 && accept(','));  // no tensor of ours has more than 4 dimensions
     expect(']');
     return all;
@@ -137,45 +135,32 @@ class HeaderReader {
   }
 
   Entry entry(const std::string& name) {
-    std::string type;
-    std::vector<int64_t> shape, offsets;
-    const std::string expected =
-        text(path_, ": tensor \"", name, "\": expected dtype, shape and two data_offsets, found ");
+    Entry entry{{name, {}, {}}, 0, 0};
+    std::vector<int64_t> offsets;
+    const std::string tensor = text(path_, ": tensor \"", name, "\": expected ");
     const size_t keys = object([&](const std::string& key) {
-      if (key == "dtype")
-        type = string();
-      else if (key == "shape")
-        shape = numbers();
+      if (key == "shape")
+        entry.tensor.shape = numbers();
       else if (key == "data_offsets")
         offsets = numbers();
-      else
-        throw Error(expected, "\"", key, "\"");
+      else if (key != "dtype")
+        throw Error(tensor, "dtype, shape and two data_offsets, found \"", key, "\"");
+      else if (const std::string type = string(); type != "F32")
+        throw Error(tensor, "type F32, found ", type,
+                    ": save it as float32 (x.astype(\"float32\") in NumPy, x.float() in PyTorch)");
     });
     if (keys != 3 || offsets.size() != 2)
-      throw Error(expected, keys, " of these and ", offsets.size(), " data_offsets");
-    return {name, type, shape, offsets[0], offsets[1]};
+      throw Error(tensor, "dtype, shape and two data_offsets, found ", keys, " of these and ", offsets.size(),
+                  " data_offsets");
+    entry.begin = offsets[0];
+    entry.end = offsets[1];
+    return entry;
   }
 
   const std::string& path_;
   std::string_view text_;
   size_t at_ = 0;
 };
-
-/// The tensor of `entry`, whose bytes lie within `data`.
-Tensor tensor_of(const std::string& path, const Entry& entry, std::string_view data) {
-  Tensor tensor{entry.name, entry.shape, {}};
-  const std::string name = text(path, ": tensor \"", entry.name, "\"");
-  if (entry.type != "F32")
-    throw Error(name, ": expected type F32, found ", entry.type,
-                ": save it as float32 (x.astype(\"float32\") in NumPy, x.float() in PyTorch)");
-  const int64_t size = tensor.size(), bytes = entry.end - entry.begin;
-  if (size < 0 || bytes % 4 || bytes / 4 != size)
-    throw Error(name, ": expected 4 bytes for each element of ", tensor.shape_text(), ", found ", bytes,
-                " bytes");
-  tensor.values.resize(size);
-  if (size > 0) std::memcpy(tensor.values.data(), data.data() + entry.begin, bytes);
-  return tensor;
-}
 
 std::string quoted(const std::string& s) {
   std::string result = "\"";
@@ -210,17 +195,25 @@ TensorFile read_safetensors(const std::string& path) {
   // The header may name the tensors in any order; their bytes must fill the rest of the file.
   const auto before = [](auto& a, auto& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); };
   std::stable_sort(entries.begin(), entries.end(), before);
-  int64_t end = 0;
-  for (const Entry& entry : entries) {
-    if (entry.begin != end || entry.end < end)
-      throw Error(path, ": tensor \"", entry.name, "\": expected its bytes to begin at ", end,
-                  ", where the tensor before ends, found data_offsets ", entry.begin, ", ", entry.end);
-    end = entry.end;
+  int64_t at = 0;
+  for (const auto& [tensor, begin, end] : entries) {
+    const std::string name = text(path, ": tensor \"", tensor.name, "\": expected ");
+    if (begin != at || end < at)
+      throw Error(name, "its bytes to begin at ", at, ", where the tensor before ends, found data_offsets ",
+                  begin, ", ", end);
+    const int64_t size = tensor.size(), bytes = end - begin;
+    if (size < 0 || bytes % 4 || bytes / 4 != size)
+      throw Error(name, "4 bytes for each element of ", tensor.shape_text(), ", found ", bytes, " bytes");
+    at = end;
   }
-  if (const auto found = static_cast<int64_t>(data.size()); end != found)
-    throw Error(path, found < end ? ": cut short" : ": too long", ": expected ", end,
+  if (const auto found = static_cast<int64_t>(data.size()); at != found)
+    throw Error(path, found < at ? ": cut short" : ": too long", ": expected ", at,
                 " bytes of tensors, found ", found);
-  for (const Entry& entry : entries) file.tensors.push_back(tensor_of(path, entry, data));
+  for (auto& [tensor, begin, end] : entries) {
+    tensor.values.resize(tensor.size());
+    data.copy(reinterpret_cast<char*>(tensor.values.data()), end - begin, begin);
+    file.tensors.push_back(std::move(tensor));
+  }
   return file;
 }
 
