@@ -1,4 +1,5 @@
 #include <cstdlib>
+#include <map>
 #include <utility>
 
 #include "base/error.h"
@@ -11,14 +12,11 @@ namespace {
 
 constexpr std::string_view kSignature = "\x89PNG\r\n\x1a\n";
 
-/// The content of the chunks that matter.
-struct Chunks {
-  std::string_view header, palette, transparency;
-  std::string compressed;
-};
+/// What the chunks hold that matter, those of a type one after the other.
+using Chunks = std::map<std::string_view, std::string>;
 
 Chunks read_chunks(std::string_view bytes, const std::string& name) {
-  Chunks chunks;
+  Chunks chunks{{"IHDR", ""}, {"PLTE", ""}, {"tRNS", ""}, {"IDAT", ""}};
   std::string_view type;
   for (size_t at = kSignature.size(); type != "IEND";) {
     const size_t left = bytes.size() - at;
@@ -31,12 +29,9 @@ Chunks read_chunks(std::string_view bytes, const std::string& name) {
       throw Error(name, ": broken: the chunk at byte ", at, " does not match its checksum");
     type = bytes.substr(at + 4, 4);
     at += 12 + length;
-    if (chunks.header.empty() != (type == "IHDR") || (type == "IHDR" && length != 13))
+    if (chunks["IHDR"].empty() != (type == "IHDR") || (type == "IHDR" && length != 13))
       throw Error(name, ": expected one header of 13 bytes at the beginning, found ", type, " of ", length);
-    if (type == "IHDR") chunks.header = data;
-    if (type == "PLTE") chunks.palette = data;
-    if (type == "tRNS") chunks.transparency = data;
-    if (type == "IDAT") chunks.compressed += data;
+    if (chunks.count(type)) chunks[type] += data;
   }
   return chunks;
 }
@@ -73,7 +68,7 @@ void unfilter(std::string& rows, size_t row_size, size_t pixel_size, const std::
 GreyImage decode_png(std::string_view bytes, const std::string& name) {
   if (!bytes.starts_with(kSignature)) throw Error(name, ": expected a PNG file, found another kind of file");
   const Chunks chunks = read_chunks(bytes, name);
-  const std::string_view header = chunks.header, palette = chunks.palette;
+  const std::string &header = chunks.at("IHDR"), &palette = chunks.at("PLTE"), &opacity = chunks.at("tRNS");
   const uint32_t width = big_endian(header, 0), height = big_endian(header, 4);
   if (width == 0 || height == 0 || uint64_t{width} * height > 1 << 24)
     throw Error(name, ": expected 1 to 2^24 pixels, found ", width, "x", height);
@@ -85,12 +80,12 @@ GreyImage decode_png(std::string_view bytes, const std::string& name) {
     throw Error(name, ": expected PNG's colour type 0, 2, 3, 4 or 6 of 8 bits, found type ", type, " of ",
                 depth, " bits", interlaced ? ", interlaced" : "",
                 ": save it with 8 bits a channel, without interlacing");
-  if (!has_palette && !chunks.transparency.empty())
+  if (!has_palette && !opacity.empty())
     throw Error(name, ": expected transparency as a channel, found a transparent colour: ",
                 "save it with an alpha channel");
 
   const size_t row_size = width * channels;
-  std::string rows = inflate(chunks.compressed, height * (row_size + 1), name);
+  std::string rows = inflate(chunks.at("IDAT"), height * (row_size + 1), name);
   unfilter(rows, row_size, channels, name);
   const auto luma_at = [](std::string_view colours, size_t i) {
     return luma(byte_at(colours, i), byte_at(colours, i + 1), byte_at(colours, i + 2));
@@ -105,7 +100,7 @@ GreyImage decode_png(std::string_view bytes, const std::string& name) {
       throw Error(name, ": expected one of the ", palette.size() / 3,
                   " colours of the palette, found number ", first);
     return std::pair(luma_at(palette, 3 * first),
-                     first < chunks.transparency.size() ? byte_at(chunks.transparency, first) : 255);
+                     first < opacity.size() ? byte_at(opacity, first) : 255);
   };
   const size_t pixels = size_t{width} * height;
   int64_t lightness = 0;  // more than 0 where what is opaque is light
