@@ -13,18 +13,27 @@
 namespace plainnet::TARGET {
 namespace {
 
-// A part of a data set: its images, in which order to take them, and the scores of its batches.
+// A part of a data set: its images, in which order to take them, the scores of its batches, and the launches
+// of a step.
 struct Part {
-  Part(const Images& images, int batch)
+  // `step` launches a step of a batch of so many images. A GPU records that here, so what a step uses of a
+  // part stands before `full`.
+  Part(const Images& images, int batch, const std::function<void(int)>& step)
       : count(images.count),
+        steps(tiles(images.count, batch)),
         device{Buffer<uint8_t>(images.pixels), Buffer<uint8_t>(images.labels)},
         order(images.count),
-        scores(tiles(images.count, batch)) {}
+        scores(steps),
+        full([=] { step(batch); }),
+        last([=, rest = count - (steps - 1) * batch] { step(rest); }) {}
 
-  int count;
+  void run_step(int number) const { (number < steps ? full : last).run(); }
+
+  int count, steps;
   DeviceImages device;
   Buffer<int> order;          // [count]
-  Buffer<BatchScore> scores;  // [batches]
+  Buffer<BatchScore> scores;  // [steps]
+  Recording full, last;       // of a full batch, and of the last one, which may be smaller
 };
 
 class TargetTrainer : public Trainer {
@@ -40,10 +49,8 @@ class TargetTrainer : public Trainer {
         labels_(options.batch),
         update_steps_(tiles(dataset.train.count, options.batch)),
         step_(1),
-        train_(dataset.train, options.batch),
-        test_(dataset.test, options.batch),
-        train_step_(recordings(train_.count, [&](int batch) { train_step(batch); })),
-        test_step_(recordings(test_.count, [&](int batch) { test_step(batch); })) {
+        train_(dataset.train, options.batch, [this](int batch) { train_step(batch); }),
+        test_(dataset.test, options.batch, [this](int batch) { test_step(batch); }) {
     expect_classes(options.model, network_.layers(), classes_);
     network_.initialize(options.seed);
     std::vector<int> in_order(test_.count);
@@ -72,13 +79,13 @@ class TargetTrainer : public Trainer {
                                const Progress& progress) override {
     train_.order.upload(order);
     update_steps_.upload(update_steps(options_.rule, learning_rates, updates_));
-    const std::vector<StepScore> scores = run(train_, train_step_, progress);
+    const std::vector<StepScore> scores = run(train_, progress);
     updates_ += static_cast<long>(learning_rates.size());
     return scores;
   }
 
   Score evaluate() override {
-    return mean_score(run(test_, test_step_, [](auto&) {}), options_.batch, test_.count);
+    return mean_score(run(test_, [](auto&) {}), options_.batch, test_.count);
   }
 
   std::vector<float> predict() override {
@@ -97,16 +104,6 @@ class TargetTrainer : public Trainer {
   }
 
  private:
-  // The launches of a full batch and of the last one, which may be smaller.
-  struct Recordings {
-    Recording full, last;
-  };
-
-  Recordings recordings(int count, const std::function<void(int)>& step) {
-    const int last = count - (tiles(count, options_.batch) - 1) * options_.batch;
-    return {Recording([=, this] { step(options_.batch); }), Recording([=] { step(last); })};
-  }
-
   void gather(const Part& part, int batch) {
     gather_batch(part.device, pixels_, part.order.data(), step_.data(), options_.batch, batch,
                  network_.input(), labels_.data());
@@ -133,16 +130,15 @@ class TargetTrainer : public Trainer {
 
   // Runs the steps of a part. The host waits for the device every kAhead steps, for their scores. Throws
   // Error for the first number that is not finite.
-  std::vector<StepScore> run(const Part& part, const Recordings& recordings, const Progress& progress) {
+  std::vector<StepScore> run(const Part& part, const Progress& progress) {
     constexpr int kAhead = 32;
-    const int steps = tiles(part.count, options_.batch);
     const std::vector<Tensor> weights_before = weights(), state_before = state();
     step_.upload({0});
     std::vector<StepScore> scores;
     double sum = 0;
-    for (int done = 1; done <= steps && std::isfinite(sum); ++done) {
-      (done < steps ? recordings.full : recordings.last).run();
-      if (done % kAhead != 0 && done < steps) continue;
+    for (int done = 1; done <= part.steps && std::isfinite(sum); ++done) {
+      part.run_step(done);
+      if (done % kAhead != 0 && done < part.steps) continue;
       for (const BatchScore& score : part.scores.download(scores.size(), done)) {
         scores.push_back({static_cast<float>(score.loss), score.correct});
         sum += score.loss;
@@ -157,7 +153,7 @@ class TargetTrainer : public Trainer {
     set_state(state_before, updates_, "the network");
     step_.upload({0});
     for (int step = 1; step <= static_cast<int>(scores.size()); ++step) {
-      (step < steps ? recordings.full : recordings.last).run();
+      part.run_step(step);
       const float loss = scores[step - 1].loss;
       const std::string problem = first_not_finite(numbers_of_step(loss));
       if (problem.empty()) continue;
@@ -242,7 +238,6 @@ class TargetTrainer : public Trainer {
   long updates_ = 0;                 // so far, in all epochs
   Buffer<int> step_;                 // [1]: the step of the epoch that is running
   Part train_, test_;
-  Recordings train_step_, test_step_;
 };
 
 }  // namespace
