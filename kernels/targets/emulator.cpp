@@ -89,34 +89,21 @@ class Block {
 class Threads {
  public:
   ~Threads() {
-    stop_ = true;
+    body_ = nullptr;
     announce();
     for (std::thread& thread : threads_) thread.join();
   }
 
-  void run(Grid grid, Dim3 block_size, const std::function<void()>& call) {
-    const int size = block_size.x * block_size.y * block_size.z;
-    if (size < 1 || size > 1024)
-      throw Error(grid.where.name(), ": launch: expected a block of 1 to 1024 threads, found ", size);
-    Block block(size);
-    block_ = &block;
-    grid_ = grid.size;
-    block_size_ = block_size;
-    call_ = &call;
-    const unsigned launch = launch_;
-    while (static_cast<int>(threads_.size()) < size)
-      threads_.emplace_back([this, index = static_cast<int>(threads_.size()), launch] {
-        work(index, launch);
-      });
+  // Calls body(0) to body(count - 1) at the same time.
+  void run(int count, const std::function<void(int)>& body) {
+    count_ = count;
+    body_ = &body;
+    for (int i = static_cast<int>(threads_.size()); i < count; ++i)
+      threads_.emplace_back([this, i, launch = launch_.load()] { work(i, launch); });
     running_ = static_cast<int>(threads_.size());
     announce();
     for (int n; (n = running_.load()) > 0;) running_.wait(n);
-    if (!block.problem().empty())
-      throw Error(grid.where.name(), ": launch: the threads parted in ", block.problem(),
-                  " (all of a block must reach the same __syncthreads(), all of a warp the same shuffle)");
   }
-
-  Block& block() { return *block_; }
 
  private:
   void announce() {
@@ -127,56 +114,55 @@ class Threads {
   void work(int index, unsigned seen) {
     for (;; ++seen) {
       launch_.wait(seen);
-      if (stop_) return;
-      if (index < block_->size()) run_blocks(index);
+      if (!body_) return;
+      if (index < count_) (*body_)(index);
       if (--running_ == 0) running_.notify_all();
-    }
-  }
-
-  void run_blocks(int index) {
-    blockDim = block_size_;
-    gridDim = grid_;
-    threadIdx = {index % blockDim.x, index / blockDim.x % blockDim.y, index / (blockDim.x * blockDim.y)};
-    try {
-      for (int z = 0; z < grid_.z; ++z)
-        for (int y = 0; y < grid_.y; ++y)
-          for (int x = 0; x < grid_.x; ++x) {
-            blockIdx = {x, y, z};
-            (*call_)();
-            block_->meet(index, kEnd);
-          }
-    } catch (const Abandon&) {
     }
   }
 
   std::vector<std::thread> threads_;
   std::atomic<unsigned> launch_ = 0;  // counts the launches announced so far
   std::atomic<int> running_ = 0;
-  std::atomic<bool> stop_ = false;
-  Block* block_ = nullptr;
-  Dim3 grid_, block_size_;
-  const std::function<void()>* call_ = nullptr;
+  int count_ = 0;
+  const std::function<void(int)>* body_ = nullptr;  // null: the threads end
 };
 
-Threads& threads() {
-  static Threads all;
-  return all;
-}
-
-int own_index() {
-  return threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
-}
+// The block that this thread is one of, and its number there.
+thread_local Block* own_block = nullptr;
+thread_local int own_index = 0;
 
 }  // namespace
 
-void run(Grid grid, Dim3 block, const void*, const std::function<void()>& call) {
-  threads().run(grid, block, call);
+void run(Grid grid, Dim3 block_size, const void*, const std::function<void()>& call) {
+  const int size = block_size.x * block_size.y * block_size.z;
+  if (size < 1 || size > 1024)
+    throw Error(grid.where.name(), ": launch: expected a block of 1 to 1024 threads, found ", size);
+  Block block(size);
+  static Threads threads;
+  threads.run(size, [&](int index) {
+    own_block = &block;
+    own_index = index;
+    blockDim = block_size;
+    gridDim = grid.size;
+    threadIdx = {index % blockDim.x, index / blockDim.x % blockDim.y, index / (blockDim.x * blockDim.y)};
+    try {
+      for (int i = 0; i < gridDim.x * gridDim.y * gridDim.z; ++i) {
+        blockIdx = {i % gridDim.x, i / gridDim.x % gridDim.y, i / (gridDim.x * gridDim.y)};
+        call();
+        block.meet(index, kEnd);
+      }
+    } catch (const Abandon&) {
+    }
+  });
+  if (!block.problem().empty())
+    throw Error(grid.where.name(), ": launch: the threads parted in ", block.problem(),
+                " (all of a block must reach the same __syncthreads(), all of a warp the same shuffle)");
 }
 
-void barrier(Place where) { threads().block().meet(own_index(), where); }
+void barrier(Place where) { own_block->meet(own_index, where); }
 
 void exchange(unsigned, const Passed& values, const Read& read, Place where) {
-  threads().block().exchange(own_index(), values, read, where);
+  own_block->exchange(own_index, values, read, where);
 }
 
 void* allocate(size_t bytes) {
