@@ -9,19 +9,12 @@
 #include "base/threads.h"
 #include "kernels/targets/host.h"
 
-#define __global__
-#define __device__
-#define __host__
 #define __shared__
-#define __forceinline__ inline __attribute__((always_inline))
-#define __launch_bounds__(...)
 
 namespace plainnet::TARGET {
 
 constexpr Dim3 threadIdx{0, 0, 0};
 constexpr Dim3 blockDim{1, 1, 1};
-using std::max;
-using std::min;
 constexpr int warpSize = 1;
 inline thread_local constinit Dim3 blockIdx{};
 inline thread_local constinit Dim3 gridDim{};

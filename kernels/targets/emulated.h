@@ -11,12 +11,7 @@
 #include "kernels/targets/emulator.h"
 #include "kernels/targets/host.h"
 
-#define __global__
-#define __device__
-#define __host__
 #define __shared__ static
-#define __forceinline__ inline __attribute__((always_inline))
-#define __launch_bounds__(...)
 
 namespace plainnet::TARGET {
 
@@ -27,8 +22,6 @@ using emulator::copy;
 using emulator::gridDim;
 using emulator::release;
 using emulator::threadIdx;
-using std::max;
-using std::min;
 constexpr int warpSize = emulator::kWarpSize;
 
 constexpr Dim3 threads(int x, int y = 1) { return {x, y, 1}; }

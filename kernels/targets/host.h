@@ -7,18 +7,23 @@
 #include <cstring>
 #include <functional>
 
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline __attribute__((always_inline))
+#define __launch_bounds__(...)
+
 namespace plainnet::TARGET {
+
+using std::max;
+using std::min;
 
 inline void synchronize() {}
 inline std::string device_problem() { return ""; }
 
-class Recording {
- public:
-  explicit Recording(std::function<void()> steps) : steps_(std::move(steps)) {}
-  void run() const { steps_(); }
-
- private:
-  std::function<void()> steps_;
+struct Recording {
+  explicit Recording(std::function<void()> steps) : run(std::move(steps)) {}
+  std::function<void()> run;
 };
 
 }  // namespace plainnet::TARGET
