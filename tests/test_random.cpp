@@ -13,8 +13,8 @@ namespace {
 // counter is our counter and stream, its key our seed, low words first.
 TEST("philox: known answers") {
   const auto words = [](uint64_t seed, uint64_t stream, uint64_t counter) {
-    const Philox p = philox(seed, stream, counter);
-    return std::vector<uint32_t>(p.word, p.word + 4);
+    const std::array<uint32_t, 4> p = philox(seed, stream, counter);
+    return std::vector<uint32_t>(p.begin(), p.end());
   };
   CHECK(words(0, 0, 0) == std::vector<uint32_t>({0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
   CHECK(words(~uint64_t{0}, ~uint64_t{0}, ~uint64_t{0}) ==

@@ -4,17 +4,14 @@
 // numbers: as easy as 1, 2, 3" (SC 2011). The n-th number of a stream is a function of (seed,
 // stream, n) alone, so it does not matter which thread draws it, or when.
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 
 namespace plainnet {
 
-struct Philox {
-  uint32_t word[4];
-};
-
 /// The 128 random bits at `counter` of `stream`: ten rounds of multiply and exchange.
-inline Philox philox(uint64_t seed, uint64_t stream, uint64_t counter) {
+inline std::array<uint32_t, 4> philox(uint64_t seed, uint64_t stream, uint64_t counter) {
   uint32_t c0 = static_cast<uint32_t>(counter), c1 = static_cast<uint32_t>(counter >> 32);
   uint32_t c2 = static_cast<uint32_t>(stream), c3 = static_cast<uint32_t>(stream >> 32);
   uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(seed >> 32);
@@ -28,7 +25,7 @@ inline Philox philox(uint64_t seed, uint64_t stream, uint64_t counter) {
     k0 += 0x9E3779B9;  // the golden ratio and the square root of 3, as Weyl sequences
     k1 += 0xBB67AE85;
   }
-  return {{c0, c1, c2, c3}};
+  return {c0, c1, c2, c3};
 }
 
 /// One stream of random numbers, drawn in order.
@@ -42,7 +39,7 @@ class Random {
       block_ = philox(seed_, stream_, counter_++);
       next_ = 0;
     }
-    return block_.word[next_++];
+    return block_[next_++];
   }
 
   /// Uniform in [0, 1), a multiple of 2^-32.
@@ -62,7 +59,7 @@ class Random {
 
  private:
   uint64_t seed_, stream_, counter_ = 0;
-  Philox block_{};
+  std::array<uint32_t, 4> block_{};
   int next_ = 4;
 };
 
