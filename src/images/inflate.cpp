@@ -18,8 +18,7 @@ struct Inflater {
   const std::string& name;
   const SizeOfWhole& whole;
   std::string out = {};
-  size_t at = 0;
-  int current = 0, held = 0;  // bits that are read but not used, fewer than 8, and how many they are
+  size_t at = 0;  // the next bit of `in`
 
   std::string unpack() {
     const bool gzip = in.starts_with("\x1f\x8b");
@@ -31,7 +30,7 @@ struct Inflater {
       kind == 0 ? stored_block() : kind == 1 ? fixed_block() : dynamic_block();
     }
     if (out.size() != size) fail(text("expected ", size, " bytes, found ", out.size()));
-    current = held = 0;  // what follows begins at a whole byte
+    skip_to_whole_byte();
     for (uint32_t sum = gzip ? crc32(out) : 0, i = 0; gzip && i < 4; ++i, sum >>= 8)
       if (bits(8) != static_cast<int>(sum & 255)) fail("the bytes do not match their checksum");
     return std::move(out);
@@ -60,15 +59,15 @@ struct Inflater {
 
   /// The next bits as a number, the lowest first.
   int bits(int count) {
-    for (; held < count; held += 8) {
-      if (at == in.size()) fail("cut short");
-      current |= byte_at(in, at++) << held;
+    int value = 0;
+    for (int i = 0; i < count; ++i, ++at) {
+      if (at / 8 == in.size()) fail("cut short");
+      value |= (byte_at(in, at / 8) >> at % 8 & 1) << i;
     }
-    const int value = current & ((1 << count) - 1);
-    current >>= count;
-    held -= count;
     return value;
   }
+
+  void skip_to_whole_byte() { at = (at + 7) / 8 * 8; }
 
   void put(char c) {
     if (out.size() == size && whole) size = whole(out);
@@ -103,7 +102,7 @@ struct Inflater {
   }
 
   void stored_block() {
-    current = held = 0;  // it begins at a whole byte
+    skip_to_whole_byte();
     const int length = bits(16), check = bits(16);
     if (length != (check ^ 0xFFFF)) fail("a block's length does not match its complement");
     for (int i = 0; i < length; ++i) put(static_cast<char>(bits(8)));
