@@ -9,10 +9,6 @@
 namespace plainnet {
 namespace {
 
-double dot(const std::vector<double>& a, const std::vector<double>& b) {
-  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
-}
-
 // Random directions, made orthonormal one after the other (Gram and Schmidt). Each is freed from the
 // earlier ones twice, since once leaves rounding errors.
 std::vector<float> orthogonal(int64_t rows, int64_t columns, Random& random) {
@@ -23,10 +19,10 @@ std::vector<float> orthogonal(int64_t rows, int64_t columns, Random& random) {
     for (double& value : v) value = random.normal();
     for (int pass = 0; pass < 2; ++pass)
       for (const auto& earlier : vectors) {
-        const double projection = dot(v, earlier);
+        const double projection = std::inner_product(v.begin(), v.end(), earlier.begin(), 0.0);
         for (int64_t i = 0; i < length; ++i) v[i] -= projection * earlier[i];
       }
-    const double norm = std::sqrt(dot(v, v));
+    const double norm = std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0));
     for (double& value : v) value /= norm;
     vectors.push_back(std::move(v));
   }
@@ -40,32 +36,23 @@ std::vector<float> orthogonal(int64_t rows, int64_t columns, Random& random) {
 }  // namespace
 
 std::vector<float> initial_values(const ParameterDescription& parameter, uint64_t seed, uint64_t stream) {
+  const auto& [kind, scale] = parameter.initializer;
   Random random(seed, stream);
+  if (kind == Initializer::kOrthogonal)
+    return orthogonal(parameter.shape.at(0), parameter.shape.at(1), random);
+
   std::vector<float> values(parameter.size());
-  const auto uniform = [&](double scale) {
-    for (float& value : values) value = static_cast<float>(random.uniform(-scale, scale));
+  const auto uniform = [&](double bound) {
+    for (float& value : values) value = static_cast<float>(random.uniform(-bound, bound));
   };
-  switch (parameter.initializer.kind) {
-    case Initializer::kConstant:
-      std::fill(values.begin(), values.end(), static_cast<float>(parameter.initializer.scale));
-      break;
-    case Initializer::kUniform:
-      uniform(parameter.initializer.scale);
-      break;
-    case Initializer::kHeNormal: {
-      const double deviation = std::sqrt(2.0 / parameter.fan_in);
-      for (float& value : values) value = static_cast<float>(deviation * random.normal());
-      break;
-    }
-    case Initializer::kGlorotUniform:
-      uniform(std::sqrt(6.0 / (parameter.fan_in + parameter.fan_out)));
-      break;
-    case Initializer::kOrthogonal:
-      return orthogonal(parameter.shape.at(0), parameter.shape.at(1), random);
-    case Initializer::kForgetBias:
-      std::fill(values.begin() + values.size() / 4, values.begin() + values.size() / 2, 1.0f);
-      break;
-  }
+  const double deviation = std::sqrt(2.0 / parameter.fan_in);
+  if (kind == Initializer::kConstant) values.assign(values.size(), static_cast<float>(scale));
+  if (kind == Initializer::kUniform) uniform(scale);
+  if (kind == Initializer::kGlorotUniform) uniform(std::sqrt(6.0 / (parameter.fan_in + parameter.fan_out)));
+  if (kind == Initializer::kHeNormal)
+    for (float& value : values) value = static_cast<float>(deviation * random.normal());
+  if (kind == Initializer::kForgetBias)
+    std::fill(values.begin() + values.size() / 4, values.begin() + values.size() / 2, 1.0f);
   return values;
 }
 
