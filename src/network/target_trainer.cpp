@@ -2,7 +2,7 @@
 
 #include <cmath>
 #include <numeric>
-#include <set>
+#include <map>
 
 #include "kernels/batch.h"
 #include "kernels/softmax_cross_entropy.h"
@@ -201,26 +201,25 @@ class TargetTrainer : public Trainer {
 
   // Sets all the buffers or, if anything does not fit, none.
   void set(const std::vector<Named>& buffers, const std::vector<Tensor>& tensors, const std::string& source) {
+    std::map<std::string, const Tensor*> given;  // those for which no place has been found
+    for (const Tensor& tensor : tensors) given[tensor.name] = &tensor;
     std::vector<std::vector<real>> values;
-    std::set<std::string> names;
     std::string problems;
     for (const auto& [prefix, buffer] : buffers) {
       values.emplace_back(buffer->size());
       for (const Network::Slot& slot : network_.slots()) {
         const Tensor expected{prefix + slot.parameter.name, slot.parameter.shape, {}};
-        const auto tensor = std::find_if(tensors.begin(), tensors.end(),
-                                         [&](const Tensor& t) { return t.name == expected.name; });
-        names.insert(expected.name);
-        if (tensor != tensors.end() && tensor->shape == expected.shape)
+        const auto found = given.extract(expected.name);
+        const Tensor* tensor = found ? found.mapped() : nullptr;
+        if (tensor && tensor->shape == expected.shape)
           std::copy(tensor->values.begin(), tensor->values.end(), values.back().begin() + slot.offset);
         else
           problems += text("; ", expected.name, ": expected ", expected.shape_text(), ", found ",
-                           tensor == tensors.end() ? "none" : tensor->shape_text());
+                           tensor ? tensor->shape_text() : "none");
       }
     }
-    for (const Tensor& tensor : tensors)
-      if (!names.count(tensor.name))
-        problems += text("; ", tensor.name, ": expected none, found ", tensor.shape_text());
+    for (const auto& [name, tensor] : given)
+      problems += text("; ", name, ": expected none, found ", tensor->shape_text());
     if (!problems.empty())
       throw Error(source, ": its tensors are not those of ", options_.model, " for ", classes_, " classes",
                   problems);
