@@ -31,8 +31,7 @@ struct Inflater {
     }
     if (out.size() != size) fail(text("expected ", size, " bytes, found ", out.size()));
     skip_to_whole_byte();
-    for (uint32_t sum = gzip ? crc32(out) : 0, i = 0; gzip && i < 4; ++i, sum >>= 8)
-      if (bits(8) != static_cast<int>(sum & 255)) fail("the bytes do not match their checksum");
+    if (gzip && static_cast<uint32_t>(bits(32)) != crc32(out)) fail("the bytes do not match their checksum");
     return std::move(out);
   }
 
