@@ -12,20 +12,18 @@ namespace plainnet {
 
 /// The 128 random bits at `counter` of `stream`: ten rounds of multiply and exchange.
 inline std::array<uint32_t, 4> philox(uint64_t seed, uint64_t stream, uint64_t counter) {
-  uint32_t c0 = static_cast<uint32_t>(counter), c1 = static_cast<uint32_t>(counter >> 32);
-  uint32_t c2 = static_cast<uint32_t>(stream), c3 = static_cast<uint32_t>(stream >> 32);
-  uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(seed >> 32);
+  const auto low = [](uint64_t bits) { return static_cast<uint32_t>(bits); };
+  const auto high = [](uint64_t bits) { return static_cast<uint32_t>(bits >> 32); };
+  std::array<uint32_t, 4> c = {low(counter), high(counter), low(stream), high(stream)};
+  uint32_t k0 = low(seed), k1 = high(seed);
   for (int round = 0; round < 10; ++round) {
-    const uint64_t p0 = uint64_t{0xD2511F53} * c0;
-    const uint64_t p1 = uint64_t{0xCD9E8D57} * c2;
-    c0 = static_cast<uint32_t>(p1 >> 32) ^ c1 ^ k0;
-    c2 = static_cast<uint32_t>(p0 >> 32) ^ c3 ^ k1;
-    c1 = static_cast<uint32_t>(p1);
-    c3 = static_cast<uint32_t>(p0);
+    const uint64_t p0 = uint64_t{0xD2511F53} * c[0];
+    const uint64_t p1 = uint64_t{0xCD9E8D57} * c[2];
+    c = {high(p1) ^ c[1] ^ k0, low(p1), high(p0) ^ c[3] ^ k1, low(p0)};
     k0 += 0x9E3779B9;  // the golden ratio and the square root of 3, as Weyl sequences
     k1 += 0xBB67AE85;
   }
-  return {c0, c1, c2, c3};
+  return c;
 }
 
 /// One stream of random numbers, drawn in order.
