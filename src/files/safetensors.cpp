@@ -136,22 +136,25 @@ class HeaderReader {
 
   Entry entry(const std::string& name) {
     Entry entry{{name, {}, {}}, 0, 0};
+    std::string type;
     std::vector<int64_t> offsets;
-    const std::string tensor = text(path_, ": tensor \"", name, "\": expected ");
+    const std::string expected = text(path_, ": tensor \"", name, "\": expected ");
     const size_t keys = object([&](const std::string& key) {
-      if (key == "shape")
+      if (key == "dtype")
+        type = string();
+      else if (key == "shape")
         entry.tensor.shape = numbers();
       else if (key == "data_offsets")
         offsets = numbers();
-      else if (key != "dtype")
-        throw Error(tensor, "dtype, shape and two data_offsets, found \"", key, "\"");
-      else if (const std::string type = string(); type != "F32")
-        throw Error(tensor, "type F32, found ", type,
-                    ": save it as float32 (x.astype(\"float32\") in NumPy, x.float() in PyTorch)");
+      else
+        throw Error(expected, "dtype, shape and two data_offsets, found \"", key, "\"");
     });
     if (keys != 3 || offsets.size() != 2)
-      throw Error(tensor, "dtype, shape and two data_offsets, found ", keys, " of these and ", offsets.size(),
-                  " data_offsets");
+      throw Error(expected, "dtype, shape and two data_offsets, found ", keys, " of these and ",
+                  offsets.size(), " data_offsets");
+    if (type != "F32")
+      throw Error(expected, "type F32, found ", type,
+                  ": save it as float32 (x.astype(\"float32\") in NumPy, x.float() in PyTorch)");
     entry.begin = offsets[0];
     entry.end = offsets[1];
     return entry;
@@ -197,13 +200,13 @@ TensorFile read_safetensors(const std::string& path) {
   std::stable_sort(entries.begin(), entries.end(), before);
   int64_t at = 0;
   for (const auto& [tensor, begin, end] : entries) {
-    const std::string name = text(path, ": tensor \"", tensor.name, "\": expected ");
+    const std::string expected = text(path, ": tensor \"", tensor.name, "\": expected ");
     if (begin != at || end < at)
-      throw Error(name, "its bytes to begin at ", at, ", where the tensor before ends, found data_offsets ",
-                  begin, ", ", end);
-    const int64_t size = tensor.size(), bytes = end - begin;
-    if (size < 0 || bytes % 4 || bytes / 4 != size)
-      throw Error(name, "4 bytes for each element of ", tensor.shape_text(), ", found ", bytes, " bytes");
+      throw Error(expected, "its bytes to begin at ", at, ", where the tensor before ends, ",
+                  "found data_offsets ", begin, ", ", end);
+    const int64_t size = tensor.size(), found = end - begin;
+    if (size < 0 || found % 4 || found / 4 != size)
+      throw Error(expected, "4 bytes for each element of ", tensor.shape_text(), ", found ", found, " bytes");
     at = end;
   }
   if (const auto found = static_cast<int64_t>(data.size()); at != found)
