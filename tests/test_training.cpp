@@ -76,7 +76,7 @@ TEST("best_epoch: the best accuracy, of the same ones the least loss, of the sam
 }
 
 TEST("log: epochs that are not 1, 2, 3 are refused") {
-  const auto line = [](int epoch) { return log_line({epoch, 1, 0.5, 1, 0.5, 2}) + "\n"; };
+  const auto line = [](int epoch) { return text(epoch, ",1,0.5,1,0.5,2\n"); };
   const std::string header = text(kLogHeader, "\n");
   CHECK_EQUAL(parse_log(header + line(1) + line(2), "x").size(), 2u);
   CHECK_ERROR(parse_log(header + line(2), "x"), "x: ", "epoch 1");

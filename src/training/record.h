@@ -20,14 +20,10 @@ using Confusion = std::vector<std::vector<int64_t>>;
 /// without its end.
 extern const char* const kLogHeader;
 
-/// The line of a log for one epoch, without its end.
-std::string log_line(const EpochRecord& record);
-
-/// The whole log.
+/// The whole log, a line for each epoch after the first line.
 std::string log_text(const std::vector<EpochRecord>& records);
 
-/// The epochs of such a log. Throws Error, which begins with `name`, for anything
-/// else.
+/// The epochs of such a log. Throws Error, which begins with `name`, for anything else.
 std::vector<EpochRecord> parse_log(const std::string& log, const std::string& name);
 
 /// The best on the test set: the highest accuracy, of equal ones the lowest loss, of equal ones the
