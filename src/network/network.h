@@ -40,7 +40,6 @@ class Network {
   /// All parameters one after the other, each a multiple of 16 numbers from the first, and their gradients
   /// likewise.
   Buffer<real>& weights() { return weights_; }
-  const Buffer<real>& weights() const { return weights_; }
   Buffer<real>& gradients() { return gradients_; }
 
   /// A parameter, and where it lies in weights() and gradients().

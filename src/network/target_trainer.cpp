@@ -58,17 +58,12 @@ class TargetTrainer : public Trainer {
     test_.order.upload(in_order);
   }
 
-  std::vector<Tensor> weights() const override { return tensors(network_.weights(), ""); }
+  std::vector<Tensor> weights() override { return tensors({{"", &network_.weights()}}); }
   void set_weights(const std::vector<Tensor>& tensors, const std::string& source) override {
     set({{"", &network_.weights()}}, tensors, source);
   }
 
-  std::vector<Tensor> state() override {
-    std::vector<Tensor> all;
-    for (const auto& [prefix, buffer] : state_buffers())
-      for (Tensor& tensor : tensors(*buffer, prefix)) all.push_back(std::move(tensor));
-    return all;
-  }
+  std::vector<Tensor> state() override { return tensors(state_buffers()); }
   void set_state(const std::vector<Tensor>& tensors, long updates, const std::string& source) override {
     set(state_buffers(), tensors, source);
     updates_ = updates;
@@ -166,7 +161,7 @@ class TargetTrainer : public Trainer {
 
   // What the step that was run last computed, in this order.
   std::vector<Tensor> numbers_of_step(float loss) {
-    std::vector<Tensor> all, gradients = tensors(network_.gradients(), "the gradient of ");
+    std::vector<Tensor> all, gradients = tensors({{"the gradient of ", &network_.gradients()}});
     for (const Network::Node& node : network_.nodes()) {
       const std::vector<real> y = node.y.download();
       const int64_t size = static_cast<int64_t>(y.size()) / options_.batch;
@@ -188,15 +183,17 @@ class TargetTrainer : public Trainer {
     return buffers;
   }
 
-  std::vector<Tensor> tensors(const Buffer<real>& buffer, const std::string& prefix) const {
-    const std::vector<real> values = buffer.download();
-    std::vector<Tensor> tensors;
-    for (const Network::Slot& slot : network_.slots()) {
-      const auto begin = values.begin() + slot.offset;
-      tensors.push_back({prefix + slot.parameter.name, slot.parameter.shape,
-                         {begin, begin + slot.parameter.size()}});
+  // The tensors in the buffers.
+  std::vector<Tensor> tensors(const std::vector<Named>& buffers) const {
+    std::vector<Tensor> all;
+    for (const auto& [prefix, buffer] : buffers) {
+      const std::vector<real> values = buffer->download();
+      for (const Network::Slot& slot : network_.slots()) {
+        const auto begin = values.begin() + slot.offset, end = begin + slot.parameter.size();
+        all.push_back({prefix + slot.parameter.name, slot.parameter.shape, {begin, end}});
+      }
     }
-    return tensors;
+    return all;
   }
 
   // Sets all the buffers or, if anything does not fit, none.

@@ -39,7 +39,7 @@ class Trainer {
   virtual ~Trainer() = default;
 
   /// The weights under the names of docs/files.md: conv2d_1.kernel, ...
-  virtual std::vector<Tensor> weights() const = 0;
+  virtual std::vector<Tensor> weights() = 0;
   /// Sets them. Throws Error, naming `source` and all that does not fit, unless the names and shapes
   /// are exactly the network's, and all numbers finite.
   virtual void set_weights(const std::vector<Tensor>& tensors, const std::string& source) = 0;
