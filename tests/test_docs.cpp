@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "run/report.h"
 #include "tests/test.h"
 
 namespace plainnet {
@@ -34,6 +35,10 @@ TEST("documents: quoted code stands in the repository") {
     }
   }
   CHECK(quoted > 10, quoted);
+}
+
+TEST("documents: the table of epochs has the heading that the README shows") {
+  CHECK(test::contains(read_file("README.md"), text("```\n", kEpochHeading, "\n")), kEpochHeading);
 }
 
 }  // namespace
