@@ -183,9 +183,11 @@ TEST("confusion: counts, colours, recall and accuracy") {
 
   const std::string empty = confusion_svg("x", Confusion(3, std::vector<int64_t>(3)), {"a", "b & c", "ankle boot"});
   check_well_formed(empty);
-  CHECK(test::contains(empty, ">x: no images<"));
+  CHECK(test::contains(empty, ">x: 0 of 0 right<"));
   CHECK(test::contains(empty, ">b &amp; c taken for ankle boot: 0 of 0<"));
   CHECK_EQUAL(count(empty, ">ankle boot<"), 2);
+  CHECK_EQUAL(count(empty, "rotate(-90)"), 3 + 1);  // these names are wider than a cell; so is none of the digits
+  CHECK_EQUAL(count(svg, "rotate(-90)"), 1);
   CHECK(!test::contains(empty, "nan"));
 }
 
@@ -223,6 +225,9 @@ TEST("mistakes: the misread images, with label and guess") {
   const std::string many = mistakes_svg(images, guesses, probabilities, kDigits);
   CHECK(test::contains(many, ">250 of 250 misread, the first 100. Beneath"));
   CHECK_EQUAL(count(many, " read as "), 100);
+  const std::vector<std::string> names(10, std::string(300, 'x'));
+  const std::string wide = mistakes_svg(images, guesses, probabilities, names);  // in one column
+  CHECK_EQUAL(count(wide, "translate(12 "), 100);
   CHECK_EQUAL(count(mistakes_svg(images, guesses, probabilities, kDigits, 11), " read as "), 11);
 }
 

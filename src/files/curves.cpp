@@ -89,7 +89,7 @@ std::string panel(const Quantity& quantity, const std::vector<EpochRecord>& epoc
            label(x_of(tick), bottom + 20, kCentred, format("%.0f", tick));
   svg += rectangle(left, bottom, width, 1, "#333") + rectangle(left, top, 1, height, "#333");
   svg += label(left + width / 2, bottom + 42, kCentred, "epoch");
-  svg += label_upwards(left - 58, top + height / 2,
+  svg += label_upwards(left - 58, top + height / 2, kCentred,
                        text(quantity.name, y_axis.logarithmic ? " (logarithmic)" : ""));
 
   for (const bool test : {false, true}) {
