@@ -204,7 +204,7 @@ TEST("mistakes: the misread images, with label and guess") {
   std::vector<float> probabilities(10 * images.count);
   const std::string none = mistakes_svg(images, guesses, probabilities, kDigits);
   check_well_formed(none);
-  CHECK(test::contains(none, ">none of 250 misread<"));
+  CHECK(test::contains(none, ">0 of 250 misread<"));
   CHECK_EQUAL(count(none, "<path"), 0);
 
   guesses[3] = 5;

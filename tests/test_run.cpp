@@ -180,6 +180,8 @@ TEST("run: run.json says what was run, on what, and what it came to") {
     const auto json = json_of(read_file(folder + "run.json"));
     const auto said = [&](const std::string& key) { return json.count(key) ? json.at(key) : "nothing"; };
     const Checkpoint checkpoint = read_checkpoint(folder + "checkpoint.safetensors");
+    for (const auto& [key, value] : json)
+      CHECK(contains(read_file("docs/files.md"), "`" + key.substr(0, key.find('/')) + "`"), key);
     CHECK_EQUAL(said("options/model"), "cnn");
     CHECK_EQUAL(said("options/--epochs"), text("number ", epochs));
     CHECK_EQUAL(said("options/--seed"), "number 18446744073709551615");

@@ -13,8 +13,7 @@ namespace plainnet {
 std::string confusion_svg(const std::string& title, const Confusion& counts,
                           const std::vector<std::string>& names) {
   const int classes = static_cast<int>(names.size()), width = 8 * longest_name(names);  // of a name, at most
-  constexpr int kCell = 52;
-  const int left = 72 + width, top = width > kCell ? 70 + width : 100, size = classes * kCell;
+  const int cell = 52, left = 72 + width, top = width > cell ? 70 + width : 100, size = classes * cell;
   const std::string large = "font-size=\"14\"";
   std::string svg = rectangle(left - 1, top - 1, size + 1, size + 1, "#ccc");
   int64_t right = 0, total = 0;
@@ -23,24 +22,24 @@ std::string confusion_svg(const std::string& title, const Confusion& counts,
     for (const int64_t count : counts[row]) row_total += count;
     right += counts[row][row];
     total += row_total;
-    const double y = top + row * kCell, middle = y + kCell / 2.0 + 5;
+    const double y = top + row * cell, middle = y + cell / 2.0 + 5;
     for (int column = 0; column < classes; ++column) {
-      const double x = left + column * kCell;
+      const double x = left + column * cell;
       const std::string count = grouped(counts[row][column]);
       // The cube root makes the few that went astray visible.
       const double strength = std::cbrt(row_total ? 1.0 * counts[row][column] / row_total : 0);
-      svg += rectangle(x, y, kCell - 1, kCell - 1,
+      svg += rectangle(x, y, cell - 1, cell - 1,
                        column == row ? tint(strength, 0, 90, 160) : tint(strength, 213, 60, 0),
                        text(names[row], " taken for ", names[column], ": ", count, " of ",
                             grouped(row_total)));
       const char* const colour = count == "0" ? "#bbb" : strength > 0.6 ? "white" : "#222";
       const std::string weight = column != row && count != "0" ? "bold" : "normal";
-      svg += label(x + kCell / 2.0, middle, kCentred + " pointer-events=\"none\" font-weight=\"" + weight +
+      svg += label(x + cell / 2.0, middle, kCentred + " pointer-events=\"none\" font-weight=\"" + weight +
                                                "\" fill=\"" + colour + "\"", count);
     }
     svg += label(left - 10, middle, kRightAligned + " " + large, names[row]);
-    svg += width > kCell ? label_upwards(left + (row + 0.6) * kCell, top - 10, large, names[row])
-                         : label(left + (row + 0.5) * kCell, top - 10, kCentred + " " + large, names[row]);
+    svg += width > cell ? label_upwards(left + (row + 0.6) * cell, top - 10, large, names[row])
+                        : label(left + (row + 0.5) * cell, top - 10, kCentred + " " + large, names[row]);
     svg += label(left + size + 60, middle, kRightAligned,
                  row_total ? format("%.2f%%", 100.0 * counts[row][row] / row_total) : "none");
   }
@@ -92,8 +91,7 @@ std::string mistakes_svg(const Images& images, const std::vector<int>& guesses,
                  text(i, format(": %.1f%%", 100 * probabilities[i * names.size() + guesses[i]])));
   }
   svg += label(kGap, kHeading - kGap, "",
-               text(count ? text(count) : "none", " of ", images.count, " misread",
-                    count > most ? text(", the first ", most) : "",
+               text(count, " of ", images.count, " misread", count > most ? text(", the first ", most) : "",
                     count ? ". Beneath: index, and probability of the guess" : ""));
   const int rows = (std::min(count, most) + columns - 1) / columns;
   return picture(columns * column_width + kGap, kHeading + rows * row_height, svg);
