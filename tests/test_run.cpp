@@ -204,6 +204,9 @@ TEST("run: run.json says what was run, on what, and what it came to") {
     CHECK_EQUAL(said(text("epochs/", epochs, "/0")), "nothing");
     CHECK_EQUAL(said("best_epoch"), text("number ", best_epoch(checkpoint.epochs).epoch));
     CHECK_EQUAL(said("total_seconds"), "number " + exact_text(checkpoint.total_seconds));
+    double training = 0;
+    for (const EpochRecord& record : checkpoint.epochs) training += record.seconds;
+    CHECK(checkpoint.total_seconds > training, checkpoint.total_seconds, " s, ", training);
     test::train({"--resume", in_scratch("run"), "--epochs", "3"});
   }
 
@@ -431,7 +434,9 @@ TEST("run: stopped by a signal at any moment, it goes on to the same bits") {
 
 // With a rate of 0 all epochs are alike, and of these the first is the best.
 TEST("run: the best weights are those of the best epoch") {
-  test::train(small_run("run", {"--epochs", "3", "--learning-rate", "0"}));
+  const std::string output = test::train(small_run("run", {"--epochs", "3", "--learning-rate", "0"})).output;
+  const Strings rows = table_of(output);
+  CHECK(contains(rows.at(0), "%*") && !contains(rows.at(1) + rows.at(2), "*"), output);
   CHECK_EQUAL(read_safetensors(in_scratch("run/best.safetensors")).metadata.at("epochs"), "1");
   CHECK_EQUAL(read_safetensors(in_scratch("run/weights.safetensors")).metadata.at("epochs"), "3");
 }
@@ -570,11 +575,8 @@ TEST("run: schedules") {
   CHECK_NEAR(rate(cosine, 3, 3), 0.25 * (1 + std::cos(M_PI * 7 / 8)), 1e-15);
 }
 
-// What ./train writes to a terminal of so many columns, for 50 batches; TERM is `kind`, or not set.
-std::string on_terminal(unsigned short columns, const char* kind) {
-  const test::ThreadCount one_thread(1);  // a child has only the thread that made it
-  Strings arguments = small_run("run", {"--epochs", "1"});
-  *std::find(arguments.begin(), arguments.end(), "16") = "2";
+// What `program` writes to a terminal of so many columns; TERM is `kind`, or not set.
+std::string on_terminal(unsigned short columns, const char* kind, const std::function<void()>& program) {
   winsize size{40, columns, 0, 0};
   int terminal = -1;
   std::fflush(stdout);
@@ -585,9 +587,7 @@ std::string on_terminal(unsigned short columns, const char* kind) {
     else
       unsetenv("TERM");
     try {
-      std::vector<const char*> argv = {"train"};
-      for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-      run_training(static_cast<int>(argv.size()), argv.data());
+      program();
       std::fflush(stdout);
     } catch (...) {
     }
@@ -598,26 +598,51 @@ std::string on_terminal(unsigned short columns, const char* kind) {
   for (ssize_t count; (count = read(terminal, part, sizeof part)) > 0;) output.append(part, count);
   close(terminal);
   waitpid(child, nullptr, 0);
+  return output;
+}
+
+// The same of ./train, for 50 batches.
+std::string train_on_terminal(unsigned short columns, const char* kind) {
+  const test::ThreadCount one_thread(1);  // a child has only the thread that made it
+  Strings arguments = small_run("run", {"--epochs", "1"});
+  *std::find(arguments.begin(), arguments.end(), "16") = "2";
+  const std::string output = on_terminal(columns, kind, [&] {
+    std::vector<const char*> argv = {"train"};
+    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+    run_training(static_cast<int>(argv.size()), argv.data());
+  });
   CHECK(contains(output, "Best epoch"), output);
   return output;
 }
 
 TEST("run: on a terminal, a line tells of the epoch that is running") {
   for (const unsigned short columns : {0, 80, 200}) {  // 0: it does not know
-    const std::string output = on_terminal(columns, "xterm");
+    const std::string output = train_on_terminal(columns, "xterm");
     for (const char* wanted : {"\nepoch 1/1: 32 of 50 batches, 0:00 left, loss ", "%\x1b[K\r\x1b[K\r    1  "})
       CHECK(contains(output, wanted), wanted, " in ", output);
   }
 }
 
 TEST("run: that line is cut to the terminal's width") {
-  CHECK(contains(on_terminal(20, "xterm"), "\nepoch 1/1: 32 of 50\x1b[K\r\x1b[K\r"));
-  CHECK(contains(on_terminal(1, "xterm"), "\n\x1b[K\r\x1b[K\r"));
+  CHECK(contains(train_on_terminal(20, "xterm"), "\nepoch 1/1: 32 of 50\x1b[K\r\x1b[K\r"));
+  CHECK(contains(train_on_terminal(1, "xterm"), "\n\x1b[K\r\x1b[K\r"));
+}
+
+TEST("run: that line is cut to 80 columns where the terminal does not know its width") {
+  const std::string output = on_terminal(0, "xterm", [] {
+    Options options;
+    options.epochs = 1000000;
+    options.batch = 1;
+    print_progress(options, 1000000, std::vector<StepScore>(32, {2.5f, 0}), 1000000000, 1);
+  });
+  CHECK(output.starts_with("epoch 1000000/1000000: 32 of 1000000000 batches, 8680:33:19 left, loss 2.5") &&
+            output.ends_with("\x1b[K\r"), output);
+  CHECK_EQUAL(output.size(), size_t{79 + 4});
 }
 
 TEST("run: a terminal that is dumb, or that nothing is known of, gets plain lines") {
   for (const char* kind : {"dumb", "", static_cast<const char*>(nullptr)})
-    CHECK(!contains(on_terminal(80, kind), "\x1b"), kind ? kind : "not set");
+    CHECK(!contains(train_on_terminal(80, kind), "\x1b"), kind ? kind : "not set");
 }
 
 TEST("run: times and large numbers") {
