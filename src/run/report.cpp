@@ -59,7 +59,7 @@ void print_epoch(const EpochRecord& record, bool is_best_so_far, double rate, do
 void print_progress(const Options& options, int epoch, const std::vector<StepScore>& scores, int images,
                     double seconds) {
   const char* const terminal = std::getenv("TERM");
-  if (!isatty(STDOUT_FILENO) || !terminal || text(terminal) == "dumb" || text(terminal).empty()) return;
+  if (!isatty(STDOUT_FILENO) || !terminal || !*terminal || text(terminal) == "dumb") return;
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) size.ws_col = 80;
   const int done = static_cast<int>(scores.size()), steps = (images + options.batch - 1) / options.batch;

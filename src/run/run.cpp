@@ -49,7 +49,7 @@ void prepare_folder(const std::string& folder) {
       std::string other;
       for (int i = 1; other.empty() || fs::exists(other); ++i) other = text(path.string(), ".", i);
       fs::rename(path, other);
-      std::printf("%s holds an earlier run, now in %s.\n", shown(folder).c_str(), shown(other).c_str());
+      std::printf("%s holds an earlier run, now in %s.\n\n", shown(folder).c_str(), shown(other).c_str());
     }
     fs::create_directories(path);
   } catch (const fs::filesystem_error& error) {
@@ -180,13 +180,14 @@ Run::Run(const Options& options) : options_(options) {
   run_.metadata.insert(notes_.begin(), notes_.end());
 }
 
-// Gives a hint, once, where the mean loss of 100 steps is more than a tenth above the first step's, and above
-// that of a guess among the classes. The tenth is for chance, the guess for weights that begin trained.
+// Gives a hint, once, where the mean loss of 100 steps is above the first step's, by more than that one may
+// be off by chance: at first, the losses of images differ by about 0.5. Weights that begin trained, of which
+// any batch may be the luckiest, begin at the loss of a guess among the classes.
 void Run::check_rate(double loss) {
-  if (++checked_ == 1) start_loss_ = 1.1 * std::max(loss, std::log(dataset_.classes.size()));
+  if (++checked_ == 1) start_loss_ = std::max(loss, std::log(dataset_.classes.size()));
   rise_ += loss - start_loss_;
   if (checked_ % 100 != 0) return;
-  if (rise_ > 0) {
+  if (rise_ > 100 * 0.5 / std::sqrt(options_.batch)) {
     std::puts("The loss has been above its start for 100 steps: try a smaller --learning-rate.");
     start_loss_ = HUGE_VAL;  // once is enough
   }
