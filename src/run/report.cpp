@@ -76,7 +76,7 @@ void print_progress(const Options& options, int epoch, const std::vector<StepSco
 std::string run_json(const Options& options, const Checkpoint& checkpoint, const std::string& device) {
   const auto json = [](const std::string& words) { return quoted(shown(words)); };
   std::string shaping, epochs;
-  double number;
+  double number = 0;
   for (const auto& [name, value] : shaping_options(options))
     shaping += text(shaping.empty() ? "" : ",", "\n  ", json(name), ": ",
                     name != "--data" && read_number(value, &number) ? value : json(value));
