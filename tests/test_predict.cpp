@@ -34,6 +34,15 @@ TEST("predict: --evaluate finds what training logged") {
   }
 }
 
+TEST("predict: --evaluate says of each class what training said at its end") {
+  const auto trained = test::train(small_run("run", {"--epochs", "3", "--optimizer", "adam"}));
+  const size_t begin = trained.output.find("\nRight, by class:");
+  const std::string said = trained.output.substr(begin, trained.output.find("\nBest epoch", begin) - begin);
+  CHECK(contains(said, "%   9 ") && contains(said, "Most often confused:"), said);
+  const auto outcome = predict({scratch_folder() + "/run/weights.safetensors", "--evaluate"});
+  CHECK(outcome.output.ends_with(said), outcome.output, " ends not with ", said);
+}
+
 TEST("predict: images, by index and from files") {
   const std::string weights = scratch_folder() + "/run/weights.safetensors";
   const std::string data = test::small_data();

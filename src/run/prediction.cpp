@@ -10,6 +10,7 @@
 #include "files/checkpoint.h"
 #include "images/own_digit.h"
 #include "network/models.h"
+#include "run/report.h"
 #include "run/run.h"
 #include "training/targets.h"
 
@@ -151,6 +152,8 @@ void print_evaluation(Trainer& trainer, const Dataset& data) {
   std::printf("%s, %s test images: loss %.4f, accuracy %.2f%%, %s wrong, %.2f s\n",
               shown(data.source).c_str(), grouped(data.test.count).c_str(), score.loss, 100 * score.accuracy,
               grouped(std::lround(data.test.count * (1 - score.accuracy))).c_str(), now() - start);
+  const size_t classes = data.classes.size();
+  print_confusion(confusion_of(data.test, guesses_of(trainer.predict(), classes), classes), data.classes);
 }
 
 }  // namespace
