@@ -1,6 +1,7 @@
 // What ./predict prints.
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/command_line.h"
 #include "base/files.h"
@@ -9,6 +10,7 @@
 #include "training/record.h"
 #include "files/safetensors.h"
 #include "network/models.h"
+#include "tests/child.h"
 #include "tests/memory_limit.h"
 #include "tests/png.h"
 #include "tests/small_run.h"
@@ -16,10 +18,25 @@
 namespace plainnet {
 namespace {
 
+namespace fs = std::filesystem;
+using Strings = std::vector<std::string>;
+
 using test::contains;
+using test::in_scratch;
 using test::predict;
 using test::scratch_folder;
 using test::small_run;
+
+// A black bar on white paper of another size than the network's images.
+GreyImage bar() {
+  GreyImage image{30, 40, std::vector<uint8_t>(30 * 40, 250)};
+  for (int y = 5; y < 35; ++y) image.pixels[y * 30 + 14] = image.pixels[y * 30 + 15] = 10;
+  return image;
+}
+
+std::string pgm_of(const GreyImage& image) {
+  return text("P5 ", image.width, " ", image.height, " 255\n") + std::string(image.pixels.begin(), image.pixels.end());
+}
 
 TEST("predict: --evaluate finds what training logged") {
   const std::string run = scratch_folder() + "/run/";
@@ -59,13 +76,9 @@ TEST("predict: images, by index and from files") {
   CHECK_NEAR(sum, 100, 0.06);
   CHECK(contains(by_index.output, "This is a "));
 
-  // A black bar on white paper of another size.
-  GreyImage image{30, 40, std::vector<uint8_t>(30 * 40, 250)};
-  for (int y = 5; y < 35; ++y) image.pixels[y * 30 + 14] = image.pixels[y * 30 + 15] = 10;
   const std::string png = scratch_folder() + "/one.png", pgm = scratch_folder() + "/one.pgm";
-  write_file_atomically(png, test::grey_png(image));
-  write_file_atomically(pgm,
-                        "P5 30 40 255\n" + std::string(image.pixels.begin(), image.pixels.end()));
+  write_file_atomically(png, test::grey_png(bar()));
+  write_file_atomically(pgm, pgm_of(bar()));
   const auto from_png = predict({weights, png}), from_pgm = predict({weights, pgm});
   CHECK_EQUAL(from_png.status, 0);
   CHECK_EQUAL(from_png.output, from_pgm.output);
@@ -89,19 +102,90 @@ TEST("predict: a second digit is named where the first is not sure") {
   };
   const float rest = 0.01f;
   CHECK_EQUAL(says({rest, rest, rest, rest, 0.62f, rest, rest, rest, rest, 0.30f}),
-              "This is a 4 (62.00%), or a 9 (30.00%).\n");
-  CHECK_EQUAL(says({rest, rest, rest, rest, rest, rest, rest, rest, 0.91f, rest}), "This is an 8 (91.00%).\n");
+              "This is a 4 (62.00%), or a 9 (30.00%): wrong, the label is 0.\n");
+  CHECK_EQUAL(says({rest, rest, rest, rest, rest, rest, rest, rest, 0.91f, rest}), "This is an 8 (91.00%): wrong, the label is 0.\n");
   CHECK_EQUAL(says({rest, rest, rest, 0.46f, rest, rest, rest, rest, 0.46f, rest}),
-              "This is a 3 (46.00%), or an 8 (46.00%).\n");
+              "This is a 3 (46.00%), or an 8 (46.00%): wrong, the label is 0.\n");
+  CHECK_EQUAL(says({0.91f, rest, rest, rest, rest, rest, rest, rest, rest, rest}), "This is a 0 (91.00%).\n");
+}
+
+TEST("predict: a run's folder stands for its best weights, and says of which epoch") {
+  const std::string run = in_scratch("run"), best = run + "/best.safetensors", data = test::small_data();
+  test::train(small_run("run", {"--epochs", "3", "--optimizer", "adam"}));
+  const std::string epoch = read_safetensors(best).metadata.at("epochs");
+  write_file_atomically(in_scratch("bar.png"), test::grey_png(bar()));
+  fs::remove(run + "/weights.safetensors");  // as after Ctrl-C
+  for (const std::string& folder : {run, run + "/"})
+    for (const Strings& what : {Strings{in_scratch("bar.png")}, Strings{"--index", "3"}}) {
+      Strings of_run = {folder}, of_file = {best};
+      of_run.insert(of_run.end(), what.begin(), what.end());
+      of_file.insert(of_file.end(), what.begin(), what.end());
+      CHECK_EQUAL(predict(of_run).output, best + ": cnn, after epoch " + epoch + ".\n\n" + predict(of_file).output);
+    }
+  const std::string evaluated = predict({run, "--evaluate"}).output;
+  CHECK(contains(evaluated, "epoch " + epoch + ".\n\n" + data + ", 40 test images: "), evaluated);
+
+  fs::remove(best);  // as after Ctrl-C in the first epoch
+  CHECK_ERROR(predict({run, "--evaluate"}), best + ": expected a run's best weights, found none");
+  CHECK_ERROR(predict({data, "--evaluate"}), data + "/best.safetensors: expected a run's best weights, found none");
+}
+
+TEST("predict: many pictures, a line each, and those that cannot be read do not stop the others") {
+  const std::string run = in_scratch("run"), black = in_scratch("black.png"), white = in_scratch("a white.pgm");
+  test::train(small_run("run", {"--epochs", "1"}));
+  GreyImage light = bar();
+  for (uint8_t& pixel : light.pixels) pixel = static_cast<uint8_t>(255 - pixel);
+  write_file_atomically(black, test::grey_png(bar()));
+  write_file_atomically(white, pgm_of(light));
+  const std::string alone = predict({run, black}).output;
+  const size_t begin = alone.find("This is ") + 8;
+  const std::string words = alone.substr(begin, alone.rfind('.') - begin);
+  const std::string heading = alone.substr(0, alone.find("\n\n") + 2);
+  const std::string blanks(white.size() - black.size(), ' ');
+  const std::string of_black = black + blanks + "  " + words + "\n", of_white = white + "  " + words + "\n";
+  CHECK_EQUAL(predict({run, black, white, black}).output, heading + of_black + of_white + of_black);
+
+  const auto ended = test::run_program("predict", {run, in_scratch("none.png"), black, run + "/log.csv", white});
+  CHECK_EQUAL(ended.status, 1);
+  CHECK(contains(ended.output, "predict: " + in_scratch("none.png") + ": cannot be opened"), ended.output);
+  CHECK(contains(ended.output, "predict: " + run + "/log.csv: expected a PNG"), ended.output);
+  CHECK(ended.output.ends_with(of_black + of_white), ended.output);
+  CHECK_EQUAL(test::run_program("predict", {run, run + "/log.csv", run + "/curves.svg"}).status, 1);
+  CHECK_ERROR(predict({run, in_scratch("none.png")}), in_scratch("none.png") + ": cannot be opened");
+}
+
+// Finite weights whose outputs are not.
+TEST("predict: a loss or an output that is not finite is an error") {
+  const std::string weights = in_scratch("run/weights.safetensors");
+  test::train(small_run("run", {"--epochs", "1"}));
+  TensorFile file = read_safetensors(weights);
+  for (Tensor& tensor : file.tensors)
+    if (tensor.name == "dense_1.kernel" || tensor.name == "dense_2.kernel")
+      std::fill(tensor.values.begin(), tensor.values.end(), 1e38f);
+  write_safetensors(weights, file);
+  const auto evaluated = test::run_program("predict", {weights, "--evaluate"});
+  CHECK_EQUAL(evaluated.status, 1);
+  CHECK(contains(evaluated.output, "predict: test batch 1, whose loss is nan: the output of dense_"), evaluated.output);
+  write_file_atomically(in_scratch("bar.png"), test::grey_png(bar()));
+  for (const Strings& what : {Strings{weights, "--index", "0"}, Strings{weights, in_scratch("bar.png")}})
+    CHECK_ERROR(predict(what), "the network's output is no number: was it trained?");
+}
+
+TEST("predict: --help fits 24 rows of 80 columns") {
+  const std::string help = predict({"--help"}).output;
+  CHECK(std::count(help.begin(), help.end(), '\n') <= 24, help);
+  for (size_t begin = 0, end; (end = help.find('\n', begin)) != help.npos; begin = end + 1)
+    CHECK(end - begin <= 80, help.substr(begin, end - begin));
 }
 
 TEST("predict: what is wrong is said") {
   const std::string weights = scratch_folder() + "/run/weights.safetensors";
   const std::string data = test::small_data();
   test::train(small_run("run", {"--epochs", "1"}));
-  CHECK_ERROR(predict({}), "expected a file of weights");
-  CHECK_ERROR(predict({weights}), "IMAGE", "found 0");
-  CHECK_ERROR(predict({weights, "a.png", "--evaluate"}), "IMAGE", "found 2");
+  CHECK_ERROR(predict({}), "expected a file of weights or a run");
+  CHECK_ERROR(predict({weights}), "PICTURE", "found 0");
+  CHECK_ERROR(predict({weights, "a.png", "--evaluate"}), "PICTURE", "found 2");
+  CHECK_ERROR(predict({weights, "a.png", "b.png", "--index", "0"}), "PICTURE", "found 2");
   CHECK_ERROR(predict({weights, "--index", "40", "--data", data}), "--index", "0 to 39", "40");
   CHECK_ERROR(predict({weights, "--evalute"}), "--evalute", "--evaluate");
   CHECK_ERROR(predict({weights, weights}), weights, "expected a PNG");

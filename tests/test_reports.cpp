@@ -188,13 +188,13 @@ TEST("confusion, printed: each class, and what is most often taken for what") {
               "Right, by class:      0 100.00%   1 100.00%   2  40.00%   3    none\n"
               "                      4  40.00%   5 100.00%   6 100.00%   7  40.00%\n"
               "                      8 100.00%   9  99.80%\n"
-              "Most often confused:  2 taken for 7: 1500\n"
-              "                      4 taken for 9: 1500\n"
-              "                      7 taken for 2: 1500\n");
+              "Most often confused:  2 taken for 7   1500\n"
+              "                      4 taken for 9   1500\n"
+              "                      7 taken for 2   1500\n");
   CHECK_EQUAL(printed({{3, 0}, {1, 2}}, {"Stiefel", "Schlüssel"}),
               "\n"
               "Right, by class:      Stiefel    100.00%   Schlüssel   66.67%\n"
-              "Most often confused:  Schlüssel taken for Stiefel: 1\n");
+              "Most often confused:  Schlüssel  taken for Stiefel         1\n");
   CHECK_EQUAL(printed({{3, 0}, {0, 2}}, {"a", "b"}), "\nRight, by class:      a 100.00%   b 100.00%\n");
 }
 

@@ -76,15 +76,12 @@ void print_progress(const Options& options, int epoch, const std::vector<StepSco
   std::fflush(stdout);
 }
 
-// `words` in `least` to `most` columns, one for each letter of UTF-8: filled with blanks, or cut off.
-static std::string in_columns(const std::string& words, size_t least, size_t most) {
-  std::string result;
-  size_t columns = 0;
-  for (const char c : words) {
-    if ((c & 0xc0) != 0x80 && columns++ == most) return result;
-    result += c;
-  }
-  return result + std::string(std::max(least, columns) - columns, ' ');
+// `words` in so many columns, one for each letter of UTF-8: cut off, or filled with blanks.
+static std::string in_columns(std::string words, long columns) {
+  const auto begins = [](char byte) { return (byte & 0xc0) != 0x80; };
+  const auto letters = [&] { return std::count_if(words.begin(), words.end(), begins); };
+  while (letters() > columns) words.pop_back();
+  return words + std::string(columns - letters(), ' ');
 }
 
 std::vector<int> guesses_of(const std::vector<float>& probabilities, size_t classes) {
@@ -94,30 +91,29 @@ std::vector<int> guesses_of(const std::vector<float>& probabilities, size_t clas
   return guesses;
 }
 
-Confusion confusion_of(const Images& images, const std::vector<int>& guesses, size_t classes) {
-  Confusion confusion(classes, std::vector<int64_t>(classes));
-  for (int i = 0; i < images.count; ++i) ++confusion[images.labels[i]][guesses[i]];
+Confusion confusion_of(const Dataset& dataset, const std::vector<int>& guesses) {
+  Confusion confusion(dataset.classes.size(), std::vector<int64_t>(dataset.classes.size()));
+  for (int i = 0; i < dataset.test.count; ++i) ++confusion[dataset.test.labels[i]][guesses[i]];
   return confusion;
 }
 
 void print_confusion(const Confusion& confusion, const std::vector<std::string>& names) {
-  const size_t width = std::min(longest_name(names), 19), in_row = 58 / (width + 11);
-  std::vector<std::tuple<int64_t, size_t, size_t>> mistaken;  // how often, negative; label; guess
+  const int width = std::min(longest_name(names), 19), in_row = 58 / (width + 11);
+  std::vector<std::tuple<long, size_t, size_t>> mistaken;  // how often, negative; label; guess
   for (size_t label = 0; label < names.size(); ++label) {
     const std::vector<int64_t>& row = confusion[label];
     const int64_t images = std::accumulate(row.begin(), row.end(), int64_t{0});
     const std::string share = images == 0 ? "none" : format("%.2f%%", 100.0 * row[label] / images);
     if (label % in_row == 0) std::printf("\n%-19s", label == 0 ? "Right, by class:" : "");
-    std::printf("   %s%8s", in_columns(names[label], width, width).c_str(), share.c_str());
+    std::printf("   %s%8s", in_columns(names[label], width).c_str(), share.c_str());
     for (size_t guess = 0; guess < names.size(); ++guess)
       if (guess != label && row[guess] > 0) mistaken.emplace_back(-row[guess], label, guess);
   }
   std::sort(mistaken.begin(), mistaken.end());
   for (size_t i = 0; i < std::min<size_t>(mistaken.size(), 3); ++i) {
     const auto& [count, label, guess] = mistaken[i];
-    std::printf("\n%-22s%s taken for %s: %s", i == 0 ? "Most often confused:" : "",
-                in_columns(names[label], 0, width).c_str(), in_columns(names[guess], 0, width).c_str(),
-                text(-count).c_str());
+    std::printf("\n%-22s%s taken for %s%7ld", i == 0 ? "Most often confused:" : "",
+                in_columns(names[label], width).c_str(), in_columns(names[guess], width).c_str(), -count);
   }
   std::printf("\n");
 }
@@ -125,7 +121,7 @@ void print_confusion(const Confusion& confusion, const std::vector<std::string>&
 void write_pictures(const Options& options, const Dataset& dataset, Trainer& trainer) {
   const std::vector<std::string>& names = dataset.classes;
   const std::vector<int> guesses = guesses_of(trainer.predict(), names.size());
-  const Confusion confusion = confusion_of(dataset.test, guesses, names.size());
+  const Confusion confusion = confusion_of(dataset, guesses);
   write_file_atomically(options.out + "/confusion.svg", confusion_svg(options.model, confusion, names));
   write_file_atomically(options.out + "/mistakes.svg", mistakes_svg(dataset.test, guesses, names));
   if (std::holds_alternative<Conv2d>(find_model(options.model).layers[0]))

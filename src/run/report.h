@@ -27,7 +27,8 @@ void print_progress(const Options& options, int epoch, const std::vector<StepSco
 /// The class of the highest of each image's probabilities, [images][classes].
 std::vector<int> guesses_of(const std::vector<float>& probabilities, size_t classes);
 
-Confusion confusion_of(const Images& images, const std::vector<int>& guesses, size_t classes);
+/// Of the test images.
+Confusion confusion_of(const Dataset& dataset, const std::vector<int>& guesses);
 
 /// For people, within 80 columns: the share of each class that is right, "none" for one without images, and
 /// the three pairs of label and guess that are confused most, if any. Of equal ones the first. `names`:
