@@ -185,9 +185,8 @@ TEST("confusion, printed: each class, and what is most often taken for what") {
   counts[9][4] = 2;
   CHECK_EQUAL(printed(counts, kDigits),
               "\n"
-              "Right, by class:      0 100.00%   1 100.00%   2  40.00%   3    none\n"
-              "                      4  40.00%   5 100.00%   6 100.00%   7  40.00%\n"
-              "                      8 100.00%   9  99.80%\n"
+              "Right, by class:      0 100.00%   1 100.00%   2  40.00%   3    none   4  40.00%\n"
+              "                      5 100.00%   6 100.00%   7  40.00%   8 100.00%   9  99.80%\n"
               "Most often confused:  2 taken for 7   1500\n"
               "                      4 taken for 9   1500\n"
               "                      7 taken for 2   1500\n");

@@ -205,7 +205,7 @@ PreparedDigit prepare_digit(const GreyImage& image, int height, int width, const
 
   const double box = 20.0 / 28.0;
   GreyImage digit = scaled(found, std::min(box * height / found.height, box * width / found.width));
-  spread(digit, 0, std::max(1, quantile(digit.pixels, 0.9)));  // a thin stroke comes out faint
+  spread(digit, 0, std::max(1, quantile(digit.pixels, 0.8)));  // a thin stroke comes out faint
   done.push_back(text("scaled: the ink, ", found.width, "x", found.height, " of ", picture.width, "x",
                       picture.height, ", to ", digit.width, "x", digit.height));
   GreyImage centred = blank(height, width);

@@ -98,7 +98,7 @@ Confusion confusion_of(const Dataset& dataset, const std::vector<int>& guesses) 
 }
 
 void print_confusion(const Confusion& confusion, const std::vector<std::string>& names) {
-  const int width = std::min(longest_name(names), 19), in_row = 58 / (width + 11);
+  const int width = std::min(longest_name(names), 19), in_row = 61 / (width + 11);
   std::vector<std::tuple<long, size_t, size_t>> mistaken;  // how often, negative; label; guess
   for (size_t label = 0; label < names.size(); ++label) {
     const std::vector<int64_t>& row = confusion[label];
