@@ -205,6 +205,9 @@ TEST("predict: what is wrong is said") {
   nameless.metadata["height"] = "28abc";
   write_safetensors(other, nameless);
   CHECK_ERROR(predict({other, "a.png"}), other, "height", "28abc");
+  nameless.metadata = {{"model", "cnn"}, {"height", "18"}, {"width", "18"}, {"fill", "0.7"}};
+  write_safetensors(other, nameless);
+  CHECK_ERROR(predict({other, "a.png"}), other, "metadata fill: expected a whole number from 100 to 1000, found 0.7");
   nameless.metadata = {{"model", "cnn"}, {"seed", "-1"}};
   write_safetensors(other, nameless);
   CHECK_ERROR(predict({other, "--index", "0", "--data", "digits"}), other, "metadata seed: expected a whole number",

@@ -62,6 +62,7 @@ struct Weights {
   }
   int height(int otherwise) const { return static_cast<int>(number("height", otherwise, 1, 4096)); }
   int width(int otherwise) const { return static_cast<int>(number("width", otherwise, 1, 4096)); }
+  Ink ink() const { return {said("ink", "light") == "dark", number("fill", 714, 100, 1000) / 1000.0}; }
 };
 
 // The name of the model with these weights, for the classes and test images of `data`. Throws Error where it
@@ -190,8 +191,9 @@ int run_prediction(int argc, const char* const* argv) {
     data.classes = read_classes(weights.said("classes", "0\n1\n2\n3\n4\n5\n6\n7\n8\n9"),
                                 weights.path + ": metadata classes");
     model_of(weights, options, data);
+    const Ink ink = weights.ink();
     for (const std::string& picture : pictures) try {
-        PreparedDigit digit = prepare_digit(read_image(picture), test.height, test.width, picture);
+        PreparedDigit digit = prepare_digit(read_image(picture), test.height, test.width, picture, ink);
         test.pixels.insert(test.pixels.end(), digit.pixels.begin(), digit.pixels.end());
         test.labels.resize(++test.count);
         images.push_back(shown(picture));
