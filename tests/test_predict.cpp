@@ -152,6 +152,18 @@ TEST("predict: many pictures, a line each, and those that cannot be read do not 
   CHECK(ended.output.ends_with(of_black + of_white), ended.output);
   CHECK_EQUAL(test::run_program("predict", {run, run + "/log.csv", run + "/curves.svg"}).status, 1);
   CHECK_ERROR(predict({run, in_scratch("none.png")}), in_scratch("none.png") + ": cannot be opened");
+
+  const std::string folder = in_scratch("a folder"), alone_in = folder + "/one.PGM";
+  fs::create_directory(folder);
+  for (const char* other : {"/notes.txt", "/png", "/b.png.txt"}) write_file_atomically(folder + other, "no picture");
+  CHECK_ERROR(predict({run, folder}), folder + ": expected pictures (.png, .pgm or .ppm), found none");
+  write_file_atomically(alone_in, pgm_of(light));
+  CHECK_EQUAL(predict({run, folder}).output, heading + alone_in + "  " + words + "\n");
+  for (const char* name : {"/two.pgm", "/Two.pGm", "/a.a.pgm"}) write_file_atomically(folder + name, pgm_of(light));
+  const std::string in_folder = folder + "/Two.pGm  " + words + "\n" + folder + "/a.a.pgm  " + words + "\n" + alone_in +
+                                "  " + words + "\n" + folder + "/two.pgm  " + words + "\n";
+  CHECK_EQUAL(predict({run, folder}).output, heading + in_folder);
+  CHECK(predict({run, white, folder}).output.starts_with(heading + white), "in the order of the command line");
 }
 
 // Finite weights whose outputs are not.

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <regex>
 
 #include "base/command_line.h"
 #include "base/error.h"
@@ -26,7 +27,7 @@ struct PredictOptions {
 };
 
 const char* const kUsage =
-    "usage: ./predict RUN|WEIGHTS PICTURE...      reads photographs: docs/digits.md\n"
+    "usage: ./predict RUN|WEIGHTS PICTURE...      reads pictures, or folders of them\n"
     "       ./predict RUN|WEIGHTS --index N       one image of a test set\n"
     "       ./predict RUN|WEIGHTS --evaluate      a whole test set\n\n";
 
@@ -64,6 +65,22 @@ struct Weights {
   int width(int otherwise) const { return static_cast<int>(number("width", otherwise, 1, 4096)); }
   Ink ink() const { return {said("ink", "light") == "dark", number("fill", 714, 100, 1000) / 1000.0}; }
 };
+
+// The files among `paths`, and the pictures in the folders among them.
+std::vector<std::string> pictures_at(const std::vector<std::string>& paths) {
+  const std::regex ending("\\.(png|pgm|ppm)$", std::regex::icase);
+  std::vector<std::string> pictures;
+  for (const std::string& path : paths) {
+    std::set<std::string> found;
+    if (!fs::is_directory(path)) found = {path};
+    else
+      for (const auto& entry : fs::directory_iterator(path))
+        if (std::regex_search(entry.path().string(), ending)) found.insert(entry.path().string());
+    if (found.empty()) throw Error(path, ": expected pictures (.png, .pgm or .ppm), found none");
+    pictures.insert(pictures.end(), found.begin(), found.end());
+  }
+  return pictures;
+}
 
 // The name of the model with these weights, for the classes and test images of `data`. Throws Error where it
 // has more numbers than the file: nothing is built of a size that the file only claims.
@@ -181,7 +198,9 @@ int run_prediction(int argc, const char* const* argv) {
   if (is_run)
     std::printf("%s.\n\n", shown(text(path, ": ", weights.said("model", "a network"), ", after epoch ",
                                       weights.said("epochs", "?"))).c_str());
-  const std::vector<std::string> pictures = {arguments.begin() + 1, arguments.end()};
+  arguments.erase(arguments.begin());
+  const std::vector<std::string> pictures = pictures_at(arguments);
+  const bool in_lines = pictures.size() > 1 || pictures != arguments;  // or a folder of one
   Dataset data;  // the network is asked about its test images
   Images& test = data.test;
   std::vector<std::string> images, done;  // the names of those that can be read; what was done to the last
@@ -199,7 +218,7 @@ int run_prediction(int argc, const char* const* argv) {
         images.push_back(shown(picture));
         done = digit.done;
       } catch (const Error& error) {
-        if (pictures.size() == 1) throw;
+        if (!in_lines) throw;
         std::fprintf(stderr, "predict: %s\n", error.what());
       }
     if (images.empty()) return 1;
@@ -222,7 +241,7 @@ int run_prediction(int argc, const char* const* argv) {
   const std::vector<float> probabilities = trainer->predict();
   if (!std::all_of(probabilities.begin(), probabilities.end(), [](float p) { return std::isfinite(p); }))
     throw Error("the network's output is no number: was it trained?");
-  if (pictures.size() > 1) {
+  if (in_lines) {
     for (size_t i = 0; i < images.size(); ++i)
       std::printf("%-*s  %s\n", longest_name(images), images[i].c_str(),
                   in_words(&probabilities[i * data.classes.size()], data.classes).c_str());
