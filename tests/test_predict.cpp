@@ -166,6 +166,65 @@ TEST("predict: many pictures, a line each, and those that cannot be read do not 
   CHECK(predict({run, white, folder}).output.starts_with(heading + white), "in the order of the command line");
 }
 
+// Reads what RFC 4180 says, of which all lines end with a line feed alone.
+std::vector<Strings> parse_csv(const std::string& csv) {
+  std::vector<Strings> lines(1, {""});
+  bool quoted = false;
+  for (size_t i = 0; i < csv.size(); ++i) {
+    if (csv[i] == '"' && quoted && csv[i + 1] == '"') lines.back().back() += csv[i++];
+    else if (csv[i] == '"') quoted = !quoted;
+    else if (csv[i] == ',' && !quoted) lines.back().push_back("");
+    else if (csv[i] == '\n' && !quoted) lines.push_back({""});
+    else lines.back().back() += csv[i];
+  }
+  CHECK(!quoted && lines.back() == Strings{""}, csv);
+  lines.pop_back();
+  return lines;
+}
+
+TEST("predict: --csv is for scripts") {
+  const std::string data = test::small_data(), run = in_scratch("run"), picture = in_scratch("a, \"b\".pgm");
+  const Strings classes = {"zero, or O", "the \"one\"", "2", "3", "4", "5", "6", "7", "8", "9"};
+  std::string names;
+  for (const std::string& name : classes) names += name + "\n";
+  write_file_atomically(data + "/classes.txt", names);
+  test::train(small_run("run", {"--epochs", "3", "--optimizer", "adam"}));
+  write_file_atomically(picture, pgm_of(bar()));
+  Strings header = {"image", "label", "guess"};
+  header.insert(header.end(), classes.begin(), classes.end());
+  const auto check_rows = [&](const std::string& csv, size_t rows) {
+    const std::vector<Strings> lines = parse_csv(csv);
+    CHECK(lines.size() == rows + 1 && lines[0] == header, csv);
+    for (size_t i = 1; i < lines.size(); ++i) {
+      CHECK_EQUAL(lines[i].size(), header.size());
+      double sum = 0, most = 0;
+      for (size_t j = 3; j < header.size(); ++j) sum += std::stod(lines[i][j]), most = std::max(most, std::stod(lines[i][j]));
+      CHECK_NEAR(sum, 1, 1e-5);
+      const size_t guess = static_cast<size_t>(std::find(classes.begin(), classes.end(), lines[i][2]) - classes.begin());
+      CHECK(guess < 10 && std::stod(lines[i][3 + guess]) == most, lines[i][2]);
+    }
+    return lines;
+  };
+  const std::vector<Strings> all = check_rows(predict({run, "--evaluate", "--csv"}).output, test::kSmallTest);
+  int right = 0;
+  for (size_t i = 1; i < all.size(); ++i) {
+    CHECK_EQUAL(all[i][0], text(i - 1));
+    CHECK_EQUAL(all[i][1], classes[(i - 1) % 10]);
+    right += all[i][1] == all[i][2];
+  }
+  CHECK(contains(predict({run, "--evaluate"}).output, text(", ", test::kSmallTest - right, " wrong, ")), right);
+  const std::vector<Strings> one = check_rows(predict({run, "--index", "13", "--csv"}).output, 1);
+  CHECK(one[1] == all[14], one[1][0]);
+  const std::vector<Strings> two = check_rows(predict({run, picture, picture, "--csv"}).output, 2);
+  CHECK(two[1] == two[2] && two[1][0] == picture && two[1][1] == "", two[1][0]);
+  CHECK(check_rows(predict({run, picture, "--csv"}).output, 1)[1] == two[1], "alone");
+
+  const std::string other = in_scratch("other");  // what is no line of CSV goes to standard error
+  fs::copy(data, other);
+  write_file_atomically(other + "/t10k-labels-idx1-ubyte", read_file(data + "/t10k-labels-idx1-ubyte").substr(0, 47) + '\1');
+  check_rows(predict({run, "--evaluate", "--csv", "--data", other}).output, test::kSmallTest);
+}
+
 // Finite weights whose outputs are not.
 TEST("predict: a loss or an output that is not finite is an error") {
   const std::string weights = in_scratch("run/weights.safetensors");

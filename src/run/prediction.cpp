@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <iomanip>
 #include <regex>
+#include <sstream>
 
 #include "base/command_line.h"
 #include "base/error.h"
@@ -23,7 +25,7 @@ namespace {
 struct PredictOptions {
   std::string data = "data/mnist", model, device = "auto", kernels = "fast";
   int index = 0, threads = 0;
-  bool evaluate = false, help = false;
+  bool evaluate = false, csv = false, help = false;
 };
 
 const char* const kUsage =
@@ -34,6 +36,7 @@ const char* const kUsage =
 std::vector<Option> list(PredictOptions& o) {
   return {{"--index", "N", "of the image, from 0", number(&o.index, 0, 1000000000), "Options"},
           {"--evaluate", "", "loss and accuracy on the test set", on_off(&o.evaluate)},
+          {"--csv", "", "a line for each image, for scripts", on_off(&o.csv)},
           {"--data", "DIR", "a folder of IDX files, or digits (as the file says)", path(&o.data)},
           {"--model", "NAME", listed(model_names()) + " (as the file says)", choice(&o.model, model_names())},
           {"--kernels", "K", "plain: slow and simple, or fast (fast)", choice(&o.kernels, {"plain", "fast"})},
@@ -119,7 +122,8 @@ Dataset data_of(const Weights& weights, PredictOptions& options, bool given) try
   if (!given) options.data = weights.said("source", options.data);
   Dataset data = load_dataset(&options.data, true, seed, given ? "" : learnt);
   if (!learnt.empty() && learnt != fingerprint(data))
-    std::printf("Not the data that %s learnt:\n", shown(weights.path).c_str());
+    std::fprintf(options.csv ? stderr : stdout, "Not the data that %s learnt:\n",
+                 shown(weights.path).c_str());
   const Images& test = data.test;
   if (test.height != weights.height(test.height) || test.width != weights.width(test.width))
     throw Error(options.data, ": expected images of ", weights.height(28), "x", weights.width(28), ", which ",
@@ -168,6 +172,13 @@ void print_prediction(const std::vector<float>& probabilities, const std::vector
               wrong ? (": wrong, the label is " + label).c_str() : "");
 }
 
+// In quotes where it needs them (RFC 4180).
+std::string csv_field(const std::string& words) {
+  std::ostringstream quoted;
+  quoted << std::quoted(words, '"', '"');
+  return words.find_first_of(",\"\r\n") == words.npos ? words : quoted.str();
+}
+
 void print_evaluation(Trainer& trainer, const Dataset& data) {
   const double start = now();
   const Score score = trainer.evaluate();
@@ -195,7 +206,7 @@ int run_prediction(int argc, const char* const* argv) {
   const std::string path = is_run ? fs::path(arguments[0]) / "best.safetensors" : fs::path(arguments[0]);
   if (is_run && !fs::exists(path)) throw Error(path, ": expected a run's best weights, found none");
   const Weights weights{path, read_weights(path)};
-  if (is_run)
+  if (is_run && !options.csv)
     std::printf("%s.\n\n", shown(text(path, ": ", weights.said("model", "a network"), ", after epoch ",
                                       weights.said("epochs", "?"))).c_str());
   arguments.erase(arguments.begin());
@@ -227,31 +238,46 @@ int run_prediction(int argc, const char* const* argv) {
     if (options.index >= test.count)
       throw UsageError("--index: expected a test image, 0 to ", test.count - 1, ", found ", options.index);
     const uint8_t label = test.labels[options.index];
-    std::printf("Test image %d of %s, its label: %s\n\n", options.index, shown(data.source).c_str(),
-                data.classes[label].c_str());
     const auto begin = test.pixels.begin() + size_t{1} * options.index * test.height * test.width;
     test = {1, test.height, test.width, {begin, begin + test.height * test.width}, {label}};
   }
   data.train = {0, test.height, test.width, {}, {}};
   const auto trainer = make_trainer(weights, options, data);
-  if (options.evaluate) {
+  if (options.evaluate && !options.csv) {
     print_evaluation(*trainer, data);
     return 0;
   }
   const std::vector<float> probabilities = trainer->predict();
   if (!std::all_of(probabilities.begin(), probabilities.end(), [](float p) { return std::isfinite(p); }))
     throw Error("the network's output is no number: was it trained?");
-  if (in_lines) {
+  const std::vector<std::string>& classes = data.classes;
+  if (options.csv) {
+    std::string lines = "image,label,guess";
+    for (const std::string& name : classes) lines += "," + csv_field(name);
+    const std::vector<int> guesses = guesses_of(probabilities, classes.size());
+    auto probability = probabilities.begin();
+    for (int i = 0; i < test.count; ++i) {
+      const std::string image = pictures.empty() ? text(options.index + i) : images[i];
+      const std::string label = pictures.empty() ? classes[test.labels[i]] : "";
+      lines += "\n" + csv_field(image) + "," + csv_field(label) + "," + csv_field(classes[guesses[i]]);
+      for (size_t j = 0; j < classes.size(); ++j) lines += "," + exact_text(*probability++);
+    }
+    std::printf("%s\n", lines.c_str());
+  } else if (in_lines) {
     for (size_t i = 0; i < images.size(); ++i)
       std::printf("%-*s  %s\n", longest_name(images), images[i].c_str(),
-                  in_words(&probabilities[i * data.classes.size()], data.classes).c_str());
-    return images.size() < pictures.size();
+                  in_words(&probabilities[i * classes.size()], classes).c_str());
+  } else {
+    const std::string label = pictures.empty() ? classes[test.labels[0]] : "";
+    if (pictures.empty())
+      std::printf("Test image %d of %s, its label: %s\n\n", options.index, shown(data.source).c_str(),
+                  label.c_str());
+    print_digit(test);
+    for (const std::string& sentence : done) std::printf("  (%s)\n", sentence.c_str());
+    std::printf("\n");
+    print_prediction(probabilities, classes, label);
   }
-  print_digit(test);
-  for (const std::string& sentence : done) std::printf("  (%s)\n", sentence.c_str());
-  std::printf("\n");
-  print_prediction(probabilities, data.classes, pictures.empty() ? data.classes[test.labels[0]] : "");
-  return 0;
+  return images.size() < pictures.size();
 }
 
 }  // namespace plainnet
