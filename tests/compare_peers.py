@@ -61,7 +61,7 @@ class PyTorch:
             model, task.initial_weights(model), torch.float32, self.device, "channels last" in form
         )
         if "LSTM by hand" in form:
-            network[0:2] = torch.nn.Sequential(lstm_by_hand(network[0]))
+            network = torch.nn.Sequential(lstm_by_hand(network.bidirectional_1), network.dense_1)
         self.optimizer = steps.make_optimizer(model, network)
         # Not dynamic: the smaller last batch gets code of its own.
         compiled = "torch.compile" in form
