@@ -9,54 +9,17 @@ in float32 takes the place of ./train: what then remains is what rounding alone 
 """
 
 import argparse
-import csv
-import json
 import os
 import pathlib
-import struct
-import subprocess
 import sys
-import tempfile
 from collections import OrderedDict
 
-# Before numpy and torch load OpenBLAS: settings made for another program would slow it down.
-for variable in [name for name in os.environ if name.startswith("OPENBLAS_")]:
-    del os.environ[variable]
-
+import compare_task as task  # first: it clears OPENBLAS_* before torch is loaded
 import numpy as np
 import torch
 from torch import nn
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-BATCH = 128
-MOMENTUM = 0.9
-LEARNING_RATES = {"cnn": 0.05, "separable": 0.05, "bilstm": 0.5}
-MODELS = list(LEARNING_RATES)
 TOLERANCE = 1e-3
-
-
-# The data
-
-
-def read_idx(path):
-    """An IDX file of bytes: two zeros, the type 8, the number of dimensions, the dimensions."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        sys.exit(str(error))
-    if data[:3] != b"\0\0\x08":
-        sys.exit(f"{path}: expected an IDX file of bytes, found {data[:4].hex()}")
-    shape = struct.unpack_from(f">{data[3]}I", data, 4)
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
-
-
-def read_images(folder, limit=None):
-    """The first `limit` training images, [n][28][28] bytes, and their labels."""
-    images = read_idx(folder / "train-images-idx3-ubyte")[:limit]
-    labels = read_idx(folder / "train-labels-idx1-ubyte")[:limit]
-    if limit and len(images) < limit:
-        sys.exit(f"{folder}: expected {limit} training images or more, found {len(images)}")
-    return images, labels
 
 
 def to_device(model, images, labels, dtype, device="cpu"):
@@ -64,66 +27,6 @@ def to_device(model, images, labels, dtype, device="cpu"):
     images = torch.tensor(images, dtype=dtype, device=device) / 255
     labels = torch.tensor(labels, dtype=torch.int64, device=device)
     return images if model == "bilstm" else images.unsqueeze(1), labels
-
-
-# The weights, in plainnet's names and layouts
-
-
-def glorot_uniform(random, *shape):
-    limit = np.sqrt(6 / (shape[0] + shape[1]))
-    return random.uniform(-limit, limit, shape)
-
-
-def he_normal(random, fan_in, *shape):
-    return random.normal(0, np.sqrt(2 / fan_in), shape)
-
-
-def orthogonal(random, rows, columns):
-    """Orthonormal rows, at most as many as columns."""
-    return np.linalg.qr(random.normal(size=(columns, rows)))[0].T
-
-
-def initial_weights(model, seed=1):
-    """name -> float32 array. From the distributions that ./train itself draws from, but that the
-    fan_in of a depthwise kernel is its window alone, with which the first steps are calmer: where
-    the loss jumps up and down, it multiplies rounding errors by a million in 40 steps."""
-    random = np.random.default_rng(seed)
-    weights = {}
-    if model == "cnn":
-        weights["conv2d_1.kernel"] = random.uniform(-0.1, 0.1, (5, 5, 1, 24))
-        weights["conv2d_2.kernel"] = random.uniform(-0.1, 0.1, (5, 5, 24, 48))
-        weights["dense_1.kernel"] = random.uniform(-0.01, 0.01, (768, 512))
-        weights["dense_2.kernel"] = random.uniform(-0.01, 0.01, (512, 10))
-    elif model == "separable":
-        weights["conv2d_1.kernel"] = he_normal(random, 25, 5, 5, 1, 24)
-        weights["depthwise_conv2d_1.kernel"] = he_normal(random, 25, 5, 5, 24, 1)
-        weights["conv2d_2.kernel"] = he_normal(random, 24, 1, 1, 24, 48)
-        weights["dense_1.kernel"] = he_normal(random, 768, 768, 512)
-        weights["dense_2.kernel"] = glorot_uniform(random, 512, 10)
-    else:
-        for direction in ("forward", "backward"):
-            prefix = f"bidirectional_1.{direction}."
-            weights[prefix + "kernel"] = glorot_uniform(random, 28, 512)
-            weights[prefix + "recurrent_kernel"] = orthogonal(random, 128, 512)
-            weights[prefix + "bias"] = np.repeat([0.0, 1, 0, 0], 128)  # gates i, f, g, o
-        weights["dense_1.kernel"] = glorot_uniform(random, 256, 10)
-    for name in [name for name in weights if name.endswith(".kernel")]:
-        outputs = 24 if name.startswith("depthwise") else weights[name].shape[-1]
-        weights.setdefault(name.removesuffix("kernel") + "bias", np.zeros(outputs))
-    return {name: value.astype(np.float32) for name, value in weights.items()}
-
-
-def write_safetensors(path, tensors):
-    """https://github.com/huggingface/safetensors, "Format"; float32."""
-    header, offset = {}, 0
-    for name, value in tensors.items():
-        end = offset + value.nbytes
-        header[name] = {"dtype": "F32", "shape": value.shape, "data_offsets": [offset, end]}
-        offset = end
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    data = b"".join(np.ascontiguousarray(value, "<f4").tobytes() for value in tensors.values())
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 # The networks in PyTorch
@@ -224,8 +127,8 @@ def make_network(model, weights, dtype, device="cpu", channels_last=False):
 
 def make_optimizer(model, network):
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    rate = LEARNING_RATES[model]
-    return torch.optim.SGD(parameters, lr=rate, momentum=MOMENTUM, nesterov=True)
+    rate = task.LEARNING_RATES[model]
+    return torch.optim.SGD(parameters, lr=rate, momentum=task.MOMENTUM, nesterov=True)
 
 
 def torch_losses(model, weights, images, labels, dtype):
@@ -234,7 +137,7 @@ def torch_losses(model, weights, images, labels, dtype):
     optimizer = make_optimizer(model, network)
     images, labels = to_device(model, images, labels, dtype)
     losses = []
-    for x, label in zip(images.split(BATCH), labels.split(BATCH)):
+    for x, label in zip(images.split(task.BATCH), labels.split(task.BATCH)):
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(network(x), label)
         loss.backward()
@@ -243,55 +146,19 @@ def torch_losses(model, weights, images, labels, dtype):
     return losses
 
 
-# ./train
-
-
-def run_train(model, options, folder):
-    """Runs ./train in `folder`, where its own output then stays."""
-    command = [str(ROOT / "train"), model, *map(str, options)]
-    try:
-        result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    except OSError as error:
-        sys.exit(f"{error}; run make first")
-    if result.returncode != 0:
-        sys.exit(f"{' '.join(command)}: exit status {result.returncode}\n{result.stderr}")
-
-
-def read_column(path, column):
-    with open(path, newline="") as file:
-        return [float(row[column]) for row in csv.DictReader(file)]
-
-
-def our_losses(model, weights, data, limit, options):
-    """The mean loss of each batch of the first `limit` images, in their order."""
-    with tempfile.TemporaryDirectory() as folder:
-        init, log = pathlib.Path(folder, "init.safetensors"), pathlib.Path(folder, "steps.csv")
-        write_safetensors(init, weights)
-        protocol = ["--data", data.resolve(), "--init", init, "--shuffle", "off", "--epochs", 1]
-        run_train(model, [*protocol, "--limit", limit, "--step-log", log, *options], folder)
-        return read_column(log, "loss")
-
-
-def largest_difference(ours, theirs):
-    """NaN if any loss is NaN."""
-    if len(ours) != len(theirs):
-        sys.exit(f"expected {len(theirs)} losses, found {len(ours)}")
-    return np.max(np.abs(np.subtract(ours, theirs)))
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model", choices=MODELS)
-    parser.add_argument("--data", type=pathlib.Path, default=ROOT / "data/mnist", metavar="DIR")
+    parser.add_argument("model", choices=task.MODELS)
+    parser.add_argument("--data", type=pathlib.Path, default=task.ROOT / "data/mnist", metavar="DIR")
     parser.add_argument("--device", default="cpu", help="for ./train (cpu)")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1, help="of the weights (1)")
     parser.add_argument("--reference-only", action="store_true", help="without ./train")
     options = parser.parse_args()
 
-    limit = options.steps * BATCH
-    images, labels = read_images(options.data, limit)
-    weights = initial_weights(options.model, options.seed)
+    limit = options.steps * task.BATCH
+    images, labels = task.read_images(options.data, limit)
+    weights = task.initial_weights(options.model, options.seed)
     print(f"{options.model}: {sum(value.size for value in weights.values())} parameters")
     torch.set_num_threads(os.cpu_count())
 
@@ -302,8 +169,8 @@ def main():
     else:
         name = "./train"
         device = ["--device", options.device]
-        losses = our_losses(options.model, weights, options.data, limit, device)
-    difference = largest_difference(losses, expected)
+        losses = task.our_losses(options.model, weights, options.data, limit, device)
+    difference = task.largest_difference(losses, expected)
 
     print(f"step  {name:>10}     float64  difference")
     for step, (loss, other) in enumerate(zip(losses, expected), start=1):

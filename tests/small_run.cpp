@@ -50,10 +50,7 @@ std::string small_data() {
   return folder;
 }
 
-static Outcome run(const std::vector<std::string>& arguments,
-                   const std::function<int(int, const char* const*)>& program) {
-  std::vector<const char*> argv = {"program"};
-  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+Outcome outcome_of(const std::function<int()>& program) {
   const std::string path = scratch_folder() + "/output";
   std::fflush(stdout);
   const int kept = dup(STDOUT_FILENO),
@@ -67,7 +64,7 @@ static Outcome run(const std::vector<std::string>& arguments,
   };
   Outcome outcome;
   try {
-    outcome.status = program(static_cast<int>(argv.size()), argv.data());
+    outcome.status = program();
   } catch (...) {
     restore();
     throw;
@@ -75,6 +72,12 @@ static Outcome run(const std::vector<std::string>& arguments,
   restore();
   outcome.output = read_file(path);
   return outcome;
+}
+
+static Outcome run(const std::vector<std::string>& arguments, int (*program)(int, const char* const*)) {
+  std::vector<const char*> argv = {"program"};
+  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+  return outcome_of([&] { return program(static_cast<int>(argv.size()), argv.data()); });
 }
 
 Outcome train(const std::vector<std::string>& arguments) {

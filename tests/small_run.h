@@ -2,6 +2,7 @@
 
 // Runs of ./train and ./predict inside the test program, on data so small that they take no time.
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct Outcome {
   int status = 0;
   std::string output;  // what went to standard output
 };
+
+/// What `program` returns and prints; throws what it throws.
+Outcome outcome_of(const std::function<int()>& program);
 
 /// ./train and ./predict with these arguments; throw what they throw.
 Outcome train(const std::vector<std::string>& arguments);

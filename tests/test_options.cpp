@@ -97,7 +97,7 @@ TEST("options: no model, two, or one that there is not") {
   check_refused("--epochs 3", {"expected a model"});
   check_refused("cnn bilstm", {"expected one model", "cnn and bilstm"});
   check_refused("cnn 3", {"expected one model", "cnn and 3"});
-  check_refused("ccn", {"model", "expected cnn, separable, bilstm or mlp", "found ccn"});
+  check_refused("ccn", {"model", "expected cnn, separable, bilstm or mlp", "found ccn: did you mean cnn?"});
 }
 
 TEST("options: an unknown option is refused, with the nearest one") {
@@ -108,8 +108,26 @@ TEST("options: an unknown option is refused, with the nearest one") {
   for (const auto& [typed, meant] : {std::pair("--sead", "--seed?"), std::pair("--bacth", "--batch?"),
                                      std::pair("--iint", "--init?"), std::pair("--rate", "--learning-rate?")})
     check_refused(text("cnn ", typed, " 1"), {typed, meant});
+  // The nearest is the one meant, not the first that is near.
+  check_refused("cnn --test-limi 1", {"did you mean --test-limit?"});
+  check_refused("cnn --stepepoch 1", {"did you mean --step-epochs?"});
+  check_refused("cnn --lernin-rat 1", {"unknown option --lernin-rat (--help"});  // three letters
   check_refused("cnn --xyz", {"unknown option --xyz (--help lists them all)"});
   check_refused("cnn -", {"unknown option - (--help lists them all)"});
+}
+
+TEST("options: a choice that is misspelt is refused, with the nearest one") {
+  for (const auto& [typed, meant] : {std::pair("cnnn", "cnn"), std::pair("lstm", "bilstm"), std::pair("mpl", "mlp"),
+                                     std::pair("seperabl", "separable")})
+    check_refused(typed, {text("found ", typed, ": did you mean ", meant, "?")});
+  check_refused("cnn --device gup", {"--device: expected gpu, cpu, ", "found gup: did you mean gpu?"});
+  check_refused("cnn --optimizer sdg", {"found sdg: did you mean sgd?"});
+  for (const std::string words : {"x", "rnn2x", "cn", "seperabel", "cnn --schedule cos", "cnn --kernels simple"})
+    try {
+      parse(words);
+    } catch (const UsageError& error) {
+      CHECK(std::string(error.what()).find("did you mean") == std::string::npos, error.what());
+    }
 }
 
 TEST("options: a missing or superfluous value") {

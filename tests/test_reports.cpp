@@ -115,6 +115,23 @@ TEST("curves: titles, ticks, legend and the best epoch") {
   CHECK(test::contains(curves_svg("<a & \"b\">", {}), ">&lt;a &amp; \"b\"&gt;<"));
 }
 
+TEST("curves: the axes begin where the values are") {
+  const std::string svg = checked_curves({{1, 0.06, 0.98, 0.05, 0.985, 1}, {2, 0.02, 0.994, 0.03, 0.99, 1}});
+  for (const std::string tick : {">98%<", ">98.5%<", ">99.5%<", ">0.02<", ">0.06<"})
+    CHECK(test::contains(svg, tick), tick);
+  for (const std::string tick : {">0%<", ">97.5%<", ">97%<", ">100%<"})
+    CHECK(!test::contains(svg, tick), tick);
+}
+
+TEST("pictures: on white, also where the browser is dark") {
+  const std::string white = "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>";
+  Images image{1, 1, 1, {0}, {0}};
+  for (const std::string& svg : {curves_svg("x", {}), confusion_svg("x", {{1, 0}, {0, 1}}, {"a", "b"}),
+                                 mistakes_svg(image, {1}, {0, 1}, {"a", "b"}),
+                                 filters_svg({"conv2d_1.kernel", {1, 1, 1, 1}, {1}})})
+    CHECK_EQUAL(svg.find("<rect"), svg.find(white));  // the first one, beneath all others
+}
+
 TEST("curves: the loss is logarithmic beyond a factor of 20") {
   const auto curves = [](double low, double high) {
     return checked_curves({{1, high, 0.5, high, 0.5, 1}, {2, low, 0.5, low, 0.5, 1}});
@@ -161,12 +178,16 @@ TEST("confusion: counts, colours, recall and accuracy") {
   CHECK_EQUAL(count(svg, "fill=\"rgb(0,90,160)\""), 8);      // the full diagonal
   CHECK_EQUAL(count(svg, "fill=\"rgb(255,255,255)\""), 90);  // nothing
   CHECK_EQUAL(count(svg, "fill=\"rgb(229,132,94)\""), 1);    // a quarter astray: cube root 0.63
+  CHECK_EQUAL(count(svg, "\"bold\""), 1);  // to be seen without colours
+  CHECK(test::contains(svg, "\"bold\" fill=\"white\">250<"));
 
   const std::string empty = confusion_svg("x", Confusion(3, std::vector<int64_t>(3)), {"a", "b & c", "ankle boot"});
   check_well_formed(empty);
-  CHECK(test::contains(empty, ">x: no images<"));
+  CHECK(test::contains(empty, ">x: 0 of 0 right<"));
   CHECK(test::contains(empty, ">b &amp; c taken for ankle boot: 0 of 0<"));
   CHECK_EQUAL(count(empty, ">ankle boot<"), 2);
+  CHECK_EQUAL(count(empty, "rotate(-90)"), 3 + 1);  // these names are wider than a cell; so is none of the digits
+  CHECK_EQUAL(count(svg, "rotate(-90)"), 1);
   CHECK(!test::contains(empty, "nan"));
 }
 
@@ -180,27 +201,34 @@ TEST("mistakes: the misread images, with label and guess") {
   }
   images.pixels[16 * 3 + 6] = 255;
   std::vector<int> guesses(images.labels.begin(), images.labels.end());
-  const std::string none = mistakes_svg(images, guesses, kDigits);
+  std::vector<float> probabilities(10 * images.count);
+  const std::string none = mistakes_svg(images, guesses, probabilities, kDigits);
   check_well_formed(none);
-  CHECK(test::contains(none, ">none of 250 misread<"));
+  CHECK(test::contains(none, ">0 of 250 misread<"));
   CHECK_EQUAL(count(none, "<path"), 0);
 
   guesses[3] = 5;
   guesses[140] = 1;
-  const std::string two = mistakes_svg(images, guesses, kDigits);
+  probabilities[10 * 3 + 5] = 0.625f;
+  probabilities[10 * 140 + 1] = 1;
+  const std::string two = mistakes_svg(images, guesses, probabilities, kDigits);
   check_well_formed(two);
-  CHECK(test::contains(two, ">2 of 250 misread<"));
-  CHECK(test::contains(two, ">3 read as 5<") && test::contains(two, ">0 read as 1<"));
+  CHECK(test::contains(two, ">2 of 250 misread. Beneath: index, and probability of the guess<"));
+  CHECK(test::contains(two, ">3 read as 5<") && test::contains(two, ">3: 62.5%<"));
+  CHECK(test::contains(two, ">0 read as 1<") && test::contains(two, ">140: 100.0%<"));
   // Neighbours of one shade are one stroke.
   CHECK(test::contains(two, "<path stroke=\"#000\" d=\"M0 0h4M0 1h2M3 1h1M0 2h4M0 3h4\"/>"));
   CHECK(test::contains(two, "<path stroke=\"#fff\" d=\"M2 1h1\"/>"));
   CHECK(test::contains(two, "<path stroke=\"#888\" d=\"M0 0h4M0 1h4M0 2h4M0 3h4\"/>"));
 
   for (int& guess : guesses) guess = (guess + 1) % 10;
-  const std::string many = mistakes_svg(images, guesses, kDigits);
-  CHECK(test::contains(many, ">250 of 250 misread, the first 100<"));
+  const std::string many = mistakes_svg(images, guesses, probabilities, kDigits);
+  CHECK(test::contains(many, ">250 of 250 misread, the first 100. Beneath"));
   CHECK_EQUAL(count(many, " read as "), 100);
-  CHECK_EQUAL(count(mistakes_svg(images, guesses, kDigits, 11), " read as "), 11);
+  const std::vector<std::string> names(10, std::string(300, 'x'));
+  const std::string wide = mistakes_svg(images, guesses, probabilities, names);  // in one column
+  CHECK_EQUAL(count(wide, "translate(12 "), 100);
+  CHECK_EQUAL(count(mistakes_svg(images, guesses, probabilities, kDigits, 11), " read as "), 11);
 }
 
 TEST("filters: a tile each, with a scale of its own about 0") {

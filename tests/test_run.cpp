@@ -11,12 +11,19 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <map>
+#include <regex>
+#include <sstream>
 #include <thread>
 
 #include "files/checkpoint.h"
 #include "base/files.h"
 #include "base/numbers.h"
+#include "base/system.h"
+#include "base/threads.h"
 #include "run/options.h"
+#include "run/report.h"
 #include "training/targets.h"
 #include "run/run.h"
 #include "tests/small_run.h"
@@ -96,7 +103,7 @@ TEST("run: the folder holds files that parse") {
   const Outcome outcome =
       test::train(small_run("run", {"--epochs", "2", "--save", in_scratch("saved")}));
   CHECK_EQUAL(outcome.status, 0);
-  for (const char* part : {"conv2d_1", "Total", "100 training and 40 test images", "2/2", "Best"})
+  for (const char* part : {"conv2d_1", "Total", "100 training and 40 test images", "\n    2  ", "Best"})
     CHECK(contains(outcome.output, part), outcome.output);
   CHECK(!contains(outcome.output, "\r") && !contains(outcome.output, "\x1b"), "progress in a file");
 
@@ -112,7 +119,225 @@ TEST("run: the folder holds files that parse") {
     const std::string svg = read_file(folder + name);
     CHECK(svg.starts_with("<svg") && svg.ends_with("</svg>\n"), name);
   }
-  CHECK_EQUAL(test::files_in(folder), size_t{8});  // and no temporary one
+  CHECK_EQUAL(test::files_in(folder), size_t{9});  // and no temporary one
+}
+
+// Reads what run.json has of JSON (RFC 8259): no empty lists, nothing escaped but quotes and backslashes. Each
+// text or number goes into `values` under the keys that lead to it: "epochs/0/1".
+void read_json(std::istream& json, const std::string& path, std::map<std::string, std::string>* values) {
+  const auto next = [&] { return static_cast<char>((json >> std::ws).get()); };
+  const auto string = [&] {
+    std::string word;
+    for (char c; (c = static_cast<char>(json.get())) != '"';) {
+      CHECK(json && static_cast<unsigned char>(c) >= ' ', path, ": a bare control character, or the end");
+      if (c == '\\') {
+        c = static_cast<char>(json.get());
+        CHECK(c == '"' || c == '\\', path, ": \\", c);
+      }
+      word += c;
+    }
+    return word;
+  };
+  char c = next();
+  if (c == '"') {
+    (*values)[path] = string();
+  } else if (c == '{' || c == '[') {
+    const char end = c == '{' ? '}' : ']';
+    for (int i = 0; c != end; ++i) {
+      std::string key = text(i);
+      if (end == '}') {
+        CHECK_EQUAL(next(), '"');
+        key = string();
+        CHECK_EQUAL(next(), ':');
+      }
+      read_json(json, path.empty() ? key : path + "/" + key, values);
+      c = next();
+      CHECK(c == ',' || c == end, path, ": ", c);
+    }
+  } else {
+    std::string word(1, c);
+    while (std::string("+-.eE0123456789").find(static_cast<char>(json.peek())) != std::string::npos)
+      word += static_cast<char>(json.get());
+    CHECK(std::regex_match(word, std::regex("-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?")), path, ": ", word);
+    (*values)[path] = "number " + word;
+  }
+}
+
+std::map<std::string, std::string> json_of(const std::string& json) {
+  std::istringstream stream(json);
+  std::map<std::string, std::string> values;
+  read_json(stream, "", &values);
+  CHECK_EQUAL((stream >> std::ws).get(), EOF);
+  return values;
+}
+
+TEST("run: run.json says what was run, on what, and what it came to") {
+  const std::string folder = in_scratch("run/"), data = in_scratch("my \"data\", \\new");
+  fs::copy(test::small_data(), data);
+  test::train(small_run("run", {"--epochs", "2", "--data", data, "--threads", "1", "--seed",
+                                "18446744073709551615", "--nesterov", "off", "--limit", "99"}));
+  for (const int epochs : {2, 3}) {
+    const auto json = json_of(read_file(folder + "run.json"));
+    const auto said = [&](const std::string& key) { return json.count(key) ? json.at(key) : "nothing"; };
+    const Checkpoint checkpoint = read_checkpoint(folder + "checkpoint.safetensors");
+    for (const auto& [key, value] : json)
+      CHECK(contains(read_file("docs/files.md"), "`" + key.substr(0, key.find('/')) + "`"), key);
+    CHECK_EQUAL(said("options/model"), "cnn");
+    CHECK_EQUAL(said("options/--epochs"), text("number ", epochs));
+    CHECK_EQUAL(said("options/--seed"), "number 18446744073709551615");
+    CHECK_EQUAL(said("options/--learning-rate"), "number 0.05");
+    CHECK_EQUAL(said("options/--nesterov"), "off");
+    CHECK_EQUAL(said("options/--limit"), "number 99");
+    CHECK_EQUAL(said("options/--data"), data);
+    CHECK_EQUAL(said("data"), checkpoint.metadata.at("data"));
+    CHECK_EQUAL(said("device"), "cpu");
+    CHECK(contains(said("device_name"), processor_name()), said("device_name"));
+    CHECK_EQUAL(said("threads"), text("number ", thread_count()));
+    CHECK_EQUAL(said("processor"), processor_name());
+    CHECK_EQUAL(said("compiler"), __VERSION__);
+    CHECK_EQUAL(said("columns"), kLogHeader);
+    std::string log = text(kLogHeader, "\n");
+    for (int i = 0; i < epochs; ++i)
+      for (int column = 0; column < 6; ++column)
+        log += said(text("epochs/", i, "/", column)).substr(7) + (column < 5 ? "," : "\n");
+    CHECK_EQUAL(log, read_file(folder + "log.csv"));
+    CHECK_EQUAL(said(text("epochs/", epochs, "/0")), "nothing");
+    CHECK_EQUAL(said("best_epoch"), text("number ", best_epoch(checkpoint.epochs).epoch));
+    CHECK_EQUAL(said("total_seconds"), "number " + exact_text(checkpoint.total_seconds));
+    double training = 0;
+    for (const EpochRecord& record : checkpoint.epochs) training += record.seconds;
+    CHECK(checkpoint.total_seconds > training, checkpoint.total_seconds, " s, ", training);
+    test::train({"--resume", in_scratch("run"), "--epochs", "3"});
+  }
+
+  // What looks like a number is none in a path; what is no text in UTF-8 is shown as on the terminal.
+  Options options;
+  options.data = "007";
+  const Checkpoint checkpoint{{{"data", "a\nb"}, {"device", "cpu\xff"}}, {{1, 1e100, 0, 1e-300, 1, 1}}, 1e-9, {}, {}};
+  const auto json = json_of(run_json(options, checkpoint, "x"));
+  CHECK_EQUAL(json.at("options/--data"), "007");
+  CHECK_EQUAL(json.at("data") + json.at("device"), "a\\x0abcpu\\xff");
+  CHECK_EQUAL(json.at("epochs/0/1"), "number 1e+100");
+}
+
+// The lines of the table of epochs that ./train printed.
+Strings table_of(const std::string& output) {
+  std::istringstream lines(output.substr(output.find(text(kEpochHeading, "\n"))));
+  Strings rows;
+  std::string line;
+  for (std::getline(lines, line); std::getline(lines, line) && !line.empty();) rows.push_back(line);
+  return rows;
+}
+
+TEST("run: the table has the rate of the last step, and a mark where an epoch is the best so far") {
+  const Outcome outcome = test::train(small_run(
+      "run", {"--epochs", "5", "--optimizer", "adam", "--schedule", "cosine", "--learning-rate", "0.5"}));
+  const Strings rows = table_of(outcome.output);
+  const std::vector<EpochRecord> log = parse_log(read_file(in_scratch("run/log.csv")), "log");
+  CHECK_EQUAL(rows.size(), size_t{5});
+  std::vector<EpochRecord> so_far;
+  for (int i = 0; i < 5; ++i) {
+    so_far.push_back(log[i]);
+    const double rate = learning_rates({"cosine", 0.5, 5, 10, 0}, i + 1, 7).back();
+    CHECK(rows[i].starts_with(format("%5d%10.3g", i + 1, rate)), rows[i]);
+    CHECK_EQUAL(contains(rows[i], "%*"), best_epoch(so_far).epoch == i + 1);
+  }
+  CHECK(rows[4].ends_with(" 0:00"), rows[4]);
+}
+
+TEST("run: the table fits 80 columns") {
+  CHECK(std::string(kEpochHeading).size() <= 80);
+  const auto printed = [](const EpochRecord& record, double rate, double left) {
+    return test::outcome_of([&] {
+      print_epoch(record, true, rate, left);
+      return 0;
+    }).output;
+  };
+  const std::string usual = printed({7, 0.0123, 0.996, 0.03, 0.991, 3.52}, 0.05, 4000);
+  CHECK_EQUAL(usual, "    7      0.05      0.0123    99.60%     0.0300    99.10%*     3.52   1:06:40\n");
+  const std::string heading = text(kEpochHeading, "\n");
+  CHECK_EQUAL(usual.size(), heading.size());
+  for (const std::string name : {"epoch ", "rate ", "train loss ", "accuracy ", "test loss ", "seconds ", "left\n"}) {
+    const size_t end = heading.find(name) + name.size() - 1;  // a number ends where its name does
+    CHECK(usual[end - 1] != ' ' && (usual[end] == heading[end]), name);
+  }
+  for (const double loss : {0.0, 9998.99999, 9999.0, 3.4e38, 1e100}) {
+    const std::string row = printed({1000000, loss, 1, loss, 1, 99999.99}, 1.234e-10, 3.59e6);
+    CHECK_EQUAL(row.size(), size_t{81});  // with the end of the line
+    std::istringstream words(row);
+    CHECK_EQUAL(std::distance(std::istream_iterator<std::string>(words), {}), 8);
+  }
+}
+
+TEST("run: the first screen fits 80 columns") {
+  Dataset dataset{"built-in digits, drawn with seed 1", {60000, 28, 28, {}, {}}, {10000, 28, 28, {}, {}}};
+  dataset.classes = Strings(26, "x");
+  for (const std::string model : {"cnn", "separable", "bilstm", "mlp"}) {
+    const char* const words[] = {"train", model.c_str(), "--optimizer", "rmsprop", "--epochs", "1000000", "--batch",
+                                 "65536", "--seed", "18446744073709551615", "--schedule", "constant"};
+    const std::string output = test::outcome_of([&] {
+      print_summary(parse_options(std::size(words), words), dataset,
+                    "11th Gen Intel(R) Core(TM) i7-11850H @ 2.50GHz, 16 threads");
+      return 0;
+    }).output;
+    std::istringstream lines(output);
+    int count = 1;
+    for (std::string line; std::getline(lines, line); ++count) CHECK(line.size() <= 80, line);
+    CHECK(count <= 24, count, " with the heading of the table");
+  }
+}
+
+TEST("run: at the end it says why a training accuracy is below the test's, where it is") {
+  const auto closing = [](double train_accuracy) {
+    Checkpoint checkpoint{{}, {{1, 0.5, train_accuracy, 0.2, 0.9, 4}, {2, 0.1, 1, 0.2, 0.8, 4}}, 9, {}, {}};
+    return test::outcome_of([&] {
+      Options options;
+      options.out = "runs/separable";
+      options.limit = 60000;
+      print_closing(options, checkpoint);
+      return 0;
+    }).output;
+  };
+  const std::string why = "\nTraining accuracy, a mean while the network learns, can be below the test's.\n";
+  CHECK(contains(closing(0.899), why) && !contains(closing(0.9), "Training accuracy"));
+  CHECK(contains(closing(1), "Best epoch (*): 1, with 90.00% on the test set and a loss of 0.2000 there.\n"));
+  CHECK(contains(closing(1), "Total time: 0:09, of which 0:08 training, 15,000 images a second.\n"));
+  std::istringstream lines(closing(0));
+  for (std::string line; std::getline(lines, line);) CHECK(line.size() <= 80, line);
+}
+
+const std::string kHint = "The loss has been above its start for 100 steps: try a smaller --learning-rate.\n";
+
+TEST("run: a learning rate that cannot work gets one hint") {
+  Strings arguments = small_run("run", {"--epochs", "43", "--learning-rate", "20"});  // 301 steps
+  arguments[0] = "mlp";
+  const std::string output = test::train(arguments).output;
+  CHECK(contains(output, kHint), output);
+  CHECK_EQUAL(output.find(kHint), output.rfind(kHint));
+  *std::find(arguments.begin(), arguments.end(), "43") = "14";  // 98 steps
+  CHECK(!contains(test::train(arguments).output, kHint));
+}
+
+TEST("run: a loss that falls, or stays, gets no hint") {
+  const std::string data = in_scratch("digits");
+  const Dataset digits = draw_digits(12800, 100, 1);  // 100 steps
+  fs::create_directory(data);
+  test::write_idx(data + "/train", digits.train);
+  test::write_idx(data + "/t10k", digits.test);
+  const auto check = [&](Strings arguments) {
+    arguments.insert(arguments.end(), {"--data", data});
+    const std::string output = test::train(arguments).output;
+    CHECK(!contains(output, kHint), output);
+  };
+  for (const std::string model : {"cnn", "separable", "bilstm", "mlp"})
+    check({model, "--epochs", "1", "--out", in_scratch(model)});
+  // At a rate of 0 the first batch's loss may be below the mean by chance, as it may of weights that begin trained.
+  for (const int batch : {1, 8, 64})
+    for (const std::string seed : {"1", "2", "3"})
+      check({"mlp", "--limit", text(200 * batch), "--batch", text(batch), "--seed", seed, "--learning-rate", "0",
+             "--epochs", "1", "--out", in_scratch("still")});
+  check({"cnn", "--batch", "8", "--limit", "800", "--learning-rate", "0", "--epochs", "2", "--init",
+         in_scratch("cnn/weights.safetensors"), "--out", in_scratch("trained")});
 }
 
 TEST("run: resumed for more epochs, it ends with the same bits") {
@@ -130,6 +355,28 @@ TEST("run: resumed for more epochs, it ends with the same bits") {
     CHECK_EQUAL(read_file(in_scratch("log.csv")), read_file(in_scratch("part/log.csv")));
     fs::remove_all(in_scratch("whole"));
     fs::remove_all(in_scratch("part"));
+  }
+}
+
+// That a file of weights has those of the epoch that it names, which it returns: a run of so many epochs comes
+// to them.
+size_t epoch_of(const std::string& file) {
+  const TensorFile weights = read_safetensors(in_scratch(file));
+  test::train(small_run("labelled", {"--epochs", weights.metadata.at("epochs")}));
+  check_same(weights.tensors, read_safetensors(in_scratch("labelled/weights.safetensors")).tensors);
+  fs::remove_all(in_scratch("labelled"));
+  return std::stoul(weights.metadata.at("epochs"));
+}
+
+TEST("run: weights say of which epoch they are, after a resume, too") {
+  test::train(small_run("run", {"--epochs", "2"}));
+  CHECK_EQUAL(epoch_of("run/weights.safetensors"), size_t{2});
+  for (const size_t epochs : {2, 4, 4}) {  // with nothing to do, and twice to the same
+    test::train({"--resume", in_scratch("run"), "--epochs", text(epochs)});
+    CHECK_EQUAL(epoch_of("run/weights.safetensors"), epochs);
+    const std::vector<EpochRecord> log = read_checkpoint(in_scratch("run/checkpoint.safetensors")).epochs;
+    CHECK_EQUAL(log.size(), epochs);
+    CHECK_EQUAL(epoch_of("run/best.safetensors"), static_cast<size_t>(best_epoch(log).epoch));
   }
 }
 
@@ -171,10 +418,14 @@ TEST("run: stopped by a signal at any moment, it goes on to the same bits") {
         CHECK(WIFEXITED(stopped.status) && WEXITSTATUS(stopped.status) == 130, stopped.status);
       if (signal != SIGKILL)
         CHECK(contains(stopped.output, "To go on: ./train --resume " + folder + "\n"), stopped.output);
+      if (fs::exists(folder + "/best.safetensors")) epoch_of("part/best.safetensors");
       const std::string epochs = text(read_checkpoint(checkpoint).epochs.size() + 1);
       test::train({"--resume", folder, "--epochs", epochs});
       test::train(small_run("whole", {"--epochs", epochs}));
       check_same_run("part", "whole");
+      CHECK_EQUAL(read_safetensors(folder + "/weights.safetensors").metadata.at("epochs"), epochs);
+      CHECK_EQUAL(read_safetensors(folder + "/best.safetensors").metadata.at("epochs"),
+                  read_safetensors(in_scratch("whole/best.safetensors")).metadata.at("epochs"));
       fs::remove_all(folder);
       fs::remove_all(in_scratch("whole"));
     }
@@ -182,7 +433,9 @@ TEST("run: stopped by a signal at any moment, it goes on to the same bits") {
 
 // With a rate of 0 all epochs are alike, and of these the first is the best.
 TEST("run: the best weights are those of the best epoch") {
-  test::train(small_run("run", {"--epochs", "3", "--learning-rate", "0"}));
+  const std::string output = test::train(small_run("run", {"--epochs", "3", "--learning-rate", "0"})).output;
+  const Strings rows = table_of(output);
+  CHECK(contains(rows.at(0), "%*") && !contains(rows.at(1) + rows.at(2), "*"), output);
   CHECK_EQUAL(read_safetensors(in_scratch("run/best.safetensors")).metadata.at("epochs"), "1");
   CHECK_EQUAL(read_safetensors(in_scratch("run/weights.safetensors")).metadata.at("epochs"), "3");
 }
@@ -321,18 +574,19 @@ TEST("run: schedules") {
   CHECK_NEAR(rate(cosine, 3, 3), 0.25 * (1 + std::cos(M_PI * 7 / 8)), 1e-15);
 }
 
-TEST("run: on a terminal, a line tells of the epoch that is running") {
-  const test::ThreadCount one_thread(1);  // a child has only the thread that made it
-  Strings arguments = small_run("run", {"--epochs", "1"});
-  *std::find(arguments.begin(), arguments.end(), "16") = "2";  // 50 batches
+// What `program` writes to a terminal of so many columns; TERM is `kind`, or not set.
+std::string on_terminal(unsigned short columns, const char* kind, const std::function<void()>& program) {
+  winsize size{40, columns, 0, 0};
   int terminal = -1;
   std::fflush(stdout);
-  const pid_t child = forkpty(&terminal, nullptr, nullptr, nullptr);
+  const pid_t child = forkpty(&terminal, nullptr, nullptr, &size);
   if (child == 0) {
+    if (kind)
+      setenv("TERM", kind, 1);
+    else
+      unsetenv("TERM");
     try {
-      std::vector<const char*> argv = {"train"};
-      for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-      run_training(static_cast<int>(argv.size()), argv.data());
+      program();
       std::fflush(stdout);
     } catch (...) {
     }
@@ -343,8 +597,51 @@ TEST("run: on a terminal, a line tells of the epoch that is running") {
   for (ssize_t count; (count = read(terminal, part, sizeof part)) > 0;) output.append(part, count);
   close(terminal);
   waitpid(child, nullptr, 0);
-  for (const char* wanted : {"1/1  32 of 50 batches, 0:00 left, loss ", "\x1b[K\r\x1b[K\r1/1  "})
-    CHECK(contains(output, wanted), wanted, " in ", output);
+  return output;
+}
+
+// The same of ./train, for 50 batches.
+std::string train_on_terminal(unsigned short columns, const char* kind) {
+  const test::ThreadCount one_thread(1);  // a child has only the thread that made it
+  Strings arguments = small_run("run", {"--epochs", "1"});
+  *std::find(arguments.begin(), arguments.end(), "16") = "2";
+  const std::string output = on_terminal(columns, kind, [&] {
+    std::vector<const char*> argv = {"train"};
+    for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+    run_training(static_cast<int>(argv.size()), argv.data());
+  });
+  CHECK(contains(output, "Best epoch"), output);
+  return output;
+}
+
+TEST("run: on a terminal, a line tells of the epoch that is running") {
+  for (const unsigned short columns : {0, 80, 200}) {  // 0: it does not know
+    const std::string output = train_on_terminal(columns, "xterm");
+    for (const char* wanted : {"\nepoch 1/1: 32 of 50 batches, 0:00 left, loss ", "%\x1b[K\r\x1b[K\r    1  "})
+      CHECK(contains(output, wanted), wanted, " in ", output);
+  }
+}
+
+TEST("run: that line is cut to the terminal's width") {
+  CHECK(contains(train_on_terminal(20, "xterm"), "\nepoch 1/1: 32 of 50\x1b[K\r\x1b[K\r"));
+  CHECK(contains(train_on_terminal(1, "xterm"), "\n\x1b[K\r\x1b[K\r"));
+}
+
+TEST("run: that line is cut to 80 columns where the terminal does not know its width") {
+  const std::string output = on_terminal(0, "xterm", [] {
+    Options options;
+    options.epochs = 1000000;
+    options.batch = 1;
+    print_progress(options, 1000000, std::vector<StepScore>(32, {2.5f, 0}), 1000000000, 1);
+  });
+  CHECK(output.starts_with("epoch 1000000/1000000: 32 of 1000000000 batches, 8680:33:19 left, loss 2.5") &&
+            output.ends_with("\x1b[K\r"), output);
+  CHECK_EQUAL(output.size(), size_t{79 + 4});
+}
+
+TEST("run: a terminal that is dumb, or that nothing is known of, gets plain lines") {
+  for (const char* kind : {"dumb", "", static_cast<const char*>(nullptr)})
+    CHECK(!contains(train_on_terminal(80, kind), "\x1b"), kind ? kind : "not set");
 }
 
 TEST("run: times and large numbers") {
@@ -355,7 +652,7 @@ TEST("run: times and large numbers") {
 
 TEST("run: --help fits a screen") {
   const std::string help = help_text();
-  CHECK(std::count(help.begin(), help.end(), '\n') <= 40);
+  CHECK(std::count(help.begin(), help.end(), '\n') <= 34);
   size_t begin = 0;
   for (size_t end; (end = help.find('\n', begin)) != std::string::npos; begin = end + 1)
     CHECK(end - begin <= 80, help.substr(begin, end - begin));

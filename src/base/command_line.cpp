@@ -18,23 +18,32 @@ namespace {
   throw UsageError(name, ": expected ", expected, ", found ", found.empty() ? "''" : found);
 }
 
-// How many pairs of neighbouring letters of a are in b, too.
-size_t shared_pairs(const std::string& a, const std::string& b) {
-  size_t count = 0;
-  for (size_t i = 0; i + 1 < a.size(); ++i) count += b.find(a.substr(i, 2)) != b.npos;
-  return count;
+// Whether b is a with at most `most` letters changed, left out or added.
+bool is_near(std::string_view a, std::string_view b, int most) {
+  while (!a.empty() && !b.empty() && a[0] == b[0]) a.remove_prefix(1), b.remove_prefix(1);
+  if (a == b || most == 0) return a == b;
+  const auto rest_of_a = a.substr(!a.empty()), rest_of_b = b.substr(!b.empty());
+  return is_near(rest_of_a, rest_of_b, most - 1) || is_near(rest_of_a, b, most - 1) ||
+         is_near(a, rest_of_b, most - 1);
+}
+
+// ": did you mean X?" of the first of the nearest words that are at most two letters away from `word`, which
+// has more letters than that, or end as it does (--rate); nothing if there is none.
+std::string suggestion(const std::string& word, const std::vector<std::string>& words) {
+  for (int most = 1; most <= 2; ++most)
+    for (const std::string& meant : words)
+      if (word.size() > 2 && (is_near(word, meant, most) || (most == 2 && meant.ends_with(word.substr(1)))))
+        return ": did you mean " + meant + "?";
+  return "";
 }
 
 const Option& find_option(const std::vector<Option>& options, const std::string& name) {
-  const Option* nearest = &options[0];
+  std::vector<std::string> names;
   for (const Option& option : options) {
     if (option.name == name) return option;
-    if (shared_pairs(name, option.name) > shared_pairs(name, nearest->name)) nearest = &option;
+    names.push_back(option.name);
   }
-  const size_t shared = shared_pairs(name, nearest->name);  // "--" is in all
-  const bool near = shared > 1 && 2 * shared + 1 >= name.size();
-  throw UsageError("unknown option ", name, near ? ": did you mean " + nearest->name + "?" : "",
-                   " (--help lists them all)");
+  throw UsageError("unknown option ", name, suggestion(name, names), " (--help lists them all)");
 }
 
 }  // namespace
@@ -71,7 +80,7 @@ Value on_off(bool* variable) {
 Value choice(std::string* variable, const std::vector<std::string>& allowed) {
   const auto set = [=](const std::string& name, const std::string& value) {
     if (std::find(allowed.begin(), allowed.end(), value) == allowed.end())
-      refuse(name, listed(allowed), value);
+      refuse(name, listed(allowed), value + suggestion(value, allowed));
     *variable = value;
   };
   return {set, [=] { return *variable; }};

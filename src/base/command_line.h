@@ -33,7 +33,7 @@ struct Option {
 
 /// Sets what the command line gives, --epochs 3 or --epochs=3, and returns the names of these
 /// options; what is no option goes to `arguments`. Throws UsageError, in one line that names the
-/// option and what is allowed, for an unknown option (with the nearest one), a missing or
+/// option and what is allowed, for an unknown option or choice (with the nearest one), a missing or
 /// superfluous value, or one out of range.
 std::set<std::string> parse_command_line(int argc, const char* const* argv,
                                          const std::vector<Option>& options,

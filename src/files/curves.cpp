@@ -66,10 +66,9 @@ Axis value_axis(const Quantity& quantity, const std::vector<EpochRecord>& epochs
   for (const EpochRecord& epoch : epochs)
     for (const double value : {epoch.*quantity.train, epoch.*quantity.test})
       low = std::min(low, value), high = std::max(high, value);
-  if (low > high) return linear_axis(0, 1);
   if (!quantity.is_share && low > 1e-100 && high > 20 * low) return logarithmic_axis(low, high);
   if (high - low < 1e-3 * high) low -= 0.05 * high;  // a flat line, still with a scale beside it
-  return high - low > 1e-100 ? linear_axis(low, high) : linear_axis(0, 1);
+  return high - low > 1e-100 ? linear_axis(low, high) : linear_axis(0, 1);  // no epoch: low is above high
 }
 
 /// One panel, its plot with the upper left corner (left, top).
@@ -90,7 +89,7 @@ std::string panel(const Quantity& quantity, const std::vector<EpochRecord>& epoc
            label(x_of(tick), bottom + 20, kCentred, format("%.0f", tick));
   svg += rectangle(left, bottom, width, 1, "#333") + rectangle(left, top, 1, height, "#333");
   svg += label(left + width / 2, bottom + 42, kCentred, "epoch");
-  svg += label_upwards(left - 58, top + height / 2,
+  svg += label_upwards(left - 58, top + height / 2, kCentred,
                        text(quantity.name, y_axis.logarithmic ? " (logarithmic)" : ""));
 
   for (const bool test : {false, true}) {

@@ -13,8 +13,8 @@ namespace plainnet {
 std::string confusion_svg(const std::string& title, const Confusion& counts,
                           const std::vector<std::string>& names) {
   const int classes = static_cast<int>(names.size()), width = 8 * longest_name(names);  // of a name, at most
-  const int cell = std::max(52, width), left = 72 + width, top = 100, size = classes * cell;
-  const std::string large = " font-size=\"14\"";
+  const int cell = 52, left = 72 + width, top = width > cell ? 70 + width : 100, size = classes * cell;
+  const std::string large = "font-size=\"14\"";
   std::string svg = rectangle(left - 1, top - 1, size + 1, size + 1, "#ccc");
   int64_t right = 0, total = 0;
   for (int row = 0; row < classes; ++row) {
@@ -33,22 +33,24 @@ std::string confusion_svg(const std::string& title, const Confusion& counts,
                        text(names[row], " taken for ", names[column], ": ", count, " of ",
                             grouped(row_total)));
       const char* const colour = count == "0" ? "#bbb" : strength > 0.6 ? "white" : "#222";
-      svg += label(x + cell / 2.0, middle,
-                   text(kCentred, " pointer-events=\"none\" fill=\"", colour, "\""), count);
+      const std::string weight = column != row && count != "0" ? "bold" : "normal";
+      svg += label(x + cell / 2.0, middle, kCentred + " pointer-events=\"none\" font-weight=\"" + weight +
+                                               "\" fill=\"" + colour + "\"", count);
     }
-    svg += label(left - 10, middle, kRightAligned + large, names[row]);
-    svg += label(left + (row + 0.5) * cell, top - 10, kCentred + large, names[row]);
+    svg += label(left - 10, middle, kRightAligned + " " + large, names[row]);
+    svg += width > cell ? label_upwards(left + (row + 0.6) * cell, top - 10, large, names[row])
+                        : label(left + (row + 0.5) * cell, top - 10, kCentred + " " + large, names[row]);
     svg += label(left + size + 60, middle, kRightAligned,
                  row_total ? format("%.2f%%", 100.0 * counts[row][row] / row_total) : "none");
   }
-  svg += label(left + size / 2.0, top - 34, kCentred, "guess");
+  svg += label(left + size / 2.0, 66, kCentred, "guess");
   svg += label(left + size + 60, top - 10, kRightAligned, "recall");
-  svg += label_upwards(38, top + size / 2, "label");
-  svg += label(left, top + size + 24, "fill=\"#777\"", "Colour: the share of the row, by its cube root.");
-  const std::string accuracy = total ? text(grouped(right), " of ", grouped(total), " right, ",
-                                            format("%.2f%%", 100.0 * right / total))
-                                     : "no images";
-  svg += label(left + size / 2.0, 32, kCentred + " font-size=\"16\"", text(title, ": ", accuracy));
+  svg += label_upwards(38, top + size / 2, kCentred, "label");
+  svg += label(left, top + size + 24, "fill=\"#777\"",
+               "Colour: the share of the row, by its cube root. Bold: wrong.");
+  const std::string share = total ? format(", %.2f%%", 100.0 * right / total) : "";
+  svg += label(left + size / 2.0, 32, kCentred + " font-size=\"16\"",
+               text(title, ": ", grouped(right), " of ", grouped(total), " right", share));
   return picture(left + size + 80, top + size + 40, svg);
 }
 
@@ -70,26 +72,29 @@ static std::string grey_image(const uint8_t* pixels, int height, int width, int 
 }
 
 std::string mistakes_svg(const Images& images, const std::vector<int>& guesses,
-                         const std::vector<std::string>& names, int most) {
-  constexpr int kScale = 3, kGap = 12, kHeading = 36, kColumns = 10;
+                         const std::vector<float>& probabilities, const std::vector<std::string>& names,
+                         int most) {
+  constexpr int kScale = 3, kGap = 12, kHeading = 36, kWidth = 1200;
   const int column_width = std::max(kScale * images.width, 56 + 16 * longest_name(names)) + kGap;
-  const int row_height = kScale * images.height + 3 * kGap;
+  const int columns = std::max(1, kWidth / column_width), row_height = kScale * images.height + 4 * kGap;
   std::string svg;
   int count = 0;
   for (int i = 0; i < images.count; ++i) {
     if (guesses[i] == images.labels[i] || count++ >= most) continue;
-    const int left = kGap + (count - 1) % kColumns * column_width;
-    const int top = kHeading + (count - 1) / kColumns * row_height;
+    const int left = kGap + (count - 1) % columns * column_width;
+    const int top = kHeading + (count - 1) / columns * row_height;
     svg += grey_image(&images.pixels[static_cast<size_t>(i) * images.height * images.width],
                       images.height, images.width, left, top, kScale);
-    svg += label(left, top + row_height - 1.5 * kGap, "",
-                 text(names[images.labels[i]], " read as ", names[guesses[i]]));
+    svg += label(left, top + row_height - 2.7 * kGap, "",
+                 text(names[images.labels[i]], " read as ", names[guesses[i]])) +
+           label(left, top + row_height - 1.5 * kGap, "fill=\"#777\"",
+                 text(i, format(": %.1f%%", 100 * probabilities[i * names.size() + guesses[i]])));
   }
   svg += label(kGap, kHeading - kGap, "",
-               text(count ? text(count) : "none", " of ", images.count, " misread",
-                    count > most ? text(", the first ", most) : ""));
-  const int rows = (std::min(count, most) + kColumns - 1) / kColumns;
-  return picture(kColumns * column_width + kGap, kHeading + rows * row_height, svg);
+               text(count, " of ", images.count, " misread", count > most ? text(", the first ", most) : "",
+                    count ? ". Beneath: index, and probability of the guess" : ""));
+  const int rows = (std::min(count, most) + columns - 1) / columns;
+  return picture(columns * column_width + kGap, kHeading + rows * row_height, svg);
 }
 
 std::string filters_svg(const Tensor& kernel) {

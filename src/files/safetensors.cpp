@@ -165,6 +165,8 @@ class HeaderReader {
   size_t at_ = 0;
 };
 
+}  // namespace
+
 std::string quoted(const std::string& s) {
   std::string result = "\"";
   for (const char c : s)
@@ -174,8 +176,6 @@ std::string quoted(const std::string& s) {
       result += text(c == '"' || c == '\\' ? "\\" : "", c);
   return result + "\"";
 }
-
-}  // namespace
 
 TensorFile read_safetensors(const std::string& path) {
   const std::string bytes = read_file(path);

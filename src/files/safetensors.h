@@ -20,6 +20,9 @@ struct TensorFile {
 /// is not what the format says.
 TensorFile read_safetensors(const std::string& path);
 
+/// A string of JSON (RFC 8259): in quotes, with what must be escaped. `s` is in UTF-8.
+std::string quoted(const std::string& s);
+
 /// Writes `path` as write_file_atomically() does, and throws as it does. Each name must occur once, and
 /// each tensor have as many values as its shape says.
 void write_safetensors(const std::string& path, const TensorFile& file);

@@ -22,8 +22,8 @@ std::string label(double x, double y, const std::string& attributes, const std::
               ">", escaped(words), "</text>\n");
 }
 
-std::string label_upwards(double x, double y, const std::string& words) {
-  return label(0, 0, text(kCentred, " transform=\"translate(", at(x), " ", at(y), ") rotate(-90)\""),
+std::string label_upwards(double x, double y, const std::string& attributes, const std::string& words) {
+  return label(0, 0, text(attributes, " transform=\"translate(", at(x), " ", at(y), ") rotate(-90)\""),
                words);
 }
 

@@ -14,8 +14,8 @@ std::string at(double coordinate);
 /// Words that begin at (x, y), or end there, or have their middle there, as the attributes say.
 std::string label(double x, double y, const std::string& attributes, const std::string& words);
 
-/// Words that are read upwards, with their middle at (x, y).
-std::string label_upwards(double x, double y, const std::string& words);
+/// The same, read upwards.
+std::string label_upwards(double x, double y, const std::string& attributes, const std::string& words);
 
 /// A rectangle; `hint` appears where the pointer rests on it.
 std::string rectangle(double x, double y, double width, double height, const std::string& colour,

@@ -1,13 +1,19 @@
 #include "run/report.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 #include "base/command_line.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/numbers.h"
+#include "base/system.h"
+#include "base/threads.h"
 #include "files/pictures.h"
 #include "network/models.h"
 
@@ -22,56 +28,67 @@ void print_summary(const Options& options, const Dataset& dataset, const std::st
   const Model model = find_model(options.model, static_cast<int>(dataset.classes.size()));
   for (const NamedLayer& layer : name_layers(model.layers, {train.height, train.width, 1})) {
     const Shape s = layer.output;
-    const std::string shape = s.height * s.width == 1
-                                  ? text("[", s.channels, "]")
-                                  : text("[", s.height, "][", s.width, "][", s.channels, "]");
+    const std::string extents = s.size() == s.channels ? "" : text("[", s.height, "][", s.width, "]");
     long parameters = 0;
     for (const ParameterDescription& parameter : layer.parameters) parameters += parameter.size();
-    std::printf("%-24s%-20s%-16s%12s\n", layer.name.c_str(), layer.type.c_str(), shape.c_str(),
-                grouped(parameters).c_str());
+    std::printf("%-24s%-20s%-16s%12s\n", layer.name.c_str(), layer.type.c_str(),
+                text(extents, "[", s.channels, "]").c_str(), grouped(parameters).c_str());
     total += parameters;
   }
   std::printf("%s\n%-60s%12s\n\n", rule.c_str(), "Total", grouped(total).c_str());
 
-  std::printf("Data      %s\n          %s training and %s test images of %dx%d, %zu classes\n",
-              shown(dataset.source).c_str(), grouped(train.count).c_str(), grouped(test.count).c_str(),
-              train.height, train.width, dataset.classes.size());
-  std::printf("Device    %s, %s kernels\n", device.c_str(), options.kernels.c_str());
-  std::printf("Training  %d epoch%s, batches of %d, seed %llu, %s\n", options.epochs,
-              options.epochs == 1 ? "" : "s", options.batch,
-              static_cast<unsigned long long>(options.seed), options.optimizer.c_str());
-  std::printf("          learning rate %g, schedule %s\n", options.learning_rate,
-              options.schedule.c_str());
-  std::printf("Output    %s\n\n", shown(options.out).c_str());
+  std::fputs(text("Data      ", shown(dataset.source), "\n          ", grouped(train.count),
+                  " training and ", grouped(test.count), " test images of ", train.height, "x", train.width,
+                  ", ", dataset.classes.size(), " classes\nDevice    ", device, "\nTraining  ",
+                  options.epochs, options.epochs == 1 ? " epoch" : " epochs", ", batches of ", options.batch,
+                  ", seed ", options.seed, ", ", options.optimizer, "\n          learning rate ",
+                  options.learning_rate, ", schedule ", options.schedule, ", ", options.kernels,
+                  " kernels\nOutput    ", shown(options.out), "\n\n").c_str(), stdout);
 }
 
-// " 3/30"
-static std::string epoch_label(int epoch, int epochs) {
-  return format("%*d/%d", static_cast<int>(text(epochs).size()), epoch, epochs);
-}
+// At most nine characters.
+static std::string loss_text(double loss) { return format(loss < 9999 ? "%.4f" : "%.3g", loss); }
 
-void print_epoch_heading() {
-  std::printf("%-9s%11s%10s%12s%10s%11s%12s\n", "epoch", "train loss", "accuracy", "test loss",
-              "accuracy", "seconds", "images/s");
-}
-
-void print_epoch(const EpochRecord& record, int epochs, int images) {
-  std::printf("%-9s%11.4f%9.2f%%%12.4f%9.2f%%%11.2f%12s\n",
-              epoch_label(record.epoch, epochs).c_str(), record.train_loss,
-              100 * record.train_accuracy, record.test_loss, 100 * record.test_accuracy,
-              record.seconds, grouped(std::lround(images / record.seconds)).c_str());
+void print_epoch(const EpochRecord& record, bool is_best_so_far, double rate, double left) {
+  std::printf("%5d%10.3g%12s%9.2f%%%11s%9.2f%%%-1s%9.2f%10s\n", record.epoch, rate,
+              loss_text(record.train_loss).c_str(), 100 * record.train_accuracy,
+              loss_text(record.test_loss).c_str(), 100 * record.test_accuracy, is_best_so_far ? "*" : "",
+              record.seconds, clock_text(left).c_str());
 }
 
 void print_progress(const Options& options, int epoch, const std::vector<StepScore>& scores, int images,
                     double seconds) {
+  const char* const terminal = std::getenv("TERM");
+  if (!isatty(STDOUT_FILENO) || !terminal || !*terminal || text(terminal) == "dumb") return;
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) size.ws_col = 80;
   const int done = static_cast<int>(scores.size()), steps = (images + options.batch - 1) / options.batch;
   const Score score = mean_score(scores, options.batch, images);
   const std::string line =
-      format("%s  %d of %d batches, %s left, loss %.4f, accuracy %.2f%%",
-             epoch_label(epoch, options.epochs).c_str(), done, steps,
-             clock_text(seconds / done * (steps - done)).c_str(), score.loss, 100 * score.accuracy);
-  std::printf("%s\x1b[K\r", done < steps ? line.c_str() : "");
+      format("epoch %d/%d: %d of %d batches, %s left, loss %s, accuracy %.2f%%", epoch, options.epochs, done,
+             steps, clock_text(seconds / done * (steps - done)).c_str(), loss_text(score.loss).c_str(),
+             100 * score.accuracy);
+  // The last column stays free: a terminal may wrap when it is written.
+  std::printf("%s\x1b[K\r", done < steps ? line.substr(0, size.ws_col - 1).c_str() : "");
   std::fflush(stdout);
+}
+
+std::string run_json(const Options& options, const Checkpoint& checkpoint, const std::string& device) {
+  const auto json = [](const std::string& words) { return quoted(shown(words)); };
+  std::string shaping, epochs;
+  double number = 0;
+  for (const auto& [name, value] : shaping_options(options))
+    shaping += text(shaping.empty() ? "" : ",", "\n  ", json(name), ": ",
+                    name != "--data" && read_number(value, &number) ? value : json(value));
+  for (const EpochRecord& record : checkpoint.epochs)
+    epochs += text(epochs.empty() ? "" : ",", "\n  [", log_line(record), "]");
+  return text("{\"options\": {", shaping, "},\n \"data\": ", json(checkpoint.metadata.at("data")),
+              ",\n \"device\": ", json(checkpoint.metadata.at("device")), ",\n \"device_name\": ",
+              json(device), ",\n \"threads\": ", thread_count(), ",\n \"processor\": ",
+              json(processor_name()), ",\n \"compiler\": ", json(__VERSION__), ",\n \"columns\": ",
+              json(kLogHeader), ",\n \"epochs\": [", epochs, "],\n \"best_epoch\": ",
+              best_epoch(checkpoint.epochs).epoch, ",\n \"total_seconds\": ",
+              exact_text(checkpoint.total_seconds), "}\n");
 }
 
 void write_pictures(const Options& options, const Dataset& dataset, Trainer& trainer) {
@@ -86,25 +103,32 @@ void write_pictures(const Options& options, const Dataset& dataset, Trainer& tra
     ++confusion[test.labels[i]][guesses[i]];
   }
   write_file_atomically(options.out + "/confusion.svg", confusion_svg(options.model, confusion, names));
-  write_file_atomically(options.out + "/mistakes.svg", mistakes_svg(test, guesses, names));
+  write_file_atomically(options.out + "/mistakes.svg", mistakes_svg(test, guesses, probabilities, names));
   if (std::holds_alternative<Conv2d>(find_model(options.model).layers[0]))
     write_file_atomically(options.out + "/filters.svg", filters_svg(trainer.weights()[0]));
 }
 
 void print_closing(const Options& options, const Checkpoint& checkpoint) {
   const EpochRecord& best = best_epoch(checkpoint.epochs);
-  double training = 0;
-  for (const EpochRecord& record : checkpoint.epochs) training += record.seconds;
-  std::printf("\nBest epoch: %d, with %.2f%% on the test set and a loss of %.4f there.\n"
-              "Total time: %s, of which %s training.\n\n"
-              "In %s: weights.safetensors, after epoch %zu; best.safetensors, after epoch %d; log.csv, and\n"
-              "pictures to look at. docs/files.md says what each file is.\n",
-              best.epoch, 100 * best.test_accuracy, best.test_loss,
-              clock_text(checkpoint.total_seconds).c_str(), clock_text(training).c_str(),
-              shown(options.out).c_str(), checkpoint.epochs.size(), best.epoch);
-  const std::string typed = shown(shell_word(options.out));
-  std::printf("\nNext: ./predict %s/weights.safetensors IMAGE reads a picture of yours,\n"
-              "      ./train --resume %s --epochs N goes on.\n", typed.c_str(), typed.c_str());
+  double training = 1e-9;  // not 0
+  bool is_below = false;
+  for (const EpochRecord& record : checkpoint.epochs) {
+    training += record.seconds;
+    is_below |= record.train_accuracy < record.test_accuracy;
+  }
+  const std::string folder = shown(options.out), typed = shown(shell_word(options.out));
+  std::printf("\nBest epoch (*): %d, with %.2f%% on the test set and a loss of %s there.\n", best.epoch,
+              100 * best.test_accuracy, loss_text(best.test_loss).c_str());
+  if (is_below)
+    std::printf("Training accuracy, a mean while the network learns, can be below the test's.\n");
+  const long speed = std::lround(options.limit * checkpoint.epochs.size() / training);
+  std::fputs(text("Total time: ", clock_text(checkpoint.total_seconds), ", of which ", clock_text(training),
+                  " training, ", grouped(speed), " images a second.\n\nIn ", folder,
+                  ": weights.safetensors, after epoch ", checkpoint.epochs.size(),
+                  ";\nbest.safetensors, after epoch ", best.epoch,
+                  "; log.csv, run.json, and pictures to look at.\ndocs/files.md says what each file is.\n\n"
+                  "Next: ./predict ", typed, "/weights.safetensors IMAGE reads your picture,\n"
+                  "      ./train --resume ", typed, " --epochs N goes on.\n").c_str(), stdout);
 }
 
 }  // namespace plainnet

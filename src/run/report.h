@@ -15,20 +15,28 @@ namespace plainnet {
 /// The layers, their shapes and parameters; the data; the device; the options.
 void print_summary(const Options& options, const Dataset& dataset, const std::string& device);
 
-/// The heading of the lines of print_epoch().
-void print_epoch_heading();
-void print_epoch(const EpochRecord& record, int epochs, int images);
+/// What stands above the lines of print_epoch(), which all fit 80 columns.
+inline const char* const kEpochHeading =
+    "epoch      rate  train loss  accuracy  test loss  accuracy   seconds      left";
 
-/// For a terminal: a line on the epoch that is running, in place of the one before, or none at its end.
-/// `scores` are those of the steps that are done, for which it took `seconds`.
+/// `rate`: the learning rate of the epoch's last step; `left`: seconds until the end of the run.
+void print_epoch(const EpochRecord& record, bool is_best_so_far, double rate, double left);
+
+/// On a terminal, unless TERM says that it is dumb: a line on the epoch that is running, cut to the
+/// terminal's width, in place of the one before, or none at its end. `scores` are those of the steps that are
+/// done, for which it took `seconds`.
 void print_progress(const Options& options, int epoch, const std::vector<StepScore>& scores, int images,
                     double seconds);
+
+/// What run.json says: the options, the data, the machine, the compiler, and what each epoch came to.
+/// `device` as print_summary() has it; `checkpoint` has one epoch or more.
+std::string run_json(const Options& options, const Checkpoint& checkpoint, const std::string& device);
 
 /// confusion.svg, mistakes.svg and, if the first layer is a convolution, filters.svg, of the
 /// trainer's weights. Throws Error where a file cannot be written.
 void write_pictures(const Options& options, const Dataset& dataset, Trainer& trainer);
 
-/// The best epoch, the time, and what lies in the run folder.
+/// The best epoch, the time, a word on training accuracies below the test's, and what lies in the run folder.
 void print_closing(const Options& options, const Checkpoint& checkpoint);
 
 }  // namespace plainnet

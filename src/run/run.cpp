@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -48,7 +49,7 @@ void prepare_folder(const std::string& folder) {
       std::string other;
       for (int i = 1; other.empty() || fs::exists(other); ++i) other = text(path.string(), ".", i);
       fs::rename(path, other);
-      std::printf("%s holds an earlier run, now in %s.\n", shown(folder).c_str(), shown(other).c_str());
+      std::printf("%s holds an earlier run, now in %s.\n\n", shown(folder).c_str(), shown(other).c_str());
     }
     fs::create_directories(path);
   } catch (const fs::filesystem_error& error) {
@@ -109,8 +110,8 @@ class Run {
   void train();
 
  private:
-  void go_on();
   void train_epoch();
+  void check_rate(double loss);
   void save_checkpoint();
   void save_weights(const std::string& path);
   int done() const { return static_cast<int>(run_.epochs.size()); }
@@ -125,6 +126,8 @@ class Run {
   int steps_ = 0;                             // of an epoch
   std::optional<FolderLock> lock_;
   std::string step_log_;
+  long checked_ = 0;                  // steps that check_rate() saw
+  double start_loss_ = 0, rise_ = 0;  // how far the loss is above its start, summed over up to 100 steps
 };
 
 Run::Run(const Options& options) : options_(options) {
@@ -165,19 +168,30 @@ Run::Run(const Options& options) : options_(options) {
   const Kernels kernels = options_.kernels == "plain" ? kPlain : kFast;
   trainer_ = target_.make_trainer(
       {options_.model, options_.batch, options_.rule(), options_.seed, kernels}, dataset_);
-  if (resumed) go_on();
+  if (resumed) {
+    if (run_.metadata["device"] != target_.name)
+      std::printf("The run was on the %s: on the %s it goes on, but not to the same bits.\n",
+                  run_.metadata["device"].c_str(), target_.name.c_str());
+    trainer_->set_weights(run_.weights, options_.resume + kCheckpoint);
+    trainer_->set_state(run_.state, 1L * done() * steps_, options_.resume + kCheckpoint);
+  }
   if (!options_.init.empty()) trainer_->set_weights(read_weights(options_.init).tensors, options_.init);
   run_.metadata = shaping_options(options_);
   run_.metadata.insert(notes_.begin(), notes_.end());
 }
 
-void Run::go_on() {
-  const std::string& folder = options_.resume;
-  if (run_.metadata["device"] != target_.name)
-    std::printf("The run was on the %s: on the %s it goes on, but not to the same bits.\n",
-                run_.metadata["device"].c_str(), target_.name.c_str());
-  trainer_->set_weights(run_.weights, folder + kCheckpoint);
-  trainer_->set_state(run_.state, static_cast<long>(done()) * steps_, folder + kCheckpoint);
+// Gives a hint, once, where the mean loss of 100 steps is above the first step's, by more than that one may
+// be off by chance: at first, the losses of images differ by about 0.5. Weights that begin trained, of which
+// any batch may be the luckiest, begin at the loss of a guess among the classes.
+void Run::check_rate(double loss) {
+  if (++checked_ == 1) start_loss_ = std::max(loss, std::log(dataset_.classes.size()));
+  rise_ += loss - start_loss_;
+  if (checked_ % 100 != 0) return;
+  if (rise_ > 100 * 0.5 / std::sqrt(options_.batch)) {
+    std::puts("The loss has been above its start for 100 steps: try a smaller --learning-rate.");
+    start_loss_ = HUGE_VAL;  // once is enough
+  }
+  rise_ = 0;
 }
 
 void Run::save_weights(const std::string& path) {
@@ -193,6 +207,8 @@ void Run::save_checkpoint() {
   counted_ = now();
   if (!options_.log.empty()) write_file_atomically(options_.log, log_text(run_.epochs));
   if (!options_.step_log.empty()) write_file_atomically(options_.step_log, step_log_);
+  if (done() > 0)
+    write_file_atomically(options_.out + "/run.json", run_json(options_, run_, target_.device()));
   write_checkpoint(options_.out + kCheckpoint, run_);
 }
 
@@ -201,23 +217,24 @@ void Run::save_checkpoint() {
 void Run::train_epoch() {
   const int epoch = done() + 1, images = dataset_.train.count;
   const double start = now();
+  const std::vector<double> rates = learning_rates(options_.rate_schedule(), epoch, steps_);
   const std::vector<StepScore> scores =
-      trainer_->train(epoch_order(images, options_.shuffle, options_.seed, epoch),
-                      learning_rates(options_.rate_schedule(), epoch, steps_),
+      trainer_->train(epoch_order(images, options_.shuffle, options_.seed, epoch), rates,
                       [&](const std::vector<StepScore>& so_far) {
-                        if (isatty(STDOUT_FILENO))
-                          print_progress(options_, epoch, so_far, images, now() - start);
+                        print_progress(options_, epoch, so_far, images, now() - start);
                       });
   const double seconds = now() - start;
   for (size_t i = 0; i < scores.size(); ++i)
     step_log_ += text(1L * (epoch - 1) * steps_ + i + 1, ",", exact_text(scores[i].loss), "\n");
   const Score train = mean_score(scores, options_.batch, images), test = trainer_->evaluate();
   run_.epochs.push_back({epoch, train.loss, train.accuracy, test.loss, test.accuracy, seconds});
-  print_epoch(run_.epochs.back(), options_.epochs, images);
-  const std::string folder = options_.out + "/";
+  const bool is_best = best_epoch(run_.epochs).epoch == epoch;
+  print_epoch(run_.epochs.back(), is_best, rates.back(), (now() - start) * (options_.epochs - epoch));
+  for (const StepScore& score : scores) check_rate(score.loss);
+  const std::string folder = options_.out + "/", title = shown(options_.out) + ": " + options_.model;
   write_file_atomically(folder + "log.csv", log_text(run_.epochs));
-  write_file_atomically(folder + "curves.svg", curves_svg(options_.model, run_.epochs));
-  if (best_epoch(run_.epochs).epoch == done()) save_weights(folder + "best.safetensors");
+  write_file_atomically(folder + "curves.svg", curves_svg(title, run_.epochs));
+  if (is_best) save_weights(folder + "best.safetensors");
   save_checkpoint();
   check_output();
 }
@@ -234,7 +251,7 @@ void Run::train() {
   stop_on_signals(options_.out);
   save_checkpoint();  // a folder that cannot be written is known before the work
 
-  if (done() < options_.epochs) print_epoch_heading();
+  if (done() < options_.epochs) std::puts(kEpochHeading);
   try {
     while (done() < options_.epochs) train_epoch();
     save_weights(options_.out + "/weights.safetensors");
