@@ -10,11 +10,14 @@ namespace plainnet {
 
 const char* const kLogHeader = "epoch,train_loss,train_accuracy,test_loss,test_accuracy,seconds";
 
+std::string log_line(const EpochRecord& r) {
+  return text(r.epoch, ",", exact_text(r.train_loss), ",", exact_text(r.train_accuracy), ",",
+              exact_text(r.test_loss), ",", exact_text(r.test_accuracy), ",", exact_text(r.seconds));
+}
+
 std::string log_text(const std::vector<EpochRecord>& records) {
   std::string log = text(kLogHeader, "\n");
-  for (const EpochRecord& r : records)
-    log += text(r.epoch, ",", exact_text(r.train_loss), ",", exact_text(r.train_accuracy), ",",
-                exact_text(r.test_loss), ",", exact_text(r.test_accuracy), ",", exact_text(r.seconds), "\n");
+  for (const EpochRecord& record : records) log += log_line(record) + "\n";
   return log;
 }
 

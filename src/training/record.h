@@ -20,6 +20,9 @@ using Confusion = std::vector<std::vector<int64_t>>;
 /// without its end.
 extern const char* const kLogHeader;
 
+/// The line of a log for one epoch, without its end.
+std::string log_line(const EpochRecord& record);
+
 /// The whole log, a line for each epoch after the first line.
 std::string log_text(const std::vector<EpochRecord>& records);
 
