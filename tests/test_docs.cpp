@@ -1,5 +1,5 @@
-// The documents: what they quote and name is there, what they say to type works, and what they show of ./train
-// and ./predict is what these print.
+// The documents: what they quote and name is there, what they say to type works, and what they show is what
+// the programs print.
 
 #include <filesystem>
 #include <regex>
@@ -88,9 +88,12 @@ TEST("documents: files, folders and links lead somewhere") {
       const fs::path to = hash == 0 ? fs::path(name) : fs::path(name).parent_path() / link.substr(0, hash);
       CHECK(fs::exists(to), name, ": a link to ", link);
       if (hash == link.size()) continue;
-      const std::string words = std::regex_replace(link.substr(hash + 1), std::regex("-"), "[^\\w\n]+");
-      const std::regex heading("\n#+ " + words + "[^\\w\n]*\n", std::regex::icase);
-      CHECK(std::regex_search(read_file(to.string()), heading), name, ": no heading for ", link);
+      std::string headings = "\n";
+      for (const std::string& heading : matches(read_file(to.string()), "\n#+ (.*)"))
+        headings += std::regex_replace(heading, std::regex("[^\\w -]"), "") + "\n";
+      const std::string words = std::regex_replace(link.substr(hash + 1), std::regex("-"), "[ -]");
+      const std::regex anchor("\n" + words + "\n", std::regex::icase);
+      CHECK(std::regex_search(headings, anchor), name, ": no heading for ", link);
     }
   }
 }
@@ -98,8 +101,8 @@ TEST("documents: files, folders and links lead somewhere") {
 // The words of each command in a line of code; two blanks, three dots or a | end it.
 std::vector<Lines> commands(const std::string& code) {
   std::vector<Lines> all;
-  for (const std::string& command : matches(code, R"((?:^ *|&& |^\$ |^gdb --args ))"
-                                                  R"(((?:\./train|\./predict|make)(?: (?!&&|[|]|\.\.\.)\S+)*)(?: |$))"))
+  const std::string before = R"((?:^ *|&& |^\$ |^gdb --args ))", more = R"((?: (?!&&|[|]|\.\.\.)\S+)*)";
+  for (const std::string& command : matches(code, before + R"(((?:\./train|\./predict|make))" + more + ")(?: |$)"))
     all.push_back(matches(command, R"re(((?:"[^"]*"|[^ "])+)(?: |$))re"));
   return all;
 }
@@ -107,19 +110,21 @@ std::vector<Lines> commands(const std::string& code) {
 // What a command prints: ./predict, and ./train if this is `shown`; of others, that they would be understood.
 std::string output_of(const Lines& command, const std::string& makefile, bool shown) {
   Lines arguments(command.begin() + 1, command.end());
-  if (arguments.size() < 2 && command[0] != "make") arguments.push_back("--help");
+  const size_t least = command[0] == "./predict" ? 2 : command[0] == "./train" ? 1 : 0;
+  if (arguments.size() < least) arguments.push_back("--help");
   if (command[0] == "./predict") return test::predict(arguments).output;
   if (command[0] == "./train" && shown) return test::train(arguments).output;
+  const std::string targets =
+      matches(makefile, "PHONY:(.*)")[0] + matches(makefile, "PROGRAMS :=(.*)")[0] + " ";
   std::vector<const char*> argv = {"./train"};
-  for (const std::string& word : arguments) argv.push_back(word.c_str());
+  for (const std::string& word : arguments) {
+    argv.push_back(word.c_str());
+    const size_t end = word.find('=');
+    const bool is_known = end == word.npos ? contains(targets, " " + word.substr(word.rfind('/') + 1) + " ")
+                                           : contains(makefile, " " + word.substr(0, end + 1));
+    CHECK(command[0] != "make" || is_known, "make does not know ", word);
+  }
   if (command[0] == "./train") parse_options(static_cast<int>(argv.size()), argv.data());
-  if (command[0] == "./train") return "";
-  const std::string targets = matches(makefile, "PHONY:(.*)")[0] + matches(makefile, "PROGRAMS :=(.*)")[0] + " ";
-  for (const std::string& word : arguments)
-    if (const size_t value = word.find('=') + 1; value > 0)
-      CHECK(contains(makefile, " " + word.substr(0, value)), "no variable of make: ", word);
-    else
-      CHECK(contains(targets, " " + word.substr(word.rfind('/') + 1) + " "), "no target of make: ", word);
   return "";
 }
 
@@ -159,8 +164,9 @@ TEST("documents: what they say to type works, and prints what they show") {
         if (begins || line == "```") output = "";
         for (const Lines& command : commands(line)) {
           const std::string printed = output_of(command, makefile, begins);
-          for (const std::string& its : matches(begins ? printed : "", "(.*)\n")) output += "\n" + shape_of(its) + "\n";
           ++checked;
+          if (begins)
+            for (const std::string& its : matches(printed, "(.*)\n")) output += "\n" + shape_of(its) + "\n";
         }
       } catch (const std::exception& error) {
         throw test::Failure(plainnet::text(name, ": ", line, "\n    ", error.what()));
