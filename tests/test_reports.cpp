@@ -1,8 +1,11 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "files/pictures.h"
+#include "run/report.h"
 #include "tests/memory_limit.h"
+#include "tests/small_run.h"
 #include "tests/test.h"
 
 namespace plainnet {
@@ -189,6 +192,54 @@ TEST("confusion: counts, colours, recall and accuracy") {
   CHECK_EQUAL(count(empty, "rotate(-90)"), 3 + 1);  // these names are wider than a cell; so is none of the digits
   CHECK_EQUAL(count(svg, "rotate(-90)"), 1);
   CHECK(!test::contains(empty, "nan"));
+}
+
+static std::string printed(const Confusion& confusion, const std::vector<std::string>& names) {
+  return test::outcome_of([&] { return print_confusion(confusion, names), 0; }).output;
+}
+
+TEST("confusion, printed: each class, and what is most often taken for what") {
+  Confusion counts(10, std::vector<int64_t>(10));
+  for (size_t i = 0; i < 10; ++i) counts[i][i] = 1000;
+  counts[3][3] = 0;
+  counts[7][2] = counts[4][9] = counts[2][7] = 1500;
+  counts[9][4] = 2;
+  CHECK_EQUAL(printed(counts, kDigits),
+              "\n"
+              "Right, by class:      0 100.00%   1 100.00%   2  40.00%   3    none   4  40.00%\n"
+              "                      5 100.00%   6 100.00%   7  40.00%   8 100.00%   9  99.80%\n"
+              "Most often confused:  2 taken for 7   1500\n"
+              "                      4 taken for 9   1500\n"
+              "                      7 taken for 2   1500\n");
+  CHECK_EQUAL(printed({{3, 0}, {1, 2}}, {"Stiefel", "Schlüssel"}),
+              "\n"
+              "Right, by class:      Stiefel    100.00%   Schlüssel   66.67%\n"
+              "Most often confused:  Schlüssel  taken for Stiefel         1\n");
+  CHECK_EQUAL(printed({{3, 0}, {0, 2}}, {"a", "b"}), "\nRight, by class:      a 100.00%   b 100.00%\n");
+}
+
+// The columns of a terminal: a letter of UTF-8 is one.
+static size_t columns_of(const std::string& line) {
+  return static_cast<size_t>(std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+TEST("confusion, printed: within 80 columns for any names and numbers") {
+  for (const size_t classes : {2, 3, 26, 256})
+    for (const std::string letter : {"m", "ü", "語"})
+      for (const size_t length : {1, 3, 19, 20, 500}) {
+        std::string name;
+        for (size_t i = 0; i < length; ++i) name += letter;
+        const Confusion counts(classes, std::vector<int64_t>(classes, 9999999));
+        const std::string all = printed(counts, std::vector<std::string>(classes, name));
+        for (size_t begin = 0, end; begin < all.size(); begin = end + 1) {
+          end = all.find('\n', begin);
+          const std::string line = all.substr(begin, end - begin);
+          CHECK(columns_of(line) <= 80, line);
+          CHECK_EQUAL(shown(line), line);  // no letter is cut
+        }
+        CHECK_EQUAL(count(all, "%"), static_cast<int>(classes));
+        CHECK_EQUAL(count(all, " taken for "), std::min(static_cast<int>(classes * (classes - 1)), 3));
+      }
 }
 
 TEST("mistakes: the misread images, with label and guess") {

@@ -186,26 +186,49 @@ int first_column(const GreyImage& digit, int width) {
   return std::clamp(static_cast<int>(std::lround(width / 2 + 0.5 - moment / mass)), 0, width - digit.width);
 }
 
-}  // namespace
+/// At most 256 pixels a side.
+GreyImage shrunk(const GreyImage& image) {
+  return scaled(image, std::min(1.0, 256.0 / std::max(image.height, image.width)));
+}
 
-PreparedDigit prepare_digit(const GreyImage& image, int height, int width, const std::string& name) {
-  std::vector<std::string> done;
-  GreyImage picture = scaled(image, std::min(1.0, 256.0 / std::max(image.height, image.width)));
-  if (is_dark_on_light(picture))
-    done.push_back("inverted: dark on light");
-  else
-    spread(picture, 255, 0);
-
+/// The digit's ink alone; empty where nothing stands out.
+GreyImage found_in(GreyImage picture, bool is_dark, std::vector<std::string>& done) {
+  if (!is_dark) spread(picture, 255, 0);
   GreyImage ink = without_lines(without_lines(contrast_of(picture)));
   const int darkest = quantile(ink.pixels, 0.9995);
   spread(ink, darkest / 3, darkest * 2 / 3 + 1);  // grain is none, and a stroke is full to its edge
-  const GreyImage found = digit_of(ink, done);
-  if (darkest < 32 || found.pixels.empty())
+  return darkest < 32 ? GreyImage{} : digit_of(ink, done);
+}
+
+}  // namespace
+
+Ink ink_of(const Images& images) {
+  const long size = 1L * images.height * images.width;
+  const auto begin = images.pixels.begin(), end = begin + std::min(images.count, 200) * size;
+  const bool is_dark = quantile({begin, end}, 0.5) > 127;  // paper is most, and light
+  std::vector<uint8_t> sides;                              // the longer ones, in 255ths of the frame's
+  std::vector<std::string> ignored;
+  for (auto at = begin; at != end; at += size) {
+    const GreyImage image = shrunk({images.width, images.height, {at, at + size}});
+    const GreyImage found = found_in(image, is_dark, ignored);
+    sides.push_back(std::max(255 * found.height / image.height, 255 * found.width / image.width));
+  }
+  return {is_dark, std::max(0.1, quantile(sides, 0.5) / 255.0)};
+}
+
+PreparedDigit prepare_digit(const GreyImage& image, int height, int width, const std::string& name, Ink ink) {
+  std::vector<std::string> done;
+  const GreyImage picture = shrunk(image);
+  const bool is_dark = is_dark_on_light(picture);
+  if (is_dark != ink.is_dark)
+    done.push_back(is_dark ? "inverted: dark on light" : "inverted: light on dark");
+  const GreyImage found = found_in(picture, is_dark, done);
+  if (found.pixels.empty())
     throw Error(name, ": expected a digit, found nothing that stands out from the background");
 
-  const double box = 20.0 / 28.0;
-  GreyImage digit = scaled(found, std::min(box * height / found.height, box * width / found.width));
-  spread(digit, 0, std::max(1, quantile(digit.pixels, 0.9)));  // a thin stroke comes out faint
+  const double longest = std::max(1.0 * found.height / height, 1.0 * found.width / width);
+  GreyImage digit = scaled(found, ink.fill / longest);
+  spread(digit, 0, std::max(1, quantile(digit.pixels, 0.8)));  // a thin stroke comes out faint
   done.push_back(text("scaled: the ink, ", found.width, "x", found.height, " of ", picture.width, "x",
                       picture.height, ", to ", digit.width, "x", digit.height));
   GreyImage centred = blank(height, width);
@@ -213,6 +236,7 @@ PreparedDigit prepare_digit(const GreyImage& image, int height, int width, const
   for (int y = 0; y < digit.height; ++y)
     for (int x = 0; x < digit.width; ++x) centred.at(top + y, left + x) = digit.at(y, x);
   done.push_back(text("centred in ", width, "x", height, " by its centre of mass"));
+  if (ink.is_dark) spread(centred, 255, 0);
   return {centred.pixels, done};
 }
 

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <numeric>
+#include <tuple>
 
 #include "base/command_line.h"
 #include "base/error.h"
@@ -91,21 +93,59 @@ std::string run_json(const Options& options, const Checkpoint& checkpoint, const
               exact_text(checkpoint.total_seconds), "}\n");
 }
 
-void write_pictures(const Options& options, const Dataset& dataset, Trainer& trainer) {
-  const Images& test = dataset.test;
-  const std::vector<float> probabilities = trainer.predict();
+// `words` in so many columns, one for each letter of UTF-8: cut off, or filled with blanks.
+static std::string in_columns(std::string words, long columns) {
+  const auto begins = [](char byte) { return (byte & 0xc0) != 0x80; };
+  const auto letters = [&] { return std::count_if(words.begin(), words.end(), begins); };
+  while (letters() > columns) words.pop_back();
+  return words + std::string(columns - letters(), ' ');
+}
+
+std::vector<int> guesses_of(const std::vector<float>& probabilities, size_t classes) {
   std::vector<int> guesses;
-  const std::vector<std::string>& names = dataset.classes;
-  Confusion confusion(names.size(), std::vector<int64_t>(names.size()));
-  for (int i = 0; i < test.count; ++i) {
-    const auto row = probabilities.begin() + i * names.size();
-    guesses.push_back(static_cast<int>(std::max_element(row, row + names.size()) - row));
-    ++confusion[test.labels[i]][guesses[i]];
+  for (auto row = probabilities.begin(); row != probabilities.end(); row += classes)
+    guesses.push_back(static_cast<int>(std::max_element(row, row + classes) - row));
+  return guesses;
+}
+
+Confusion confusion_of(const Dataset& dataset, const std::vector<int>& guesses) {
+  Confusion confusion(dataset.classes.size(), std::vector<int64_t>(dataset.classes.size()));
+  for (int i = 0; i < dataset.test.count; ++i) ++confusion[dataset.test.labels[i]][guesses[i]];
+  return confusion;
+}
+
+void print_confusion(const Confusion& confusion, const std::vector<std::string>& names) {
+  const int width = std::min(longest_name(names), 19), in_row = 61 / (width + 11);
+  std::vector<std::tuple<long, size_t, size_t>> mistaken;  // how often, negative; label; guess
+  for (size_t label = 0; label < names.size(); ++label) {
+    const std::vector<int64_t>& row = confusion[label];
+    const int64_t images = std::accumulate(row.begin(), row.end(), int64_t{0});
+    const std::string share = images == 0 ? "none" : format("%.2f%%", 100.0 * row[label] / images);
+    if (label % in_row == 0) std::printf("\n%-19s", label == 0 ? "Right, by class:" : "");
+    std::printf("   %s%8s", in_columns(names[label], width).c_str(), share.c_str());
+    for (size_t guess = 0; guess < names.size(); ++guess)
+      if (guess != label && row[guess] > 0) mistaken.emplace_back(-row[guess], label, guess);
   }
+  std::sort(mistaken.begin(), mistaken.end());
+  for (size_t i = 0; i < std::min<size_t>(mistaken.size(), 3); ++i) {
+    const auto& [count, label, guess] = mistaken[i];
+    std::printf("\n%-22s%s taken for %s%7ld", i == 0 ? "Most often confused:" : "",
+                in_columns(names[label], width).c_str(), in_columns(names[guess], width).c_str(), -count);
+  }
+  std::printf("\n");
+}
+
+void write_pictures(const Options& options, const Dataset& dataset, Trainer& trainer) {
+  const std::vector<std::string>& names = dataset.classes;
+  const std::vector<float> probabilities = trainer.predict();
+  const std::vector<int> guesses = guesses_of(probabilities, names.size());
+  const Confusion confusion = confusion_of(dataset, guesses);
   write_file_atomically(options.out + "/confusion.svg", confusion_svg(options.model, confusion, names));
-  write_file_atomically(options.out + "/mistakes.svg", mistakes_svg(test, guesses, probabilities, names));
+  write_file_atomically(options.out + "/mistakes.svg",
+                        mistakes_svg(dataset.test, guesses, probabilities, names));
   if (std::holds_alternative<Conv2d>(find_model(options.model).layers[0]))
     write_file_atomically(options.out + "/filters.svg", filters_svg(trainer.weights()[0]));
+  print_confusion(confusion, names);
 }
 
 void print_closing(const Options& options, const Checkpoint& checkpoint) {
@@ -127,7 +167,7 @@ void print_closing(const Options& options, const Checkpoint& checkpoint) {
                   ": weights.safetensors, after epoch ", checkpoint.epochs.size(),
                   ";\nbest.safetensors, after epoch ", best.epoch,
                   "; log.csv, run.json, and pictures to look at.\ndocs/files.md says what each file is.\n\n"
-                  "Next: ./predict ", typed, "/weights.safetensors IMAGE reads your picture,\n"
+                  "Next: ./predict ", typed, " PICTURE... reads pictures of yours,\n"
                   "      ./train --resume ", typed, " --epochs N goes on.\n").c_str(), stdout);
 }
 

@@ -10,7 +10,7 @@
 
 namespace plainnet {
 
-// What ./train prints, and the pictures that it leaves in the run folder.
+// What ./train prints, of which some also ./predict, and the pictures that it leaves in the run folder.
 
 /// The layers, their shapes and parameters; the data; the device; the options.
 void print_summary(const Options& options, const Dataset& dataset, const std::string& device);
@@ -32,8 +32,19 @@ void print_progress(const Options& options, int epoch, const std::vector<StepSco
 /// `device` as print_summary() has it; `checkpoint` has one epoch or more.
 std::string run_json(const Options& options, const Checkpoint& checkpoint, const std::string& device);
 
+/// The class of the highest of each image's probabilities, [images][classes].
+std::vector<int> guesses_of(const std::vector<float>& probabilities, size_t classes);
+
+/// Of the test images.
+Confusion confusion_of(const Dataset& dataset, const std::vector<int>& guesses);
+
+/// For people, within 80 columns: the share of each class that is right, "none" for one without images, and
+/// the three pairs of label and guess that are confused most, if any. Of equal ones the first. `names`:
+/// those of the classes, of which 19 letters are shown.
+void print_confusion(const Confusion& confusion, const std::vector<std::string>& names);
+
 /// confusion.svg, mistakes.svg and, if the first layer is a convolution, filters.svg, of the
-/// trainer's weights. Throws Error where a file cannot be written.
+/// trainer's weights; and prints the confusion. Throws Error where a file cannot be written.
 void write_pictures(const Options& options, const Dataset& dataset, Trainer& trainer);
 
 /// The best epoch, the time, a word on training accuracies below the test's, and what lies in the run folder.

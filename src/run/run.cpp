@@ -17,6 +17,7 @@
 #include "base/threads.h"
 #include "files/checkpoint.h"
 #include "files/pictures.h"
+#include "images/own_digit.h"
 #include "run/report.h"
 #include "training/targets.h"
 
@@ -152,12 +153,14 @@ Run::Run(const Options& options) : options_(options) {
   dataset_ = load_dataset(&options_.data, resumed || options_.given.count("--data"), options_.seed,
                           run_.metadata["data"]);
   if (!target_.note.empty()) std::printf("%s\n", target_.note.c_str());
+  const Ink ink = ink_of(dataset_.train);
   notes_ = {{"model", options_.model},
             {"source", options_.data},
             {"data", fingerprint(dataset_)},  // all of it, of which the options may take less
             {"device", target_.name},
             {"seed", text(options_.seed)},
-            {"height", text(dataset_.train.height)}, {"width", text(dataset_.train.width)}};
+            {"height", text(dataset_.train.height)}, {"width", text(dataset_.train.width)},
+            {"ink", ink.is_dark ? "dark" : "light"}, {"fill", text(std::lround(1000 * ink.fill))}};
   for (const std::string& name : dataset_.classes) notes_["classes"] += name + "\n";
   keep_first(dataset_.train, options_.limit, "--limit", dataset_.source);
   keep_first(dataset_.test, options_.test_limit, "--test-limit", dataset_.source);
