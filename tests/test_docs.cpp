@@ -38,7 +38,7 @@ Lines files() {
 
 struct Document {
   std::string name, text;
-  Lines code;  // lines that are indented, each `...`, and blocks, each with the language before its first line
+  Lines code;  // indented lines, each `...`, and blocks, each with the language before its first line
 };
 
 std::vector<Document> documents() {
@@ -126,7 +126,7 @@ std::string output_of(const Lines& command, const std::string& makefile, bool sh
 
 // A line without what differs from run to run: the processor, numbers, their bars and the mark of the best.
 std::string shape_of(const std::string& line) {
-  const std::string without = std::regex_replace(line, std::regex("[0-9][0-9,.:]*"), "0");
+  const std::string without = std::regex_replace(line + " ", std::regex("[0-9][0-9,.:]*"), "0");
   return line.starts_with("Device ") ? "Device" : std::regex_replace(without, std::regex("[#* ]+"), " ");
 }
 
