@@ -130,7 +130,7 @@ void parallel_for(int n, const std::function<void(int, int)>& body) {
 void* allocate_pages(size_t bytes) {
   static std::atomic<size_t> allocations = 0;
   const size_t offset = allocations++ * 5 * kLine % kSmallPage;
-  const size_t page = bytes < kLargePage / 8 ? kSmallPage : kLargePage;
+  const size_t page = bytes < kLargePage / 2 ? kSmallPage : kLargePage;
   const size_t whole = (offset + bytes + page - 1) / page * page;
   char* memory = static_cast<char*>(std::aligned_alloc(page, whole));
   if (!memory) throw std::bad_alloc();

@@ -171,6 +171,7 @@ Run::Run(const Options& options) : options_(options) {
   const Kernels kernels = options_.kernels == "plain" ? kPlain : kFast;
   trainer_ = target_.make_trainer(
       {options_.model, options_.batch, options_.rule(), options_.seed, kernels}, dataset_);
+  dataset_.train.pixels = std::vector<uint8_t>();  // the device has them
   if (resumed) {
     if (run_.metadata["device"] != target_.name)
       std::printf("The run was on the %s: on the %s it goes on, but not to the same bits.\n",
