@@ -32,13 +32,15 @@ constexpr uint64_t kShuffleStream = uint64_t{1} << 40;
 
 const char* const kCheckpoint = "/checkpoint.safetensors";  // in the run folder
 
-// Keeps the first `limit` images, all if it is 0, as `option` says.
-void keep_first(Images& images, int limit, const char* option, const std::string& source) {
+// Keeps the first `limit` images, as `option` says. 0 means all, and becomes what that came to, so that
+// whoever resumes the run expects as many.
+void keep_first(Images& images, int& limit, const char* option, const std::string& source) {
   if (limit > images.count)
     throw Error(option, ": expected at most the ", images.count, " images of ", source, ", found ", limit);
-  if (limit > 0) images.count = limit;
-  images.labels.resize(images.count);
-  images.pixels.resize(static_cast<size_t>(images.count) * images.height * images.width);
+  if (limit == 0) limit = images.count;
+  images.count = limit;
+  images.labels.resize(limit);
+  images.pixels.resize(size_t{1} * limit * images.height * images.width);
 }
 
 // Makes the folder of a new run. A run that is there is moved away, never overwritten.
@@ -164,9 +166,6 @@ Run::Run(const Options& options) : options_(options) {
   for (const std::string& name : dataset_.classes) notes_["classes"] += name + "\n";
   keep_first(dataset_.train, options_.limit, "--limit", dataset_.source);
   keep_first(dataset_.test, options_.test_limit, "--test-limit", dataset_.source);
-  // What "all" came to, so that whoever resumes the run expects as many.
-  options_.limit = dataset_.train.count;
-  options_.test_limit = dataset_.test.count;
   steps_ = (options_.limit + options_.batch - 1) / options_.batch;
   const Kernels kernels = options_.kernels == "plain" ? kPlain : kFast;
   trainer_ = target_.make_trainer(
