@@ -197,9 +197,8 @@ void Run::check_rate(double loss) {
 }
 
 void Run::save_weights(const std::string& path) {
-  std::map<std::string, std::string> metadata = notes_;
-  metadata["epochs"] = text(done());
-  write_safetensors(path, {trainer_->weights(), metadata});
+  notes_["epochs"] = text(done());
+  write_safetensors(path, {trainer_->weights(), notes_});
 }
 
 void Run::save_checkpoint() {
