@@ -83,8 +83,6 @@ UpdateRule Options::rule() const {
   return {.kind = kind, .momentum = momentum, .nesterov = nesterov, .weight_decay = weight_decay};
 }
 
-Schedule Options::rate_schedule() const { return {schedule, learning_rate, epochs, step_epochs, warm_up}; }
-
 Options parse_options(int argc, const char* const* argv) {
   Options options;
   std::vector<std::string> arguments;

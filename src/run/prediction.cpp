@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <regex>
 
@@ -127,30 +126,6 @@ Dataset frame_of(const Weights& weights) {
   return {"", none, none, read_classes(classes, weights.path + ": metadata classes")};
 }
 
-// The test images of `data`, and what a network reads in them.
-struct Reading {
-  Dataset data;
-  std::vector<std::string> images;   // their names
-  std::vector<std::string> done;     // to the last picture
-  std::vector<float> probabilities;  // [images][classes]
-  std::vector<int> guesses;          // [images]
-
-  // What is right for image i; empty for a picture.
-  std::string label(size_t i) const { return data.source.empty() ? "" : data.classes[data.test.labels[i]]; }
-};
-
-// All images of the test set, or the one that --index names.
-void take_images(const PredictOptions& options, Reading& reading) {
-  Images& test = reading.data.test;
-  if (options.index >= test.count)
-    throw UsageError("--index: expected a test image, 0 to ", test.count - 1, ", found ", options.index);
-  const int size = test.height * test.width;
-  const auto pixels = test.pixels.begin() + 1L * options.index * size;
-  if (!options.evaluate)
-    test = {1, test.height, test.width, {pixels, pixels + size}, {test.labels[options.index]}};
-  for (int i = 0; i < test.count; ++i) reading.images.push_back(text(options.index + i));
-}
-
 // The files among `paths`, and the pictures in the folders among them.
 std::vector<std::string> pictures_at(const std::vector<std::string>& paths) {
   const std::regex ending("\\.(png|pgm|ppm)$", std::regex::icase);
@@ -165,21 +140,6 @@ std::vector<std::string> pictures_at(const std::vector<std::string>& paths) {
     pictures.insert(pictures.end(), found.begin(), found.end());
   }
   return pictures;
-}
-
-// The pictures, prepared. Of `several`, one that cannot be read is named and left out.
-void take_pictures(const std::vector<std::string>& pictures, bool several, Ink ink, Reading& reading) {
-  Images& test = reading.data.test;
-  for (const std::string& picture : pictures) try {
-      const PreparedDigit digit = prepare_digit(read_image(picture), test.height, test.width, picture, ink);
-      test.pixels.insert(test.pixels.end(), digit.pixels.begin(), digit.pixels.end());
-      test.labels.resize(++test.count);
-      reading.images.push_back(shown(picture));
-      reading.done = digit.done;
-    } catch (const Error& error) {
-      if (!several) throw;
-      std::fprintf(stderr, "predict: %s\n", error.what());
-    }
 }
 
 // The network with these weights.
@@ -208,41 +168,6 @@ std::string csv_field(const std::string& words) {
   return "\"" + std::regex_replace(words, std::regex("\""), "\"\"") + "\"";
 }
 
-void print_csv(const Reading& reading) {
-  const std::vector<std::string>& classes = reading.data.classes;
-  std::string lines = "image,label,guess";
-  for (const std::string& name : classes) lines += "," + csv_field(name);
-  auto probability = reading.probabilities.begin();
-  for (size_t i = 0; i < reading.images.size(); ++i) {
-    lines += "\n" + csv_field(reading.images[i]) + "," + csv_field(reading.label(i)) + "," +
-             csv_field(classes[reading.guesses[i]]);
-    for (size_t j = 0; j < classes.size(); ++j) lines += "," + exact_text(*probability++);
-  }
-  std::printf("%s\n", lines.c_str());
-}
-
-// "a 4 (62.00%), or a 9 (30.00%)": what image i is read as.
-std::string in_words(const Reading& reading, size_t i) {
-  const std::vector<std::string>& classes = reading.data.classes;
-  const float* const probabilities = &reading.probabilities[i * classes.size()];
-  std::string words;
-  const auto add = [&](const char* before, size_t j) {
-    const bool vowel = classes[j] == "8" || std::strchr("aeiouAEIOU", classes[j][0]);
-    words += text(before, vowel ? "an " : "a ", classes[j], format(" (%.2f%%)", 100 * probabilities[j]));
-  };
-  const size_t guess = reading.guesses[i];
-  add("", guess);
-  for (size_t j = 0; j < classes.size(); ++j)
-    if (j != guess && probabilities[j] >= 0.1) add(", or ", j);
-  return words;
-}
-
-void print_lines(const Reading& reading) {
-  const int width = longest_name(reading.images);
-  for (size_t i = 0; i < reading.images.size(); ++i)
-    std::printf("%-*s  %s\n", width, reading.images[i].c_str(), in_words(reading, i).c_str());
-}
-
 // Two characters a pixel, which is about as wide as high, without the empty lines.
 void print_digit(const Images& image) {
   const std::string shades = " .:-=+*#%@";
@@ -254,26 +179,96 @@ void print_digit(const Images& image) {
   }
 }
 
-// The only image, and a bar for each class.
-void print_one(const Reading& reading) {
-  const auto& [data, images, done, probabilities, guesses] = reading;
-  const std::string label = reading.label(0);
-  if (!label.empty())
-    std::printf("Test image %s of %s, its label: %s\n\n", images[0].c_str(), shown(data.source).c_str(),
-                label.c_str());
-  print_digit(data.test);
-  for (const std::string& sentence : done) std::printf("  (%s)\n", sentence.c_str());
-  std::printf("\n");
-  const int name_width = longest_name(data.classes), width = std::clamp(68 - name_width, 8, 50);
-  for (size_t i = 0; i < data.classes.size(); ++i) {
-    const std::string bar(std::lround(width * probabilities[i]), '#');
-    std::printf("  %-*s  %-*s %6.2f%%\n", name_width, data.classes[i].c_str(), width, bar.c_str(),
-                100 * probabilities[i]);
+// The test images of `data`, and what a network reads in them.
+struct Reading {
+  Dataset data;
+  std::vector<std::string> images = {};   // their names
+  std::vector<std::string> done = {};     // to the last picture
+  std::vector<float> probabilities = {};  // [images][classes]
+  std::vector<int> guesses = {};          // [images]
+
+  // All images of the test set, or the one that --index names.
+  void take_images(const PredictOptions& options) {
+    Images& test = data.test;
+    if (options.index >= test.count)
+      throw UsageError("--index: expected a test image, 0 to ", test.count - 1, ", found ", options.index);
+    const int size = test.height * test.width;
+    const auto pixels = test.pixels.begin() + 1L * options.index * size;
+    if (!options.evaluate)
+      test = {1, test.height, test.width, {pixels, pixels + size}, {test.labels[options.index]}};
+    for (int i = 0; i < test.count; ++i) images.push_back(text(options.index + i));
   }
-  const bool wrong = !label.empty() && label != data.classes[guesses[0]];
-  std::printf("\nThis is %s%s.\n", in_words(reading, 0).c_str(),
-              wrong ? (": wrong, the label is " + label).c_str() : "");
-}
+
+  // The pictures, prepared. Of `several`, one that cannot be read is named and left out.
+  void take_pictures(const std::vector<std::string>& pictures, bool several, Ink ink) {
+    Images& test = data.test;
+    for (const std::string& picture : pictures) try {
+        const PreparedDigit digit = prepare_digit(read_image(picture), test.height, test.width, picture, ink);
+        test.pixels.insert(test.pixels.end(), digit.pixels.begin(), digit.pixels.end());
+        test.labels.resize(++test.count);
+        images.push_back(shown(picture));
+        done = digit.done;
+      } catch (const Error& error) {
+        if (!several) throw;
+        std::fprintf(stderr, "predict: %s\n", error.what());
+      }
+  }
+
+  // What is right for image i; empty for a picture.
+  std::string label(size_t i) const { return data.source.empty() ? "" : data.classes[data.test.labels[i]]; }
+
+  void print_csv() const {
+    std::string lines = "image,label,guess";
+    for (const std::string& name : data.classes) lines += "," + csv_field(name);
+    auto probability = probabilities.begin();
+    for (size_t i = 0; i < images.size(); ++i) {
+      lines += "\n" + csv_field(images[i]);
+      lines += "," + csv_field(label(i)) + "," + csv_field(data.classes[guesses[i]]);
+      for (size_t j = 0; j < data.classes.size(); ++j) lines += "," + exact_text(*probability++);
+    }
+    std::printf("%s\n", lines.c_str());
+  }
+
+  // "a 4 (62.00%), or a 9 (30.00%)": what image i is read as.
+  std::string in_words(size_t i) const {
+    const float* const of_image = &probabilities[i * data.classes.size()];
+    std::string words;
+    const auto add = [&](const char* before, int which) {
+      const std::string& name = data.classes[which];
+      const bool vowel = std::regex_search(name, std::regex("^([aeiou]|8$)", std::regex::icase));
+      words += text(before, vowel ? "an " : "a ", name, format(" (%.2f%%)", 100 * of_image[which]));
+    };
+    add("", guesses[i]);
+    for (int other = 0; other < std::ssize(data.classes); ++other)
+      if (other != guesses[i] && of_image[other] >= 0.1) add(", or ", other);
+    return words;
+  }
+
+  void print_lines() const {
+    for (size_t i = 0; i < images.size(); ++i)
+      std::printf("%-*s  %s\n", longest_name(images), images[i].c_str(), in_words(i).c_str());
+  }
+
+  // The only image, and a bar for each class.
+  void print_one() const {
+    const std::string right = label(0);
+    if (!right.empty())
+      std::printf("Test image %s of %s, its label: %s\n\n", images[0].c_str(), shown(data.source).c_str(),
+                  right.c_str());
+    print_digit(data.test);
+    for (const std::string& sentence : done) std::printf("  (%s)\n", sentence.c_str());
+    std::printf("\n");
+    const int name_width = longest_name(data.classes), width = std::clamp(68 - name_width, 8, 50);
+    for (size_t i = 0; i < data.classes.size(); ++i) {
+      const std::string bar(std::lround(width * probabilities[i]), '#');
+      std::printf("  %-*s  %-*s %6.2f%%\n", name_width, data.classes[i].c_str(), width, bar.c_str(),
+                  100 * probabilities[i]);
+    }
+    const bool wrong = !right.empty() && right != data.classes[guesses[0]];
+    const std::string verdict = wrong ? ": wrong, the label is " + right : "";
+    std::printf("\nThis is %s%s.\n", in_words(0).c_str(), verdict.c_str());
+  }
+};
 
 }  // namespace
 
@@ -293,10 +288,10 @@ int run_prediction(int argc, const char* const* argv) {
   const std::vector<std::string> pictures = pictures_at(paths);
   const bool several = pictures.size() > 1 || pictures != paths;  // or a folder of one
 
-  Reading reading{pictures.empty() ? data_of(weights, options) : frame_of(weights), {}, {}, {}, {}};
+  Reading reading{pictures.empty() ? data_of(weights, options) : frame_of(weights)};
   const std::string model = model_of(weights, options, reading.data);
-  if (pictures.empty()) take_images(options, reading);
-  else take_pictures(pictures, several, weights.ink(), reading);
+  if (pictures.empty()) reading.take_images(options);
+  else reading.take_pictures(pictures, several, weights.ink());
   if (reading.images.empty()) return 1;
   const auto trainer = make_trainer(weights, options, model, reading.data);
   if (options.evaluate && !options.csv) {
@@ -307,9 +302,9 @@ int run_prediction(int argc, const char* const* argv) {
   for (const float probability : reading.probabilities)
     if (!std::isfinite(probability)) throw Error("the network's output is no number: was it trained?");
   reading.guesses = guesses_of(reading.probabilities, reading.data.classes.size());
-  if (options.csv) print_csv(reading);
-  else if (several) print_lines(reading);
-  else print_one(reading);
+  if (options.csv) reading.print_csv();
+  else if (several) reading.print_lines();
+  else reading.print_one();
   return reading.images.size() < pictures.size();
 }
 
