@@ -132,13 +132,10 @@ void draw_line(Point a, Point b, double radius, double softness, Ink& ink) {
     }
 }
 
-// A Catmull-Rom spline: between two points a cubic whose slope at each is half the way from the
-// point before it to the point after it.
-Point spline(Point before, Point from, Point to, Point after, double t) {
-  const auto along = [t](double p0, double p1, double p2, double p3) {
-    return p1 + 0.5 * t * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0)));
-  };
-  return {along(before.x, from.x, to.x, after.x), along(before.y, from.y, to.y, after.y)};
+// A Catmull-Rom spline, along one axis: from p1 (t = 0) to p2 (t = 1) a cubic whose slope at each is half the
+// way from the point before it to the point after it.
+double spline(double p0, double p1, double p2, double p3, double t) {
+  return p1 + 0.5 * t * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0)));
 }
 
 void draw_stroke(const Stroke& stroke, const Style& style, double phase, Ink& ink) {
@@ -151,7 +148,9 @@ void draw_stroke(const Stroke& stroke, const Style& style, double phase, Ink& in
     Point last = style.place(from);
     for (int piece = 1; piece <= kPieces; ++piece) {
       const double t = static_cast<double>(piece) / kPieces;
-      const Point next = style.place(spline(before, from, to, after, t));
+      const double x = spline(before.x, from.x, to.x, after.x, t);
+      const double y = spline(before.y, from.y, to.y, after.y, t);
+      const Point next = style.place({x, y});
       const double pressure = 1 + style.pressure * std::sin(phase + 0.8 * (i + t));
       draw_line(last, next, style.radius * pressure, style.softness, ink);
       last = next;
