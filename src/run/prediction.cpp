@@ -147,8 +147,8 @@ std::unique_ptr<Trainer> make_trainer(const Weights& weights, const PredictOptio
                                       const std::string& model, const Dataset& data) {
   if (options.threads > 0) set_thread_count(options.threads);
   const Kernels kernels = options.kernels == "plain" ? kPlain : kFast;
-  auto trainer = choose_target(options.device)
-                     .make_trainer({model, std::min(data.test.count, 128), {}, 0, kernels}, data);
+  const TrainerOptions how{model, std::min(data.test.count, 128), {}, 0, kernels};
+  auto trainer = choose_target(options.device).make_trainer(how, data);
   trainer->set_weights(weights.file.tensors, weights.path);
   return trainer;
 }
@@ -264,9 +264,8 @@ struct Reading {
       std::printf("  %-*s  %-*s %6.2f%%\n", name_width, data.classes[i].c_str(), width, bar.c_str(),
                   100 * probabilities[i]);
     }
-    const bool wrong = !right.empty() && right != data.classes[guesses[0]];
-    const std::string verdict = wrong ? ": wrong, the label is " + right : "";
-    std::printf("\nThis is %s%s.\n", in_words(0).c_str(), verdict.c_str());
+    const bool fits = right.empty() || right == data.classes[guesses[0]];
+    std::printf("\nThis is %s.\n", (in_words(0) + (fits ? "" : ": wrong, the label is " + right)).c_str());
   }
 };
 
