@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <new>
+#include <regex>
 
 #include "base/error.h"
 #include "base/numbers.h"
@@ -126,17 +126,14 @@ std::string describe(const std::vector<Option>& options) {
   std::string all;
   for (const Option& option : options) {
     if (!option.title.empty()) all += option.title + "\n";
-    std::string left = text("  ", option.name, " ", option.value_name);
-    left.resize(std::max<size_t>(left.size() + 1, 24), ' ');
-    all += left + option.help + "\n";
+    const std::string left = text("  ", option.name, " ", option.value_name);
+    all += format("%-23s %s\n", left.c_str(), option.help.c_str());
   }
   return all;
 }
 
 std::string shell_word(const std::string& word) {
-  std::string result;
-  for (const char c : word) result += text(std::strchr(" \t'\"\\$`&|;<>()*?[]{}#~!", c) ? "\\" : "", c);
-  return result;
+  return std::regex_replace(word, std::regex(R"([ \t'"\\$`&|;<>()*?[\]{}#~!])"), "\\$&");
 }
 
 void check_output() {

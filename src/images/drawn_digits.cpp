@@ -27,40 +27,40 @@ using Stroke = std::vector<Point>;  // a smooth curve through its points
 // For each digit three ways in which people write it. Points are x,y in hundredths of the digit's
 // box, from its top left; one given twice is a corner; | lifts the pen.
 const char* const kShapes[10][3] = {
-    {// 0: closed; with the ends crossing at the top; open at the top
-     "50,0 20,12 5,50 20,88 50,100 80,88 95,50 80,12 50,0",
+    // 0: closed; with the ends crossing at the top; open at the top
+    {"50,0 20,12 5,50 20,88 50,100 80,88 95,50 80,12 50,0",
      "72,14 45,0 16,20 6,58 22,92 55,100 86,80 92,40 75,8 45,6 30,16",
      "38,4 10,32 10,75 45,100 85,82 94,40 78,8 55,3"},
-    {// 1: a plain stroke; with a serif; with serif and foot
-     "50,0 50,100", "22,24 42,13 56,0 56,0 54,100", "25,22 52,0 52,0 52,100 | 20,100 85,99"},
-    {// 2: with a sharp corner; with a loop; with a flowing foot
-     "10,22 25,5 55,0 86,16 84,40 50,74 8,100 8,100 95,98",
+    // 1: a plain stroke; with a serif; with serif and foot
+    {"50,0 50,100", "22,24 42,13 56,0 56,0 54,100", "25,22 52,0 52,0 52,100 | 20,100 85,99"},
+    // 2: with a sharp corner; with a loop; with a flowing foot
+    {"10,22 25,5 55,0 86,16 84,40 50,74 8,100 8,100 95,98",
      "12,20 40,0 80,8 84,36 55,70 22,97 5,90 20,78 50,88 95,98",
      "8,10 40,2 75,14 75,40 42,72 14,95 40,97 92,90"},
-    {// 3: round; with a flat top; with a loop in the middle
-     "12,13 45,0 80,10 78,34 38,47 38,47 84,60 86,86 50,100 8,90",
+    // 3: round; with a flat top; with a loop in the middle
+    {"12,13 45,0 80,10 78,34 38,47 38,47 84,60 86,86 50,100 8,90",
      "10,3 88,2 88,2 42,40 42,40 80,50 90,78 55,100 8,90",
      "15,10 50,0 80,14 70,38 42,48 32,43 45,40 80,58 84,84 45,100 5,86"},
-    {// 4: open; closed; open and round
-     "20,5 8,56 8,56 95,54 | 74,8 70,100", "68,100 68,0 68,0 4,64 4,64 96,66",
+    // 4: open; closed; open and round
+    {"20,5 8,56 8,56 95,54 | 74,8 70,100", "68,100 68,0 68,0 4,64 4,64 96,66",
      "14,0 10,36 28,52 80,42 | 84,2 80,45 70,100"},
-    {// 5: with the bar drawn last; in one stroke; flowing
-     "20,3 15,44 15,44 50,36 87,54 84,84 45,100 8,90 | 20,3 86,1",
+    // 5: with the bar drawn last; in one stroke; flowing
+    {"20,3 15,44 15,44 50,36 87,54 84,84 45,100 8,90 | 20,3 86,1",
      "90,2 24,3 24,3 18,46 18,46 60,40 90,64 70,95 10,97",
      "92,4 50,2 22,14 22,36 55,48 84,66 72,94 35,100 6,88"},
-    {// 6: curved; straight; with a curled top
-     "78,2 40,20 12,60 22,93 58,100 86,80 68,56 34,60 14,78",
+    // 6: curved; straight; with a curled top
+    {"78,2 40,20 12,60 22,93 58,100 86,80 68,56 34,60 14,78",
      "60,0 28,40 12,76 40,100 82,92 84,66 50,56 18,74",
      "86,14 60,0 25,20 8,60 20,92 55,100 88,78 62,52 25,58 10,72"},
-    {// 7: plain; with a bar; with a serif and a curved stem
-     "8,5 92,3 92,3 60,50 40,100", "8,5 92,3 92,3 60,50 40,100 | 30,52 85,48",
+    // 7: plain; with a bar; with a serif and a curved stem
+    {"8,5 92,3 92,3 60,50 40,100", "8,5 92,3 92,3 60,50 40,100 | 30,52 85,48",
      "6,20 10,4 10,4 50,8 92,2 92,2 55,42 42,100"},
-    {// 8: in one stroke, from the top right; two circles; open at the top
-     "80,14 50,0 18,16 34,42 68,58 86,82 50,100 12,82 34,56 70,38 80,14",
+    // 8: in one stroke, from the top right; two circles; open at the top
+    {"80,14 50,0 18,16 34,42 68,58 86,82 50,100 12,82 34,56 70,38 80,14",
      "50,46 20,24 50,0 80,22 50,46 | 50,46 88,74 50,100 12,74 50,46",
      "86,6 50,2 16,14 30,40 70,60 80,86 45,100 14,84 36,58 92,12"},
-    {// 9: with a straight tail; with a curved tail; leaning, in one sweep
-     "86,14 50,0 14,18 24,46 60,46 86,14 86,14 80,100",
+    // 9: with a straight tail; with a curved tail; leaning, in one sweep
+    {"86,14 50,0 14,18 24,46 60,46 86,14 86,14 80,100",
      "84,16 50,0 12,20 28,50 66,44 86,14 86,55 68,94 20,94",
      "88,10 55,2 16,22 30,46 70,32 88,10 66,60 36,100"},
 };
@@ -132,13 +132,10 @@ void draw_line(Point a, Point b, double radius, double softness, Ink& ink) {
     }
 }
 
-// A Catmull-Rom spline: between two points a cubic whose slope at each is half the way from the
-// point before it to the point after it.
-Point spline(Point before, Point from, Point to, Point after, double t) {
-  const auto along = [t](double p0, double p1, double p2, double p3) {
-    return p1 + 0.5 * t * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0)));
-  };
-  return {along(before.x, from.x, to.x, after.x), along(before.y, from.y, to.y, after.y)};
+// A Catmull-Rom spline, along one axis: from p1 (t = 0) to p2 (t = 1) a cubic whose slope at each is half the
+// way from the point before it to the point after it.
+double spline(double p0, double p1, double p2, double p3, double t) {
+  return p1 + 0.5 * t * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0)));
 }
 
 void draw_stroke(const Stroke& stroke, const Style& style, double phase, Ink& ink) {
@@ -151,7 +148,9 @@ void draw_stroke(const Stroke& stroke, const Style& style, double phase, Ink& in
     Point last = style.place(from);
     for (int piece = 1; piece <= kPieces; ++piece) {
       const double t = static_cast<double>(piece) / kPieces;
-      const Point next = style.place(spline(before, from, to, after, t));
+      const double x = spline(before.x, from.x, to.x, after.x, t);
+      const double y = spline(before.y, from.y, to.y, after.y, t);
+      const Point next = style.place({x, y});
       const double pressure = 1 + style.pressure * std::sin(phase + 0.8 * (i + t));
       draw_line(last, next, style.radius * pressure, style.softness, ink);
       last = next;

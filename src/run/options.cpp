@@ -11,12 +11,10 @@ namespace {
 
 const std::vector<std::string> kOptimizers = {"sgd", "rmsprop", "adam", "adamw"};  // as UpdateRule::Kind
 
-Value model_value(Options& o) { return choice(&o.model, model_names()); }
-
-// The options that shape a run: a checkpoint keeps them.
+// The options that shape a run, the model first: a checkpoint keeps them.
 std::vector<Option> shaping_list(Options& o) {
   return {
-      {"model", "", listed(model_names()), model_value(o), "Training"},
+      {"model", "", listed(model_names()), choice(&o.model, model_names()), "Training"},
       {"--epochs", "N", "how often to see every image (30)", number(&o.epochs, 1, 1000000)},
       {"--batch", "N", "images per update (128)", number(&o.batch, 1, 65536)},
       {"--kernels", "K", "plain, which is slow and simple, or fast (fast)",
@@ -85,8 +83,6 @@ UpdateRule Options::rule() const {
   return {.kind = kind, .momentum = momentum, .nesterov = nesterov, .weight_decay = weight_decay};
 }
 
-Schedule Options::rate_schedule() const { return {schedule, learning_rate, epochs, step_epochs, warm_up}; }
-
 Options parse_options(int argc, const char* const* argv) {
   Options options;
   std::vector<std::string> arguments;
@@ -94,7 +90,7 @@ Options parse_options(int argc, const char* const* argv) {
   if (arguments.size() > 1)
     throw UsageError("expected one model, found ", arguments[0], " and ", arguments[1]);
   if (!arguments.empty()) {
-    model_value(options).set("model", arguments[0]);
+    list(options)[0].value.set("model", arguments[0]);
     options.given.insert("model");
   }
   if (!options.help && options.resume.empty()) complete(options);

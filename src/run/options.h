@@ -41,7 +41,7 @@ struct Options {
   std::string init, save, log, step_log;  // files; empty: none
 
   UpdateRule rule() const;
-  Schedule rate_schedule() const;
+  Schedule rate_schedule() const { return {schedule, learning_rate, epochs, step_epochs, warm_up}; }
 };
 
 /// Reads the command line and, unless it resumes a run, sets what has no fixed default. Throws

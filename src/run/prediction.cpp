@@ -1,11 +1,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
-#include <iomanip>
 #include <regex>
-#include <sstream>
 
 #include "base/command_line.h"
 #include "base/error.h"
@@ -26,6 +23,7 @@ struct PredictOptions {
   std::string data = "data/mnist", model, device = "auto", kernels = "fast";
   int index = 0, threads = 0;
   bool evaluate = false, csv = false, help = false;
+  std::set<std::string> given;  // the names of the options on the command line
 };
 
 const char* const kUsage =
@@ -69,20 +67,15 @@ struct Weights {
   Ink ink() const { return {said("ink", "light") == "dark", number("fill", 714, 100, 1000) / 1000.0}; }
 };
 
-// The files among `paths`, and the pictures in the folders among them.
-std::vector<std::string> pictures_at(const std::vector<std::string>& paths) {
-  const std::regex ending("\\.(png|pgm|ppm)$", std::regex::icase);
-  std::vector<std::string> pictures;
-  for (const std::string& path : paths) {
-    std::set<std::string> found;
-    if (!fs::is_directory(path)) found = {path};
-    else
-      for (const auto& entry : fs::directory_iterator(path))
-        if (std::regex_search(entry.path().string(), ending)) found.insert(entry.path().string());
-    if (found.empty()) throw Error(path, ": expected pictures (.png, .pgm or .ppm), found none");
-    pictures.insert(pictures.end(), found.begin(), found.end());
-  }
-  return pictures;
+// The weights in a file or, where `path` is the folder of a run, its best.
+Weights weights_at(fs::path path, bool csv) {
+  if (!fs::is_directory(path)) return {path, read_weights(path)};
+  path /= "best.safetensors";
+  if (!fs::exists(path)) throw Error(path.string(), ": expected a run's best weights, found none");
+  const Weights best{path, read_weights(path)};
+  const std::string model = best.said("model", "a network"), epoch = best.said("epochs", "?");
+  if (!csv) std::printf("%s.\n\n", shown(text(best.path, ": ", model, ", after epoch ", epoch)).c_str());
+  return best;
 }
 
 // The name of the model with these weights, for the classes and test images of `data`. Throws Error where it
@@ -104,33 +97,75 @@ std::string model_of(const Weights& weights, const PredictOptions& options, cons
   return model;
 }
 
-// The network with these weights, for the test images of `data`.
-std::unique_ptr<Trainer> make_trainer(const Weights& weights, const PredictOptions& options,
-                                      const Dataset& data) {
-  if (options.threads > 0) set_thread_count(options.threads);
-  const Kernels kernels = options.kernels == "plain" ? kPlain : kFast;
-  const TrainerOptions how{model_of(weights, options, data), std::min(data.test.count, 128), {}, 0, kernels};
-  auto trainer = choose_target(options.device).make_trainer(how, data);
-  trainer->set_weights(weights.file.tensors, weights.path);
-  return trainer;
-}
-
-// The data that --data names, if it is `given`, else that which the weights learnt, or nothing.
-Dataset data_of(const Weights& weights, PredictOptions& options, bool given) try {
-  const uint64_t seed = weights.number("seed", 1, 0, UINT64_MAX);
-  const std::string learnt = weights.said("data", "");
+// The data that --data names, else that which the weights learnt, or nothing; without the training images.
+Dataset data_of(const Weights& weights, PredictOptions& options) try {
+  const bool given = options.given.count("--data");
   if (!given) options.data = weights.said("source", options.data);
+  const std::string learnt = weights.said("data", "");
+  const uint64_t seed = weights.number("seed", 1, 0, UINT64_MAX);
   Dataset data = load_dataset(&options.data, true, seed, given ? "" : learnt);
   if (!learnt.empty() && learnt != fingerprint(data))
     std::fprintf(options.csv ? stderr : stdout, "Not the data that %s learnt:\n",
                  shown(weights.path).c_str());
   const Images& test = data.test;
-  if (test.height != weights.height(test.height) || test.width != weights.width(test.width))
-    throw Error(options.data, ": expected images of ", weights.height(28), "x", weights.width(28), ", which ",
-                weights.path, " was trained on, found ", test.height, "x", test.width);
+  const int height = weights.height(test.height), width = weights.width(test.width);
+  if (test.height != height || test.width != width)
+    throw Error(options.data, ": expected images of ", height, "x", width, ", which ", weights.path,
+                " was trained on, found ", test.height, "x", test.width);
+  data.train = {0, height, width, {}, {}};
   return data;
 } catch (const Error& error) {
-  throw given ? error : Error(weights.path, ": its data: ", error.what(), " (--data names others)");
+  if (options.given.count("--data")) throw;
+  throw Error(weights.path, ": its data: ", error.what(), " (--data names others)");
+}
+
+// No images, but the size of those that the weights learnt, and their classes.
+Dataset frame_of(const Weights& weights) {
+  const Images none = {0, weights.height(28), weights.width(28), {}, {}};
+  const std::string classes = weights.said("classes", "0\n1\n2\n3\n4\n5\n6\n7\n8\n9");
+  return {"", none, none, read_classes(classes, weights.path + ": metadata classes")};
+}
+
+// The files among `paths`, and the pictures in the folders among them.
+std::vector<std::string> pictures_at(const std::vector<std::string>& paths) {
+  const std::regex ending("\\.(png|pgm|ppm)$", std::regex::icase);
+  std::vector<std::string> pictures;
+  for (const std::string& path : paths) {
+    std::set<std::string> found;
+    if (!fs::is_directory(path)) found = {path};
+    else
+      for (const auto& entry : fs::directory_iterator(path))
+        if (std::regex_search(entry.path().string(), ending)) found.insert(entry.path().string());
+    if (found.empty()) throw Error(path, ": expected pictures (.png, .pgm or .ppm), found none");
+    pictures.insert(pictures.end(), found.begin(), found.end());
+  }
+  return pictures;
+}
+
+// The network with these weights.
+std::unique_ptr<Trainer> make_trainer(const Weights& weights, const PredictOptions& options,
+                                      const std::string& model, const Dataset& data) {
+  if (options.threads > 0) set_thread_count(options.threads);
+  const Kernels kernels = options.kernels == "plain" ? kPlain : kFast;
+  const TrainerOptions how{model, std::min(data.test.count, 128), {}, 0, kernels};
+  auto trainer = choose_target(options.device).make_trainer(how, data);
+  trainer->set_weights(weights.file.tensors, weights.path);
+  return trainer;
+}
+
+void print_evaluation(Trainer& trainer, const Dataset& data) {
+  const double start = now();
+  const Score score = trainer.evaluate();
+  std::printf("%s, %s test images: loss %.4f, accuracy %.2f%%, %s wrong, %.3f s\n",
+              shown(data.source).c_str(), grouped(data.test.count).c_str(), score.loss, 100 * score.accuracy,
+              grouped(std::lround(data.test.count * (1 - score.accuracy))).c_str(), now() - start);
+  print_confusion(confusion_of(data, guesses_of(trainer.predict(), data.classes.size())), data.classes);
+}
+
+// In quotes where it needs them (RFC 4180).
+std::string csv_field(const std::string& words) {
+  if (words.find_first_of(",\"\r\n") == words.npos) return words;
+  return "\"" + std::regex_replace(words, std::regex("\""), "\"\"") + "\"";
 }
 
 // Two characters a pixel, which is about as wide as high, without the empty lines.
@@ -144,140 +179,132 @@ void print_digit(const Images& image) {
   }
 }
 
-// "a 4 (62.00%), or a 9 (30.00%)"
-std::string in_words(const float* probabilities, const std::vector<std::string>& classes) {
-  std::string words;
-  const auto add = [&](const char* before, size_t i) {
-    const bool vowel = classes[i] == "8" || std::strchr("aeiouAEIOU", classes[i][0]);
-    words += text(before, vowel ? "an " : "a ", classes[i], format(" (%.2f%%)", 100 * probabilities[i]));
-  };
-  const size_t first = std::max_element(probabilities, probabilities + classes.size()) - probabilities;
-  add("", first);
-  for (size_t i = 0; i < classes.size(); ++i)
-    if (i != first && probabilities[i] >= 0.1) add(", or ", i);
-  return words;
-}
+// The test images of `data`, and what a network reads in them.
+struct Reading {
+  Dataset data;
+  std::vector<std::string> images = {};   // their names
+  std::vector<std::string> done = {};     // to the last picture
+  std::vector<float> probabilities = {};  // [images][classes]
+  std::vector<int> guesses = {};          // [images]
 
-// Of one image; `label` is empty where there is none.
-void print_prediction(const std::vector<float>& probabilities, const std::vector<std::string>& classes,
-                      const std::string& label) {
-  const int name_width = longest_name(classes), width = std::clamp(68 - name_width, 8, 50);
-  for (size_t i = 0; i < classes.size(); ++i) {
-    const std::string bar(std::lround(width * probabilities[i]), '#');
-    std::printf("  %-*s  %-*s %6.2f%%\n", name_width, classes[i].c_str(), width, bar.c_str(),
-                100 * probabilities[i]);
+  // All images of the test set, or the one that --index names.
+  void take_images(const PredictOptions& options) {
+    Images& test = data.test;
+    if (options.index >= test.count)
+      throw UsageError("--index: expected a test image, 0 to ", test.count - 1, ", found ", options.index);
+    const int size = test.height * test.width;
+    const auto pixels = test.pixels.begin() + 1L * options.index * size;
+    if (!options.evaluate)
+      test = {1, test.height, test.width, {pixels, pixels + size}, {test.labels[options.index]}};
+    for (int i = 0; i < test.count; ++i) images.push_back(text(options.index + i));
   }
-  const bool wrong = !label.empty() && label != classes[guesses_of(probabilities, classes.size())[0]];
-  std::printf("\nThis is %s%s.\n", in_words(probabilities.data(), classes).c_str(),
-              wrong ? (": wrong, the label is " + label).c_str() : "");
-}
 
-// In quotes where it needs them (RFC 4180).
-std::string csv_field(const std::string& words) {
-  std::ostringstream quoted;
-  quoted << std::quoted(words, '"', '"');
-  return words.find_first_of(",\"\r\n") == words.npos ? words : quoted.str();
-}
-
-void print_evaluation(Trainer& trainer, const Dataset& data) {
-  const double start = now();
-  const Score score = trainer.evaluate();
-  std::printf("%s, %s test images: loss %.4f, accuracy %.2f%%, %s wrong, %.3f s\n",
-              shown(data.source).c_str(), grouped(data.test.count).c_str(), score.loss, 100 * score.accuracy,
-              grouped(std::lround(data.test.count * (1 - score.accuracy))).c_str(), now() - start);
-  print_confusion(confusion_of(data, guesses_of(trainer.predict(), data.classes.size())), data.classes);
-}
-
-}  // namespace
-
-int run_prediction(int argc, const char* const* argv) {
-  PredictOptions options;
-  std::vector<std::string> arguments;
-  const std::set<std::string> given = parse_command_line(argc, argv, list(options), &arguments);
-  if (options.help) {
-    std::printf("%s%s", kUsage, describe(list(options)).c_str());
-    return 0;
-  }
-  if (arguments.empty()) throw UsageError("expected a file of weights or a run, found none (see --help)");
-  const size_t inputs = (arguments.size() > 1) + given.count("--index") + options.evaluate;
-  if (inputs != 1) throw UsageError("expected one of PICTURE..., --index N and --evaluate, found ", inputs);
-
-  const bool is_run = fs::is_directory(arguments[0]);
-  const std::string path = is_run ? fs::path(arguments[0]) / "best.safetensors" : fs::path(arguments[0]);
-  if (is_run && !fs::exists(path)) throw Error(path, ": expected a run's best weights, found none");
-  const Weights weights{path, read_weights(path)};
-  if (is_run && !options.csv)
-    std::printf("%s.\n\n", shown(text(path, ": ", weights.said("model", "a network"), ", after epoch ",
-                                      weights.said("epochs", "?"))).c_str());
-  arguments.erase(arguments.begin());
-  const std::vector<std::string> pictures = pictures_at(arguments);
-  const bool in_lines = pictures.size() > 1 || pictures != arguments;  // or a folder of one
-  Dataset data;  // the network is asked about its test images
-  Images& test = data.test;
-  std::vector<std::string> images, done;  // the names of those that can be read; what was done to the last
-  if (pictures.empty()) data = data_of(weights, options, given.count("--data"));
-  if (!pictures.empty()) {
-    test = {0, weights.height(28), weights.width(28), {}, {}};
-    data.classes = read_classes(weights.said("classes", "0\n1\n2\n3\n4\n5\n6\n7\n8\n9"),
-                                weights.path + ": metadata classes");
-    model_of(weights, options, data);
-    const Ink ink = weights.ink();
+  // The pictures, prepared. Of `several`, one that cannot be read is named and left out.
+  void take_pictures(const std::vector<std::string>& pictures, bool several, Ink ink) {
+    Images& test = data.test;
     for (const std::string& picture : pictures) try {
-        PreparedDigit digit = prepare_digit(read_image(picture), test.height, test.width, picture, ink);
+        const PreparedDigit digit = prepare_digit(read_image(picture), test.height, test.width, picture, ink);
         test.pixels.insert(test.pixels.end(), digit.pixels.begin(), digit.pixels.end());
         test.labels.resize(++test.count);
         images.push_back(shown(picture));
         done = digit.done;
       } catch (const Error& error) {
-        if (!in_lines) throw;
+        if (!several) throw;
         std::fprintf(stderr, "predict: %s\n", error.what());
       }
-    if (images.empty()) return 1;
   }
-  if (given.count("--index")) {
-    if (options.index >= test.count)
-      throw UsageError("--index: expected a test image, 0 to ", test.count - 1, ", found ", options.index);
-    const uint8_t label = test.labels[options.index];
-    const auto begin = test.pixels.begin() + size_t{1} * options.index * test.height * test.width;
-    test = {1, test.height, test.width, {begin, begin + test.height * test.width}, {label}};
-  }
-  data.train = {0, test.height, test.width, {}, {}};
-  const auto trainer = make_trainer(weights, options, data);
-  if (options.evaluate && !options.csv) {
-    print_evaluation(*trainer, data);
-    return 0;
-  }
-  const std::vector<float> probabilities = trainer->predict();
-  if (!std::all_of(probabilities.begin(), probabilities.end(), [](float p) { return std::isfinite(p); }))
-    throw Error("the network's output is no number: was it trained?");
-  const std::vector<std::string>& classes = data.classes;
-  if (options.csv) {
+
+  // What is right for image i; empty for a picture.
+  std::string label(size_t i) const { return data.source.empty() ? "" : data.classes[data.test.labels[i]]; }
+
+  void print_csv() const {
     std::string lines = "image,label,guess";
-    for (const std::string& name : classes) lines += "," + csv_field(name);
-    const std::vector<int> guesses = guesses_of(probabilities, classes.size());
+    for (const std::string& name : data.classes) lines += "," + csv_field(name);
     auto probability = probabilities.begin();
-    for (int i = 0; i < test.count; ++i) {
-      const std::string image = pictures.empty() ? text(options.index + i) : images[i];
-      const std::string label = pictures.empty() ? classes[test.labels[i]] : "";
-      lines += "\n" + csv_field(image) + "," + csv_field(label) + "," + csv_field(classes[guesses[i]]);
-      for (size_t j = 0; j < classes.size(); ++j) lines += "," + exact_text(*probability++);
+    for (size_t i = 0; i < images.size(); ++i) {
+      lines += "\n" + csv_field(images[i]);
+      lines += "," + csv_field(label(i)) + "," + csv_field(data.classes[guesses[i]]);
+      for (size_t j = 0; j < data.classes.size(); ++j) lines += "," + exact_text(*probability++);
     }
     std::printf("%s\n", lines.c_str());
-  } else if (in_lines) {
+  }
+
+  // "a 4 (62.00%), or a 9 (30.00%)": what image i is read as.
+  std::string in_words(size_t i) const {
+    const float* const of_image = &probabilities[i * data.classes.size()];
+    std::string words;
+    const auto add = [&](const char* before, int which) {
+      const std::string& name = data.classes[which];
+      const bool vowel = std::regex_search(name, std::regex("^([aeiou]|8$)", std::regex::icase));
+      words += text(before, vowel ? "an " : "a ", name, format(" (%.2f%%)", 100 * of_image[which]));
+    };
+    add("", guesses[i]);
+    for (int other = 0; other < std::ssize(data.classes); ++other)
+      if (other != guesses[i] && of_image[other] >= 0.1) add(", or ", other);
+    return words;
+  }
+
+  void print_lines() const {
     for (size_t i = 0; i < images.size(); ++i)
-      std::printf("%-*s  %s\n", longest_name(images), images[i].c_str(),
-                  in_words(&probabilities[i * classes.size()], classes).c_str());
-  } else {
-    const std::string label = pictures.empty() ? classes[test.labels[0]] : "";
-    if (pictures.empty())
-      std::printf("Test image %d of %s, its label: %s\n\n", options.index, shown(data.source).c_str(),
-                  label.c_str());
-    print_digit(test);
+      std::printf("%-*s  %s\n", longest_name(images), images[i].c_str(), in_words(i).c_str());
+  }
+
+  // The only image, and a bar for each class.
+  void print_one() const {
+    const std::string right = label(0);
+    if (!right.empty())
+      std::printf("Test image %s of %s, its label: %s\n\n", images[0].c_str(), shown(data.source).c_str(),
+                  right.c_str());
+    print_digit(data.test);
     for (const std::string& sentence : done) std::printf("  (%s)\n", sentence.c_str());
     std::printf("\n");
-    print_prediction(probabilities, classes, label);
+    const int name_width = longest_name(data.classes), width = std::clamp(68 - name_width, 8, 50);
+    for (size_t i = 0; i < data.classes.size(); ++i) {
+      const std::string bar(std::lround(width * probabilities[i]), '#');
+      std::printf("  %-*s  %-*s %6.2f%%\n", name_width, data.classes[i].c_str(), width, bar.c_str(),
+                  100 * probabilities[i]);
+    }
+    const bool fits = right.empty() || right == data.classes[guesses[0]];
+    std::printf("\nThis is %s.\n", (in_words(0) + (fits ? "" : ": wrong, the label is " + right)).c_str());
   }
-  return images.size() < pictures.size();
+};
+
+}  // namespace
+
+int run_prediction(int argc, const char* const* argv) {
+  PredictOptions options;
+  std::vector<std::string> paths;  // of the weights, then of pictures
+  options.given = parse_command_line(argc, argv, list(options), &paths);
+  if (options.help) {
+    std::printf("%s%s", kUsage, describe(list(options)).c_str());
+    return 0;
+  }
+  if (paths.empty()) throw UsageError("expected a file of weights or a run, found none (see --help)");
+  const size_t inputs = (paths.size() > 1) + options.given.count("--index") + options.evaluate;
+  if (inputs != 1) throw UsageError("expected one of PICTURE..., --index N and --evaluate, found ", inputs);
+  const Weights weights = weights_at(paths[0], options.csv);
+  paths.erase(paths.begin());
+  const std::vector<std::string> pictures = pictures_at(paths);
+  const bool several = pictures.size() > 1 || pictures != paths;  // or a folder of one
+
+  Reading reading{pictures.empty() ? data_of(weights, options) : frame_of(weights)};
+  const std::string model = model_of(weights, options, reading.data);
+  if (pictures.empty()) reading.take_images(options);
+  else reading.take_pictures(pictures, several, weights.ink());
+  if (reading.images.empty()) return 1;
+  const auto trainer = make_trainer(weights, options, model, reading.data);
+  if (options.evaluate && !options.csv) {
+    print_evaluation(*trainer, reading.data);
+    return 0;
+  }
+  reading.probabilities = trainer->predict();
+  for (const float probability : reading.probabilities)
+    if (!std::isfinite(probability)) throw Error("the network's output is no number: was it trained?");
+  reading.guesses = guesses_of(reading.probabilities, reading.data.classes.size());
+  if (options.csv) reading.print_csv();
+  else if (several) reading.print_lines();
+  else reading.print_one();
+  return reading.images.size() < pictures.size();
 }
 
 }  // namespace plainnet

@@ -32,13 +32,15 @@ constexpr uint64_t kShuffleStream = uint64_t{1} << 40;
 
 const char* const kCheckpoint = "/checkpoint.safetensors";  // in the run folder
 
-// Keeps the first `limit` images, all if it is 0, as `option` says.
-void keep_first(Images& images, int limit, const char* option, const std::string& source) {
+// Keeps the first `limit` images, as `option` says. 0 means all, and becomes what that came to, so that
+// whoever resumes the run expects as many.
+void keep_first(Images& images, int& limit, const char* option, const std::string& source) {
   if (limit > images.count)
     throw Error(option, ": expected at most the ", images.count, " images of ", source, ", found ", limit);
-  if (limit > 0) images.count = limit;
-  images.labels.resize(images.count);
-  images.pixels.resize(static_cast<size_t>(images.count) * images.height * images.width);
+  if (limit == 0) limit = images.count;
+  images.count = limit;
+  images.labels.resize(limit);
+  images.pixels.resize(size_t{1} * limit * images.height * images.width);
 }
 
 // Makes the folder of a new run. A run that is there is moved away, never overwritten.
@@ -107,14 +109,140 @@ std::string step_log_of(const std::string& path, long steps) {
 
 class Run {
  public:
-  explicit Run(const Options& options);
-  void train();
+  explicit Run(const Options& options) : options_(options) {
+    const bool resumed = !options_.resume.empty();
+    if (resumed) {
+      if (fs::is_regular_file(options_.resume))
+        throw UsageError("--resume: expected the folder of a run, found the file ", options_.resume);
+      run_ = read_checkpoint(options_.resume + kCheckpoint);
+      take_over(options_, run_.metadata);
+      // It goes on on its own device, if there is no say in it.
+      const std::string device = run_.metadata["device"];
+      if (device != "gpu" && device != "cpu" && device != "emulated")
+        throw Error(options_.resume, ": device: expected gpu, cpu or emulated, found ", device);
+      if (!options_.given.count("--device") && device != "gpu") options_.device = device;
+    }
+    check_paths(options_);
+    if (options_.epochs < done())
+      throw UsageError("--epochs: expected at least ", done(), ", which are done already, found ",
+                       options_.epochs);
+    target_ = choose_target(options_.device);
+    if (options_.threads > 0) set_thread_count(options_.threads);
+    dataset_ = load_dataset(&options_.data, resumed || options_.given.count("--data"), options_.seed,
+                            run_.metadata["data"]);
+    if (!target_.note.empty()) std::printf("%s\n", target_.note.c_str());
+    const Ink ink = ink_of(dataset_.train);
+    notes_ = {{"model", options_.model},
+              {"source", options_.data},
+              {"data", fingerprint(dataset_)},  // all of it, of which the options may take less
+              {"device", target_.name},
+              {"seed", text(options_.seed)},
+              {"height", text(dataset_.train.height)}, {"width", text(dataset_.train.width)},
+              {"ink", ink.is_dark ? "dark" : "light"}, {"fill", text(std::lround(1000 * ink.fill))}};
+    for (const std::string& name : dataset_.classes) notes_["classes"] += name + "\n";
+    keep_first(dataset_.train, options_.limit, "--limit", dataset_.source);
+    keep_first(dataset_.test, options_.test_limit, "--test-limit", dataset_.source);
+    steps_ = (options_.limit + options_.batch - 1) / options_.batch;
+    const Kernels kernels = options_.kernels == "plain" ? kPlain : kFast;
+    trainer_ = target_.make_trainer(
+        {options_.model, options_.batch, options_.rule(), options_.seed, kernels}, dataset_);
+    dataset_.train.pixels = std::vector<uint8_t>();  // the device has them
+    if (resumed) {
+      if (run_.metadata["device"] != target_.name)
+        std::printf("The run was on the %s: on the %s it goes on, but not to the same bits.\n",
+                    run_.metadata["device"].c_str(), target_.name.c_str());
+      trainer_->set_weights(run_.weights, options_.resume + kCheckpoint);
+      trainer_->set_state(run_.state, 1L * done() * steps_, options_.resume + kCheckpoint);
+    }
+    if (!options_.init.empty()) trainer_->set_weights(read_weights(options_.init).tensors, options_.init);
+    run_.metadata = shaping_options(options_);
+    run_.metadata.insert(notes_.begin(), notes_.end());
+  }
+
+  void train() {
+    print_summary(options_, dataset_, target_.device());
+    check_output();
+    if (options_.resume.empty())
+      prepare_folder(options_.out);
+    else
+      std::printf("Going on after epoch %d of %d.\n\n", done(), options_.epochs);
+    lock_.emplace(options_.out);
+    step_log_ = step_log_of(options_.step_log, 1L * done() * steps_);
+    stop_on_signals(options_.out);
+    save_checkpoint();  // a folder that cannot be written is known before the work
+
+    if (done() < options_.epochs) std::puts(kEpochHeading);
+    try {
+      while (done() < options_.epochs) train_epoch();
+      save_weights(options_.out + "/weights.safetensors");
+      write_pictures(options_, dataset_, *trainer_);
+      save_checkpoint();
+    } catch (const Error& error) {
+      throw Error(error.what(), "; ", options_.out, kCheckpoint, " holds the last whole epoch");
+    }
+    print_closing(options_, run_);
+    if (!options_.save.empty()) save_weights(options_.save);
+  }
 
  private:
-  void train_epoch();
-  void check_rate(double loss);
-  void save_checkpoint();
-  void save_weights(const std::string& path);
+  // Trains one epoch, evaluates, and writes the files that follow it, the checkpoint last: where it is, the
+  // others are.
+  void train_epoch() {
+    const int epoch = done() + 1, images = dataset_.train.count;
+    const double start = now();
+    const std::vector<double> rates = learning_rates(options_.rate_schedule(), epoch, steps_);
+    const std::vector<StepScore> scores =
+        trainer_->train(epoch_order(images, options_.shuffle, options_.seed, epoch), rates,
+                        [&](const std::vector<StepScore>& so_far) {
+                          print_progress(options_, epoch, so_far, images, now() - start);
+                        });
+    const double seconds = now() - start;
+    for (size_t i = 0; i < scores.size(); ++i)
+      step_log_ += text(1L * (epoch - 1) * steps_ + i + 1, ",", exact_text(scores[i].loss), "\n");
+    const Score train = mean_score(scores, options_.batch, images), test = trainer_->evaluate();
+    run_.epochs.push_back({epoch, train.loss, train.accuracy, test.loss, test.accuracy, seconds});
+    const bool is_best = best_epoch(run_.epochs).epoch == epoch;
+    print_epoch(run_.epochs.back(), is_best, rates.back(), (now() - start) * (options_.epochs - epoch));
+    for (const StepScore& score : scores) check_rate(score.loss);
+    const std::string folder = options_.out + "/", title = shown(options_.out) + ": " + options_.model;
+    write_file_atomically(folder + "log.csv", log_text(run_.epochs));
+    write_file_atomically(folder + "curves.svg", curves_svg(title, run_.epochs));
+    if (is_best) save_weights(folder + "best.safetensors");
+    save_checkpoint();
+    check_output();
+  }
+
+  // Gives a hint, once, where the mean loss of 100 steps is above the first step's, by more than that one
+  // may be off by chance: at first, the losses of images differ by about 0.5. Weights that begin trained, of
+  // which any batch may be the luckiest, begin at the loss of a guess among the classes.
+  void check_rate(double loss) {
+    if (++checked_ == 1) start_loss_ = std::max(loss, std::log(dataset_.classes.size()));
+    rise_ += loss - start_loss_;
+    if (checked_ % 100 != 0) return;
+    if (rise_ > 100 * 0.5 / std::sqrt(options_.batch)) {
+      std::puts("The loss has been above its start for 100 steps: try a smaller --learning-rate.");
+      start_loss_ = HUGE_VAL;  // once is enough
+    }
+    rise_ = 0;
+  }
+
+  void save_checkpoint() {
+    run_.weights = trainer_->weights();
+    run_.state = trainer_->state();
+    run_.total_seconds += now() - counted_;
+    counted_ = now();
+    if (!options_.log.empty()) write_file_atomically(options_.log, log_text(run_.epochs));
+    if (!options_.step_log.empty()) write_file_atomically(options_.step_log, step_log_);
+    if (done() > 0)
+      write_file_atomically(options_.out + "/run.json", run_json(options_, run_, target_.device()));
+    write_checkpoint(options_.out + kCheckpoint, run_);
+  }
+
+  void save_weights(const std::string& path) {
+    notes_["epochs"] = text(done());
+    write_safetensors(path, {trainer_->weights(), notes_});
+  }
+
   int done() const { return static_cast<int>(run_.epochs.size()); }
 
   double counted_ = now();  // up to then run_.total_seconds counts
@@ -130,143 +258,6 @@ class Run {
   long checked_ = 0;                  // steps that check_rate() saw
   double start_loss_ = 0, rise_ = 0;  // how far the loss is above its start, summed over up to 100 steps
 };
-
-Run::Run(const Options& options) : options_(options) {
-  const bool resumed = !options_.resume.empty();
-  if (resumed) {
-    if (fs::is_regular_file(options_.resume))
-      throw UsageError("--resume: expected the folder of a run, found the file ", options_.resume);
-    run_ = read_checkpoint(options_.resume + kCheckpoint);
-    take_over(options_, run_.metadata);
-    // It goes on on its own device, if there is no say in it.
-    const std::string device = run_.metadata["device"];
-    if (device != "gpu" && device != "cpu" && device != "emulated")
-      throw Error(options_.resume, ": device: expected gpu, cpu or emulated, found ", device);
-    if (!options_.given.count("--device") && device != "gpu") options_.device = device;
-  }
-  check_paths(options_);
-  if (options_.epochs < done())
-    throw UsageError("--epochs: expected at least ", done(), ", which are done already, found ",
-                     options_.epochs);
-  target_ = choose_target(options_.device);
-  if (options_.threads > 0) set_thread_count(options_.threads);
-  dataset_ = load_dataset(&options_.data, resumed || options_.given.count("--data"), options_.seed,
-                          run_.metadata["data"]);
-  if (!target_.note.empty()) std::printf("%s\n", target_.note.c_str());
-  const Ink ink = ink_of(dataset_.train);
-  notes_ = {{"model", options_.model},
-            {"source", options_.data},
-            {"data", fingerprint(dataset_)},  // all of it, of which the options may take less
-            {"device", target_.name},
-            {"seed", text(options_.seed)},
-            {"height", text(dataset_.train.height)}, {"width", text(dataset_.train.width)},
-            {"ink", ink.is_dark ? "dark" : "light"}, {"fill", text(std::lround(1000 * ink.fill))}};
-  for (const std::string& name : dataset_.classes) notes_["classes"] += name + "\n";
-  keep_first(dataset_.train, options_.limit, "--limit", dataset_.source);
-  keep_first(dataset_.test, options_.test_limit, "--test-limit", dataset_.source);
-  // What "all" came to, so that whoever resumes the run expects as many.
-  options_.limit = dataset_.train.count;
-  options_.test_limit = dataset_.test.count;
-  steps_ = (options_.limit + options_.batch - 1) / options_.batch;
-  const Kernels kernels = options_.kernels == "plain" ? kPlain : kFast;
-  trainer_ = target_.make_trainer(
-      {options_.model, options_.batch, options_.rule(), options_.seed, kernels}, dataset_);
-  dataset_.train.pixels = std::vector<uint8_t>();  // the device has them
-  if (resumed) {
-    if (run_.metadata["device"] != target_.name)
-      std::printf("The run was on the %s: on the %s it goes on, but not to the same bits.\n",
-                  run_.metadata["device"].c_str(), target_.name.c_str());
-    trainer_->set_weights(run_.weights, options_.resume + kCheckpoint);
-    trainer_->set_state(run_.state, 1L * done() * steps_, options_.resume + kCheckpoint);
-  }
-  if (!options_.init.empty()) trainer_->set_weights(read_weights(options_.init).tensors, options_.init);
-  run_.metadata = shaping_options(options_);
-  run_.metadata.insert(notes_.begin(), notes_.end());
-}
-
-// Gives a hint, once, where the mean loss of 100 steps is above the first step's, by more than that one may
-// be off by chance: at first, the losses of images differ by about 0.5. Weights that begin trained, of which
-// any batch may be the luckiest, begin at the loss of a guess among the classes.
-void Run::check_rate(double loss) {
-  if (++checked_ == 1) start_loss_ = std::max(loss, std::log(dataset_.classes.size()));
-  rise_ += loss - start_loss_;
-  if (checked_ % 100 != 0) return;
-  if (rise_ > 100 * 0.5 / std::sqrt(options_.batch)) {
-    std::puts("The loss has been above its start for 100 steps: try a smaller --learning-rate.");
-    start_loss_ = HUGE_VAL;  // once is enough
-  }
-  rise_ = 0;
-}
-
-void Run::save_weights(const std::string& path) {
-  std::map<std::string, std::string> metadata = notes_;
-  metadata["epochs"] = text(done());
-  write_safetensors(path, {trainer_->weights(), metadata});
-}
-
-void Run::save_checkpoint() {
-  run_.weights = trainer_->weights();
-  run_.state = trainer_->state();
-  run_.total_seconds += now() - counted_;
-  counted_ = now();
-  if (!options_.log.empty()) write_file_atomically(options_.log, log_text(run_.epochs));
-  if (!options_.step_log.empty()) write_file_atomically(options_.step_log, step_log_);
-  if (done() > 0)
-    write_file_atomically(options_.out + "/run.json", run_json(options_, run_, target_.device()));
-  write_checkpoint(options_.out + kCheckpoint, run_);
-}
-
-// Trains one epoch, evaluates, and writes the files that follow it, the checkpoint last: where it is, the
-// others are.
-void Run::train_epoch() {
-  const int epoch = done() + 1, images = dataset_.train.count;
-  const double start = now();
-  const std::vector<double> rates = learning_rates(options_.rate_schedule(), epoch, steps_);
-  const std::vector<StepScore> scores =
-      trainer_->train(epoch_order(images, options_.shuffle, options_.seed, epoch), rates,
-                      [&](const std::vector<StepScore>& so_far) {
-                        print_progress(options_, epoch, so_far, images, now() - start);
-                      });
-  const double seconds = now() - start;
-  for (size_t i = 0; i < scores.size(); ++i)
-    step_log_ += text(1L * (epoch - 1) * steps_ + i + 1, ",", exact_text(scores[i].loss), "\n");
-  const Score train = mean_score(scores, options_.batch, images), test = trainer_->evaluate();
-  run_.epochs.push_back({epoch, train.loss, train.accuracy, test.loss, test.accuracy, seconds});
-  const bool is_best = best_epoch(run_.epochs).epoch == epoch;
-  print_epoch(run_.epochs.back(), is_best, rates.back(), (now() - start) * (options_.epochs - epoch));
-  for (const StepScore& score : scores) check_rate(score.loss);
-  const std::string folder = options_.out + "/", title = shown(options_.out) + ": " + options_.model;
-  write_file_atomically(folder + "log.csv", log_text(run_.epochs));
-  write_file_atomically(folder + "curves.svg", curves_svg(title, run_.epochs));
-  if (is_best) save_weights(folder + "best.safetensors");
-  save_checkpoint();
-  check_output();
-}
-
-void Run::train() {
-  print_summary(options_, dataset_, target_.device());
-  check_output();
-  if (options_.resume.empty())
-    prepare_folder(options_.out);
-  else
-    std::printf("Going on after epoch %d of %d.\n\n", done(), options_.epochs);
-  lock_.emplace(options_.out);
-  step_log_ = step_log_of(options_.step_log, 1L * done() * steps_);
-  stop_on_signals(options_.out);
-  save_checkpoint();  // a folder that cannot be written is known before the work
-
-  if (done() < options_.epochs) std::puts(kEpochHeading);
-  try {
-    while (done() < options_.epochs) train_epoch();
-    save_weights(options_.out + "/weights.safetensors");
-    write_pictures(options_, dataset_, *trainer_);
-    save_checkpoint();
-  } catch (const Error& error) {
-    throw Error(error.what(), "; ", options_.out, kCheckpoint, " holds the last whole epoch");
-  }
-  print_closing(options_, run_);
-  if (!options_.save.empty()) save_weights(options_.save);
-}
 
 }  // namespace
 
