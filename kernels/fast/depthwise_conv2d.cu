@@ -68,9 +68,7 @@ __global__ void depthwise_backward_x_by_runs(
   for (int w0 = threadIdx.y * kRun; w0 < columns.input; w0 += blockDim.y * kRun) {
     const int p0 = first_output(columns, w0), p1 = end_output(columns, min(w0 + kRun, columns.input) - 1);
     for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
-      Vector sum[kRun][kVectors];
-      for (int r = 0; r < kRun; ++r)
-        for (int v = 0; v < kVectors; ++v) sum[r][v] = Vector{};
+      Vector sum[kRun][kVectors]{};
       for (int o = first_output(rows, h); o < end_output(rows, h); ++o)
         for (int p = p0; p < p1; ++p) {
           const int i = h + rows.before - o * rows.stride, j = w0 + columns.before - p * columns.stride;
@@ -101,11 +99,10 @@ __global__ void depthwise_backward_weight_by_taps(
   const int b0 = blockIdx.y * images_per_part, b1 = min(b0 + images_per_part, batch);
   for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
     long offset[kTaps];  // how far the taps lie from the first; beyond the last tap, that one's
-    Vector sum[kTaps][kVectors];
+    Vector sum[kTaps][kVectors]{};
     for (int t = 0; t < kTaps; ++t) {
       const int tap = min(tap0 + t, taps - 1);
       offset[t] = (static_cast<long>(tap / columns.window) * columns.input + tap % columns.window) * channels;
-      for (int v = 0; v < kVectors; ++v) sum[t][v] = Vector{};
     }
     for (int b = b0; b < b1; ++b)
       for (int o = 0; o < rows.output; ++o) {

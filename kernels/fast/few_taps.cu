@@ -69,11 +69,7 @@ __global__ void few_taps_backward_weight(
 
       const long of_dy = b * g.y_size() + static_cast<long>(k0) * out;
       for (int n0 = 0; n0 < out; n0 += kAtOnce) {
-        Vector sum[kAtOnce][kPatchVectors];
-#pragma GCC unroll 4
-        for (int n = 0; n < kAtOnce; ++n)
-#pragma GCC unroll 8
-          for (int v = 0; v < kPatchVectors; ++v) sum[n][v] = Vector{};
+        Vector sum[kAtOnce][kPatchVectors]{};
         for (int k = 0; k < count; ++k)
 #pragma GCC unroll 4
           for (int n = 0; n < kAtOnce; ++n) {

@@ -71,12 +71,10 @@ __global__ void many_taps_backward_weight(
         for (int s0 = 0; s0 < segments; s0 += kSegments) {
           real* to = partial + ((first + n) * segments + s0) * kVectorLanes;
           const real* x_segment[kSegments];
-          Vector sum[kSegments];
+          Vector sum[kSegments]{};
 #pragma GCC unroll 8
-          for (int s = 0; s < kSegments; ++s) {
+          for (int s = 0; s < kSegments; ++s)
             x_segment[s] = x + g.padded.x_at(b, 0, 0, 0) + segment[min(s0 + s, segments - 1)];
-            sum[s] = Vector{};
-          }
           real total = 0;
           for (int e = 0; e < listed[n]; ++e) {
             const int at = first_tap[list[n][e].pixel].at;
