@@ -96,14 +96,13 @@ void pad(const real* x, Axis rows, Axis columns, int channels, int batch, real* 
          padded(columns).input, out);
 }
 
-PaddedImages::PaddedImages(const Geometry& g, int max_batch) : g_(g), padded_(g) {
-  const Axis rows = TARGET::padded(g.rows), columns = TARGET::padded(g.columns);
-  const bool has_zeros = g.rows.before > 0 || rows.input > g.rows.input || g.columns.before > 0 ||
-                         columns.input > g.columns.input;
-  if (!has_zeros) return;
-  padded_.rows = rows;
-  padded_.columns = columns;
-  copy_ = Buffer<real>(size_t{1} * max_batch * rows.input * columns.input * g.in);
+PaddedImages::PaddedImages(const Geometry& g, int max_batch)
+    : g_(g), padded_{TARGET::padded(g.rows), TARGET::padded(g.columns), g.in, g.out} {
+  const int height = padded_.rows.input, width = padded_.columns.input;
+  if (g.rows.before > 0 || height > g.rows.input || g.columns.before > 0 || width > g.columns.input)
+    copy_ = Buffer<real>(size_t{1} * max_batch * height * width * g.in);
+  else
+    padded_ = g;  // x may have more pixels than any window sees
 }
 
 const real* PaddedImages::pad(const real* x, int batch) {
