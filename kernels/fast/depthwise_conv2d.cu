@@ -134,7 +134,10 @@ class FastDepthwiseConv2d : public Layer {
         weight_(parameters[0]),
         bias_(parameters[1]),
         x_(g_, max_batch),
-        padded_weight_(g_.rows.window * (g_.columns.window + 2L * (kRun - 1)) * g_.in),
+        // As an image is for a window of one row, with kRun - 1 zeros before it.
+        padded_weight_(Geometry{{g_.rows.window, g_.rows.window, 1, 1, 0},
+                                {g_.columns.window, g_.columns.window, 2 * kRun - 1, 1, kRun - 1},
+                                g_.in, g_.in}, 1),
         images_per_part_(static_cast<int>(max(1L, 1L * max_batch * taps_ / (kTaps * 256)))),
         partial_(size_t{1} * tiles(max_batch, images_per_part_) * taps_ * g_.in),
         bias_gradient_(1L * max_batch * g_.y_pixels(), g_.out) {}
@@ -152,11 +155,8 @@ class FastDepthwiseConv2d : public Layer {
            x_.padded_already(x), dz, batch, images_per_part_, partial_.data());
     sum_rows(partial_.data(), parts, size, size, weight_.gradient);
     if (!dx) return;
-    // The weights are padded as an image is for a window of one row, with kRun - 1 zeros before it.
-    const Axis rows{g_.rows.window, g_.rows.window, 1, 1, 0};
-    const Axis columns{g_.columns.window, g_.columns.window, 2 * kRun - 1, 1, kRun - 1};
-    pad(weight_.value, rows, columns, g_.in, 1, padded_weight_.data());
-    launch(depthwise_backward_x_by_runs, batch * g_.rows.input, kThreads, g_, dz, padded_weight_.data(), dx);
+    const real* padded_weight = padded_weight_.pad(weight_.value, 1);
+    launch(depthwise_backward_x_by_runs, batch * g_.rows.input, kThreads, g_, dz, padded_weight, dx);
   }
 
  private:
@@ -165,7 +165,7 @@ class FastDepthwiseConv2d : public Layer {
   bool relu_;
   Parameter weight_, bias_;
   PaddedImages x_;
-  Buffer<real> padded_weight_;  // [kh][3 + kw + 3][channels]
+  PaddedImages padded_weight_;  // [kh][3 + kw + 3][channels]
   int images_per_part_;
   Buffer<real> partial_;  // [parts][kh][kw][channels]
   BiasGradient bias_gradient_;
