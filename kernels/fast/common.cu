@@ -85,29 +85,26 @@ void transpose(const real* in, int count, int rows, int columns, real* out) {
          in, rows, columns, out);
 }
 
-Axis padded(Axis axis) {
+// The axis of a copy, in which the zeros are written down.
+static Axis with_zeros(Axis axis) {
   axis.input = (axis.output - 1) * axis.stride + axis.window;
   axis.before = 0;
   return axis;
 }
 
-void pad(const real* x, Axis rows, Axis columns, int channels, int batch, real* out) {
-  launch(pad_rows, {batch, padded(rows).input}, threads(32, 4), x, rows, columns, channels,
-         padded(columns).input, out);
-}
-
-PaddedImages::PaddedImages(const Geometry& g, int max_batch) : g_(g), padded_(g) {
-  const Axis rows = TARGET::padded(g.rows), columns = TARGET::padded(g.columns);
-  const bool has_zeros = g.rows.before > 0 || rows.input > g.rows.input || g.columns.before > 0 ||
-                         columns.input > g.columns.input;
-  if (!has_zeros) return;
-  padded_.rows = rows;
-  padded_.columns = columns;
-  copy_ = Buffer<real>(size_t{1} * max_batch * rows.input * columns.input * g.in);
+PaddedImages::PaddedImages(const Geometry& g, int max_batch)
+    : g_(g), padded_{with_zeros(g.rows), with_zeros(g.columns), g.in, g.out} {
+  const int height = padded_.rows.input, width = padded_.columns.input;
+  if (g.rows.before > 0 || height > g.rows.input || g.columns.before > 0 || width > g.columns.input)
+    copy_ = Buffer<real>(size_t{1} * max_batch * height * width * g.in);
+  else
+    padded_ = g;  // x may have more pixels than any window sees
 }
 
 const real* PaddedImages::pad(const real* x, int batch) {
-  if (copy_.size() > 0) TARGET::pad(x, g_.rows, g_.columns, g_.in, batch, copy_.data());
+  if (copy_.size() > 0)
+    launch(pad_rows, {batch, padded_.rows.input}, threads(32, 4), x, g_.rows, g_.columns, g_.in,
+           padded_.columns.input, copy_.data());
   return padded_already(x);
 }
 

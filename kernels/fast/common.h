@@ -17,17 +17,8 @@ void transpose(const real* in,  // [count][rows][columns]
                int count, int rows, int columns,
                real* out);  // [count][columns][rows]
 
-/// The image with its zeros around it, of size padded(rows).input x padded(columns).input:
-/// out[b][h][w][c] = x[b][h - rows.before][w - columns.before][c], or zero outside of x.
-void pad(const real* x,  // [batch][rows.input][columns.input][channels]
-         Axis rows, Axis columns, int channels, int batch,
-         real* out);  // [batch][padded height][padded width][channels]
-
-/// The axis of the image that pad() makes: with its zeros written down, every tap is inside.
-Axis padded(Axis axis);
-
-/// Images x with the zeros around them that their windows see: copies, or x itself where there are none to
-/// see.
+/// Images x with the zeros around them that their windows see, so that every tap is inside: copies, in which
+/// x[b][h][w][c] lies at [b][h + rows.before][w + columns.before][c], or x itself where there are none to see.
 class PaddedImages {
  public:
   PaddedImages(const Geometry& g, int max_batch);
@@ -35,7 +26,7 @@ class PaddedImages {
   /// The shapes with the zeros.
   const Geometry& padded() const { return padded_; }
 
-  /// x with its zeros.
+  /// x with its zeros: [batch][padded height][padded width][in].
   const real* pad(const real* x, int batch);
 
   /// The same for the x that pad() was last called with.

@@ -68,9 +68,7 @@ __global__ void depthwise_backward_x_by_runs(
   for (int w0 = threadIdx.y * kRun; w0 < columns.input; w0 += blockDim.y * kRun) {
     const int p0 = first_output(columns, w0), p1 = end_output(columns, min(w0 + kRun, columns.input) - 1);
     for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
-      Vector sum[kRun][kVectors];
-      for (int r = 0; r < kRun; ++r)
-        for (int v = 0; v < kVectors; ++v) sum[r][v] = Vector{};
+      Vector sum[kRun][kVectors]{};
       for (int o = first_output(rows, h); o < end_output(rows, h); ++o)
         for (int p = p0; p < p1; ++p) {
           const int i = h + rows.before - o * rows.stride, j = w0 + columns.before - p * columns.stride;
@@ -101,11 +99,10 @@ __global__ void depthwise_backward_weight_by_taps(
   const int b0 = blockIdx.y * images_per_part, b1 = min(b0 + images_per_part, batch);
   for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
     long offset[kTaps];  // how far the taps lie from the first; beyond the last tap, that one's
-    Vector sum[kTaps][kVectors];
+    Vector sum[kTaps][kVectors]{};
     for (int t = 0; t < kTaps; ++t) {
       const int tap = min(tap0 + t, taps - 1);
       offset[t] = (static_cast<long>(tap / columns.window) * columns.input + tap % columns.window) * channels;
-      for (int v = 0; v < kVectors; ++v) sum[t][v] = Vector{};
     }
     for (int b = b0; b < b1; ++b)
       for (int o = 0; o < rows.output; ++o) {
@@ -137,7 +134,10 @@ class FastDepthwiseConv2d : public Layer {
         weight_(parameters[0]),
         bias_(parameters[1]),
         x_(g_, max_batch),
-        padded_weight_(g_.rows.window * (g_.columns.window + 2L * (kRun - 1)) * g_.in),
+        // As an image is for a window of one row, with kRun - 1 zeros before it.
+        padded_weight_(Geometry{{g_.rows.window, g_.rows.window, 1, 1, 0},
+                                {g_.columns.window, g_.columns.window, 2 * kRun - 1, 1, kRun - 1},
+                                g_.in, g_.in}, 1),
         images_per_part_(static_cast<int>(max(1L, 1L * max_batch * taps_ / (kTaps * 256)))),
         partial_(size_t{1} * tiles(max_batch, images_per_part_) * taps_ * g_.in),
         bias_gradient_(1L * max_batch * g_.y_pixels(), g_.out) {}
@@ -155,11 +155,8 @@ class FastDepthwiseConv2d : public Layer {
            x_.padded_already(x), dz, batch, images_per_part_, partial_.data());
     sum_rows(partial_.data(), parts, size, size, weight_.gradient);
     if (!dx) return;
-    // The weights are padded as an image is for a window of one row, with kRun - 1 zeros before it.
-    const Axis rows{g_.rows.window, g_.rows.window, 1, 1, 0};
-    const Axis columns{g_.columns.window, g_.columns.window, 2 * kRun - 1, 1, kRun - 1};
-    pad(weight_.value, rows, columns, g_.in, 1, padded_weight_.data());
-    launch(depthwise_backward_x_by_runs, batch * g_.rows.input, kThreads, g_, dz, padded_weight_.data(), dx);
+    const real* padded_weight = padded_weight_.pad(weight_.value, 1);
+    launch(depthwise_backward_x_by_runs, batch * g_.rows.input, kThreads, g_, dz, padded_weight, dx);
   }
 
  private:
@@ -168,7 +165,7 @@ class FastDepthwiseConv2d : public Layer {
   bool relu_;
   Parameter weight_, bias_;
   PaddedImages x_;
-  Buffer<real> padded_weight_;  // [kh][3 + kw + 3][channels]
+  PaddedImages padded_weight_;  // [kh][3 + kw + 3][channels]
   int images_per_part_;
   Buffer<real> partial_;  // [parts][kh][kw][channels]
   BiasGradient bias_gradient_;

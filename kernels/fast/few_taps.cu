@@ -69,11 +69,7 @@ __global__ void few_taps_backward_weight(
 
       const long of_dy = b * g.y_size() + static_cast<long>(k0) * out;
       for (int n0 = 0; n0 < out; n0 += kAtOnce) {
-        Vector sum[kAtOnce][kPatchVectors];
-#pragma GCC unroll 4
-        for (int n = 0; n < kAtOnce; ++n)
-#pragma GCC unroll 8
-          for (int v = 0; v < kPatchVectors; ++v) sum[n][v] = Vector{};
+        Vector sum[kAtOnce][kPatchVectors]{};
         for (int k = 0; k < count; ++k)
 #pragma GCC unroll 4
           for (int n = 0; n < kAtOnce; ++n) {
@@ -144,44 +140,42 @@ __global__ void few_taps_backward_x(
   }
 }
 
-class FewTapsGradient : public PooledGradient {
+class FewTaps : public PooledConv2d {
  public:
-  FewTapsGradient(const PooledMemory& memory, int max_batch)
-      : memory_(memory),
-        partial_(size_t{1} * tiles(max_batch, kImages) * memory.g.z.out * kPatch),
-        sum_(size_t{1} * memory.g.z.out * kPatch),
-        weight_t_(size_t{1} * memory.g.z.window_size() * memory.g.z.out) {}
+  FewTaps(const Geometry& z, bool with_relu, int max_batch, const Parameter* parameters)
+      : PooledConv2d(z, with_relu, max_batch, parameters),
+        partial_(size_t{1} * tiles(max_batch, kImages) * z.out * kPatch),
+        sum_(size_t{1} * z.out * kPatch) {}
 
-  void run(const real* padded_x, const real* dy, int batch, real* dx) override {
-    const auto& [g, winner, first_tap, weight, bias] = memory_;
-    const int parts = tiles(batch, kImages), sums = g.z.out * kPatch;
-    launch(g.z.in == 1 ? few_taps_backward_weight<true> : few_taps_backward_weight<false>, parts, threads(1),
-           g, padded_x, first_tap, dy, winner, batch, partial_.data());
+  void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
+    const Geometry& z = g_.z;
+    const int parts = tiles(batch, kImages), sums = z.out * kPatch;
+    launch(z.in == 1 ? few_taps_backward_weight<true> : few_taps_backward_weight<false>, parts, threads(1),
+           g_, x_.padded_already(x), first_tap_.data(), dy, winner_.data(), batch, partial_.data());
     sum_rows(partial_.data(), parts, sums, sums, sum_.data());
-    launch(few_taps_separate, g.z.window_size() + 1, threads(1), g.z, sum_.data(), weight.gradient,
-           bias.gradient);
+    launch(few_taps_separate, z.window_size() + 1, threads(1), z, sum_.data(), weight_.gradient,
+           bias_.gradient);
     if (!dx) return;
-    transpose(weight.value, 1, g.z.window_size(), g.z.out, weight_t_.data());
-    launch(few_taps_backward_x, batch, threads(1), g, first_tap, dy, winner, weight_t_.data(), dx);
+    transpose(weight_.value, 1, z.window_size(), z.out, weight_t_.data());
+    launch(few_taps_backward_x, batch, threads(1), g_, first_tap_.data(), dy, winner_.data(),
+           weight_t_.data(), dx);
   }
 
  private:
-  PooledMemory memory_;
-  Buffer<real> partial_;   // [tiles of images][out][kPatch]
-  Buffer<real> sum_;       // [out][kPatch]
-  Buffer<real> weight_t_;  // [out][kh][kw][in]
+  Buffer<real> partial_;  // [tiles of images][out][kPatch]
+  Buffer<real> sum_;      // [out][kPatch]
 };
 
 }  // namespace
 
 // The columns of a window, each with its 1, must fit into a patch; and windows must leave no gap, so that a
 // band is no longer than its patches.
-bool has_few_taps(const Geometry& g) {
-  return g.columns.window * column_size(g) <= kPatch && g.columns.stride <= g.columns.window;
+bool has_few_taps(const Geometry& z) {
+  return z.columns.window * column_size(z) <= kPatch && z.columns.stride <= z.columns.window;
 }
 
-std::unique_ptr<PooledGradient> few_taps_gradient(const PooledMemory& memory, int max_batch) {
-  return std::make_unique<FewTapsGradient>(memory, max_batch);
+LayerPointer few_taps(const Geometry& z, bool with_relu, int max_batch, const Parameter* parameters) {
+  return std::make_unique<FewTaps>(z, with_relu, max_batch, parameters);
 }
 
 }  // namespace plainnet::TARGET

@@ -71,12 +71,10 @@ __global__ void many_taps_backward_weight(
         for (int s0 = 0; s0 < segments; s0 += kSegments) {
           real* to = partial + ((first + n) * segments + s0) * kVectorLanes;
           const real* x_segment[kSegments];
-          Vector sum[kSegments];
+          Vector sum[kSegments]{};
 #pragma GCC unroll 8
-          for (int s = 0; s < kSegments; ++s) {
+          for (int s = 0; s < kSegments; ++s)
             x_segment[s] = x + g.padded.x_at(b, 0, 0, 0) + segment[min(s0 + s, segments - 1)];
-            sum[s] = Vector{};
-          }
           real total = 0;
           for (int e = 0; e < listed[n]; ++e) {
             const int at = first_tap[list[n][e].pixel].at;
@@ -144,14 +142,14 @@ __global__ void many_taps_backward_x(
     }
 }
 
-class ManyTapsGradient : public PooledGradient {
+class ManyTaps : public PooledConv2d {
  public:
-  ManyTapsGradient(const PooledMemory& memory, int max_batch) : memory_(memory) {
-    const Geometry& z = memory.g.z;
+  ManyTaps(const Geometry& z, bool with_relu, int max_batch, const Parameter* parameters)
+      : PooledConv2d(z, with_relu, max_batch, parameters) {
     std::vector<int> segment;
     for (int i = 0; i < z.rows.window; ++i)
       for (int k = 0; k < z.columns.window * z.in; k += kVectorLanes)
-        segment.push_back(i * memory.g.padded.columns.input * z.in + k);
+        segment.push_back(i * g_.padded.columns.input * z.in + k);
     segment_ = Buffer<int>(segment);
     // Blocks for some cores, however many there are: the order of the sums depends on the parts.
     images_per_part_ = static_cast<int>(max(1L, 1L * max_batch * tiles(z.out, kListed) / 128));
@@ -159,39 +157,37 @@ class ManyTapsGradient : public PooledGradient {
     sum_ = Buffer<real>(segment.size() * kVectorLanes * z.out);
     partial_ = Buffer<real>(parts * sum_.size());
     partial_bias_ = Buffer<real>(size_t{1} * parts * z.out);
-    weight_t_ = Buffer<real>(size_t{1} * z.window_size() * z.out);
   }
 
-  void run(const real* padded_x, const real* dy, int batch, real* dx) override {
-    const auto& [g, winner, first_tap, weight, bias] = memory_;
-    const int parts = tiles(batch, images_per_part_), out = g.z.out;
+  void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
+    const Geometry& z = g_.z;
+    const int parts = tiles(batch, images_per_part_);
     const int segments = static_cast<int>(segment_.size()), sums = static_cast<int>(sum_.size());
-    launch(many_taps_backward_weight, {tiles(out, kListed), parts}, threads(1), g, segments, padded_x,
-           segment_.data(), first_tap, dy, winner, partial_.data(), partial_bias_.data(), batch,
-           images_per_part_);
-    sum_rows(partial_bias_.data(), parts, out, out, bias.gradient);
+    launch(many_taps_backward_weight, {tiles(z.out, kListed), parts}, threads(1), g_, segments,
+           x_.padded_already(x), segment_.data(), first_tap_.data(), dy, winner_.data(), partial_.data(),
+           partial_bias_.data(), batch, images_per_part_);
+    sum_rows(partial_bias_.data(), parts, z.out, z.out, bias_.gradient);
     sum_rows(partial_.data(), parts, sums, sums, sum_.data());
-    launch(many_taps_reorder, g.z.window_size(), threads(1), g.z, segments / g.z.rows.window, sum_.data(),
-           weight.gradient);
+    launch(many_taps_reorder, z.window_size(), threads(1), z, segments / z.rows.window, sum_.data(),
+           weight_.gradient);
     if (!dx) return;
-    transpose(weight.value, 1, g.z.window_size(), out, weight_t_.data());
-    launch(many_taps_backward_x, batch, threads(1), g, first_tap, dy, winner, weight_t_.data(), dx);
+    transpose(weight_.value, 1, z.window_size(), z.out, weight_t_.data());
+    launch(many_taps_backward_x, batch, threads(1), g_, first_tap_.data(), dy, winner_.data(),
+           weight_t_.data(), dx);
   }
 
  private:
-  PooledMemory memory_;
   int images_per_part_;
   Buffer<int> segment_;        // [segments]
   Buffer<real> partial_;       // [parts][out][segments][kVectorLanes]
   Buffer<real> partial_bias_;  // [parts][out]
   Buffer<real> sum_;           // [out][segments][kVectorLanes]
-  Buffer<real> weight_t_;      // [out][kh][kw][in]
 };
 
 }  // namespace
 
-std::unique_ptr<PooledGradient> many_taps_gradient(const PooledMemory& memory, int max_batch) {
-  return std::make_unique<ManyTapsGradient>(memory, max_batch);
+LayerPointer many_taps(const Geometry& z, bool with_relu, int max_batch, const Parameter* parameters) {
+  return std::make_unique<ManyTaps>(z, with_relu, max_batch, parameters);
 }
 
 }  // namespace plainnet::TARGET

@@ -52,63 +52,46 @@ __global__ void pooled_conv2d_forward(PooledGeometry g,
   });
 }
 
-class PooledConv2d : public Layer {
- public:
-  PooledConv2d(const Conv2d& conv2d, Shape input, int max_batch, const Parameter* parameters)
-      : g_{{conv2d.rows(input), conv2d.columns(input), input.channels, conv2d.filters}, {}},
-        relu_(conv2d.relu),
-        weight_(parameters[0]),
-        bias_(parameters[1]),
-        x_(g_.z, max_batch),
-        winner_(max_batch * g_.y_size()) {
-    g_.padded = x_.padded();
-    tap_at_ = Buffer<int>(tap_offsets(g_.padded));
-    const std::vector<int> offsets = pixel_offsets(g_.padded);
-    std::vector<FirstTap> first_tap;
-    for (int k = 0; k < g_.y_pixels(); ++k)
-      for (int q = 0; q < kPooled; ++q) {
-        const int o = k / g_.y_width() * 2 + q / 2, p = k % g_.y_width() * 2 + q % 2;
-        first_tap.push_back({offsets[o * g_.z.columns.output + p], o * g_.z.rows.stride - g_.z.rows.before,
-                             p * g_.z.columns.stride - g_.z.columns.before});
-      }
-    first_tap_ = Buffer<FirstTap>(first_tap);
-    const PooledMemory kept{g_, winner_.data(), first_tap_.data(), weight_, bias_};
-    gradient_ = has_few_taps(g_.z) ? few_taps_gradient(kept, max_batch) : many_taps_gradient(kept, max_batch);
-  }
-
-  void forward(const real* x, real* y, int batch) override {
-    const real* padded_x = x_.pad(x, batch);
-    with_width(g_.z.out, [&](auto width) {
-      constexpr int V = width();
-      const Grid grid(g_.y_pixels(), tiles(batch, kTileRows / kPooled), tiles(g_.z.out, Tile<V>::kColumns));
-      launch(pooled_conv2d_forward<V>, grid, Tile<V>::kThreads, g_, padded_x, tap_at_.data(),
-             first_tap_.data(), weight_.value, bias_.value, relu_, batch, y, winner_.data());
-    });
-  }
-
-  void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
-    gradient_->run(x_.padded_already(x), dy, batch, dx);
-  }
-
- private:
-  PooledGeometry g_;
-  bool relu_;
-  Parameter weight_, bias_;
-  PaddedImages x_;
-  Buffer<int> tap_at_;            // [kh][kw][in]: see conv2d.cu
-  Buffer<FirstTap> first_tap_;    // [oh / 2][ow / 2][4]
-  Buffer<unsigned char> winner_;  // [max_batch] like y
-  std::unique_ptr<PooledGradient> gradient_;
-};
-
 }  // namespace
+
+PooledConv2d::PooledConv2d(const Geometry& z, bool with_relu, int max_batch, const Parameter* parameters)
+    : weight_(parameters[0]),
+      bias_(parameters[1]),
+      with_relu_(with_relu),
+      x_(z, max_batch),
+      g_{z, x_.padded()},
+      tap_at_(tap_offsets(g_.padded)),
+      winner_(max_batch * g_.y_size()),
+      weight_t_(size_t{1} * z.window_size() * z.out) {
+  std::vector<FirstTap> first_tap;
+  for (int k = 0; k < g_.y_pixels(); ++k)
+    for (int q = 0; q < kPooled; ++q) {
+      const int h = (k / g_.y_width() * 2 + q / 2) * z.rows.stride;  // with the zeros
+      const int w = (k % g_.y_width() * 2 + q % 2) * z.columns.stride;
+      const int at = (h * g_.padded.columns.input + w) * z.in;
+      first_tap.push_back({at, h - z.rows.before, w - z.columns.before});
+    }
+  first_tap_ = Buffer<FirstTap>(first_tap);
+}
+
+void PooledConv2d::forward(const real* x, real* y, int batch) {
+  const real* padded_x = x_.pad(x, batch);
+  with_width(g_.z.out, [&](auto width) {
+    constexpr int V = width();
+    const Grid grid(g_.y_pixels(), tiles(batch, kTileRows / kPooled), tiles(g_.z.out, Tile<V>::kColumns));
+    launch(pooled_conv2d_forward<V>, grid, Tile<V>::kThreads, g_, padded_x, tap_at_.data(),
+           first_tap_.data(), weight_.value, bias_.value, with_relu_, batch, y, winner_.data());
+  });
+}
 
 bool can_be_fused(const MaxPool2d& pool) {
   return pool.window.height == 2 && pool.window.width == 2 && pool.stride == 2;
 }
 
 LayerPointer pooled_conv2d(const Conv2d& conv2d, Shape input, int max_batch, const Parameter* parameters) {
-  return std::make_unique<PooledConv2d>(conv2d, input, max_batch, parameters);
+  const Geometry z{conv2d.rows(input), conv2d.columns(input), input.channels, conv2d.filters};
+  return has_few_taps(z) ? few_taps(z, conv2d.relu, max_batch, parameters)
+                         : many_taps(z, conv2d.relu, max_batch, parameters);
 }
 
 }  // namespace plainnet::TARGET

@@ -4,8 +4,6 @@
 // where it was measured to pay. A block is one thread there, so these kernels have no barrier and no loop
 // over threads.
 
-#include <memory>
-
 #include "kernels/fast/common.h"
 #include "kernels/fast/vector.h"
 #include "kernels/layer.h"
@@ -36,29 +34,28 @@ struct PooledGeometry {
   long y_size() const { return static_cast<long>(y_pixels()) * z.out; }
 };
 
-/// What the backward pass of a layer needs, and keeps from the forward pass.
-struct PooledMemory {
-  PooledGeometry g;
-  const unsigned char* winner;  // [max_batch][oh / 2][ow / 2][out]
-  const FirstTap* first_tap;    // [oh / 2][ow / 2][4]
-  Parameter weight, bias;       // [kh][kw][in][out], [out]
-};
-
-/// The backward pass: overwrites the gradients of weight and bias, and dx.
-class PooledGradient {
+/// Both as one layer. The classes that derive from it are two ways to compute the gradients.
+class PooledConv2d : public Layer {
  public:
-  virtual ~PooledGradient() = default;
-  virtual void run(const real* padded_x,  // [batch][padded height][padded width][in]
-                   const real* dy,        // [batch][oh / 2][ow / 2][out]
-                   int batch,
-                   real* dx) = 0;  // [batch][height][width][in], or null
+  PooledConv2d(const Geometry& z, bool with_relu, int max_batch, const Parameter* parameters);
+  void forward(const real* x, real* y, int batch) override;
+
+ protected:
+  Parameter weight_, bias_;
+  bool with_relu_;
+  PaddedImages x_;
+  PooledGeometry g_;
+  Buffer<int> tap_at_;            // [kh][kw][in]: see conv2d.cu
+  Buffer<FirstTap> first_tap_;    // [oh / 2][ow / 2][4]
+  Buffer<unsigned char> winner_;  // [max_batch][oh / 2][ow / 2][out]
+  Buffer<real> weight_t_;         // [out][kh][kw][in], for the backward pass
 };
 
 /// For convolutions whose windows have few taps: see few_taps.cu.
-bool has_few_taps(const Geometry& g);
-std::unique_ptr<PooledGradient> few_taps_gradient(const PooledMemory& memory, int max_batch);
+bool has_few_taps(const Geometry& z);
+LayerPointer few_taps(const Geometry& z, bool with_relu, int max_batch, const Parameter* parameters);
 
 /// For the others: see many_taps.cu.
-std::unique_ptr<PooledGradient> many_taps_gradient(const PooledMemory& memory, int max_batch);
+LayerPointer many_taps(const Geometry& z, bool with_relu, int max_batch, const Parameter* parameters);
 
 }  // namespace plainnet::TARGET

@@ -5,7 +5,6 @@
 // real, so a debugger can step through a block and a race detector can watch it. It is slow: a
 // barrier of 128 threads takes about as long as a whole layer on the cpu target.
 
-#include <cstdint>
 #include <cstring>
 
 #include "kernels/targets/emulator.h"

@@ -4,7 +4,7 @@
 #include <barrier>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
+#include <deque>
 #include <thread>
 #include <vector>
 
@@ -21,68 +21,41 @@ std::string describe(Place place) {
   return place == kEnd ? "left the kernel" : text("waits in ", place.function, ", ", place.name());
 }
 
-struct WarpWithBarrier : Warp {
-  explicit WarpWithBarrier(int lanes) : Warp{lanes, {}}, barrier(lanes) {}
-  std::barrier<> barrier;
-};
-
 // The threads of the running block. All of them meet at `barrier`: at each __syncthreads() and at
 // the end of the kernel. The last one to arrive compares the places.
-class Block {
- public:
-  explicit Block(int size) : places_(size), barrier_(size, Compare{this}) {
-    for (int first = 0; first < size; first += kWarpSize)
-      warps_.push_back(std::make_unique<WarpWithBarrier>(std::min(kWarpSize, size - first)));
+struct Block {
+  explicit Block(int size) : places(size), barrier(size, Compare{this}), warps((size - 1) / kWarpSize + 1) {
+    for (int i = 0; i < size; ++i) ++warps[i / kWarpSize].lanes;
+    for (const Warp& warp : warps) warp_barriers.emplace_back(warp.lanes);
   }
 
-  // Its warp does not wait for a thread that is here.
-  void meet(int thread, Place place) {
-    places_[thread] = place;
-    (void)warps_[thread / kWarpSize]->barrier.arrive();
-    wait();
-  }
-
-  void exchange(int thread, const Passed& values, const Read& read, Place place) {
-    WarpWithBarrier& warp = *warps_[thread / kWarpSize];
-    const int lane = thread % kWarpSize;
-    warp.passed[lane] = values;
-    places_[thread] = place;
-    warp.barrier.arrive_and_wait();
-    for (int i = 0; i < warp.lanes; ++i)
-      if (!(places_[thread - lane + i] == place)) wait();
-    read(lane, warp);
-    warp.barrier.arrive_and_wait();
-  }
-
-  int size() const { return static_cast<int>(places_.size()); }
-  const std::string& problem() const { return problem_; }
-
- private:
   struct Compare {
     Block* block;
     void operator()() noexcept { block->compare_places(); }
   };
 
   void wait() {
-    barrier_.arrive_and_wait();
-    if (!problem_.empty()) throw Abandon{};
+    barrier.arrive_and_wait();
+    if (!problem.empty()) throw Abandon{};
   }
 
   // First those of a warp, whose lanes may be where no other warp can be.
   void compare_places() {
-    for (const int together : {kWarpSize, size()})
-      for (int i = 0; i < size() && problem_.empty(); ++i) {
-        const Place place = places_[i], first = places_[i / together * together];
+    const int size = static_cast<int>(places.size());
+    for (const int together : {kWarpSize, size})
+      for (int i = 0; i < size && problem.empty(); ++i) {
+        const Place place = places[i], first = places[i / together * together];
         if (place == first) continue;
-        problem_ = text("block (", blockIdx.x, ", ", blockIdx.y, ", ", blockIdx.z, "): thread ",
-                        i / together * together, " ", describe(first), ", thread ", i, " ", describe(place));
+        problem = text("block (", blockIdx.x, ", ", blockIdx.y, ", ", blockIdx.z, "): thread ",
+                       i / together * together, " ", describe(first), ", thread ", i, " ", describe(place));
       }
   }
 
-  std::vector<Place> places_;  // [thread]
-  std::string problem_;
-  std::barrier<Compare> barrier_;
-  std::vector<std::unique_ptr<WarpWithBarrier>> warps_;
+  std::vector<Place> places;  // [thread]
+  std::string problem;
+  std::barrier<Compare> barrier;
+  std::vector<Warp> warps;
+  std::deque<std::barrier<>> warp_barriers;  // [warp]
 };
 
 // The threads are started when a launch first needs them, and wait for the next launch after it.
@@ -149,20 +122,34 @@ void run(Grid grid, Dim3 block_size, const void*, const std::function<void()>& c
       for (int i = 0; i < gridDim.x * gridDim.y * gridDim.z; ++i) {
         blockIdx = {i % gridDim.x, i / gridDim.x % gridDim.y, i / (gridDim.x * gridDim.y)};
         call();
-        block.meet(index, kEnd);
+        barrier(kEnd);
       }
     } catch (const Abandon&) {
     }
   });
-  if (!block.problem().empty())
-    throw Error(grid.where.name(), ": launch: the threads parted in ", block.problem(),
+  if (!block.problem.empty())
+    throw Error(grid.where.name(), ": launch: the threads parted in ", block.problem,
                 " (all of a block must reach the same __syncthreads(), all of a warp the same shuffle)");
 }
 
-void barrier(Place where) { own_block->meet(own_index, where); }
+// The warp of a thread does not wait for it while it is here.
+void barrier(Place where) {
+  own_block->places[own_index] = where;
+  (void)own_block->warp_barriers[own_index / kWarpSize].arrive();
+  own_block->wait();
+}
 
 void exchange(unsigned, const Passed& values, const Read& read, Place where) {
-  own_block->exchange(own_index, values, read, where);
+  const int lane = own_index % kWarpSize;
+  Warp& warp = own_block->warps[own_index / kWarpSize];
+  std::barrier<>& warp_barrier = own_block->warp_barriers[own_index / kWarpSize];
+  warp.passed[lane] = values;
+  own_block->places[own_index] = where;
+  warp_barrier.arrive_and_wait();
+  for (int i = 0; i < warp.lanes; ++i)
+    if (!(own_block->places[own_index - lane + i] == where)) own_block->wait();
+  read(lane, warp);
+  warp_barrier.arrive_and_wait();
 }
 
 void* allocate(size_t bytes) {

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <csignal>
 #include <cstdint>
-#include <filesystem>
 #include <fstream>
 #include <thread>
 

@@ -40,11 +40,8 @@ Axis linear_axis(double low, double high, double least = 0) {
 
 /// The same, with ticks at powers of ten.
 Axis logarithmic_axis(double low, double high) {
-  const int first = static_cast<int>(std::floor(std::log10(low)));
-  const int last = static_cast<int>(std::ceil(std::log10(high)));
-  const int step = (last - first + 7) / 8;
-  std::vector<double> ticks;
-  for (int power = first; power < last + step; power += step) ticks.push_back(std::pow(10, power));
+  std::vector<double> ticks = linear_axis(std::log10(low), std::log10(high), 1).ticks;
+  for (double& tick : ticks) tick = std::pow(10, tick);
   return {ticks.front(), ticks.back(), ticks, true};
 }
 
