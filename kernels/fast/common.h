@@ -18,7 +18,7 @@ void transpose(const real* in,  // [count][rows][columns]
                real* out);  // [count][columns][rows]
 
 /// Images x with the zeros around them that their windows see, so that every tap is inside: copies, in which
-/// x[b][h][w][c] lies at [b][h + rows.before][w + columns.before][c], or x itself where there are none to see.
+/// x[b][h][w][c] lies at [b][h + rows.before][w + columns.before][c]. Or x itself, where they see none.
 class PaddedImages {
  public:
   PaddedImages(const Geometry& g, int max_batch);
