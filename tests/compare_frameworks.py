@@ -9,6 +9,7 @@ each form must give the losses of ./train from the same weights. Then all train 
 then evaluate; the medians are printed, with the ratio ours/theirs, the first epoch with all that is compiled
 on the way, and the largest memory of the process. --race adds the seconds from the start of a process to 98%
 on the test set, of each library's fastest form. What is not installed, or does not run, is said and left out.
+Nothing else may run meanwhile: threads that wait by spinning make a busy processor very slow.
 """
 
 import argparse
@@ -238,13 +239,15 @@ def compare(model, options):
         print(f"  {epoch:8.3f}  {min(seconds[one]):7.3f}  {ratios[0]:>11}  {evaluation:13.3f}"
               f"  {ratios[1]:>11}  {first:>14}  {one.memory:10.0f}  {one.name}")
     if options.race:
-        race(model, options, ours, sorted(peers, key=lambda one: median(seconds, one)))
+        race(model, options, sorted(peers, key=lambda one: median(seconds, one)))
     for one in [ours, *peers]:
         one.close()
 
 
-def race(model, options, ours, peers):
-    print("  from the start of the process to 98% on the test set, s:")
+def race(model, options, peers):
+    print("  from the start of the process to 98% on the test set, with all training images, s:")
+    options = argparse.Namespace(**{**vars(options), "limit": None})
+    ours = Ours(model, options)
     for library in [None, *LIBRARIES]:
         of_library = [peer for peer in peers if peer.library == library]
         if library and not of_library:

@@ -198,7 +198,9 @@ class TensorFlow:
         else:
             self.images, self.labels = tf.constant(self.images), tf.constant(self.labels)
             self.velocities = [tf.Variable(tf.zeros_like(w)) for w in self.network.trainable_weights]
-            self.epoch = tf.function(lambda rows: self.steps(rows, rate), jit_compile="XLA" in form)
+            # XLA compiles a step, not the loop: in a loop, its convolutions on a CPU are slow.
+            step = tf.function(lambda indices: self.step(indices, rate), jit_compile="XLA" in form)
+            self.epoch = tf.function(lambda rows: self.steps(rows, step))
         self.guess = tf.function(lambda x: tf.argmax(self.network(x), 1), jit_compile="XLA" in form)
 
     def step(self, indices, rate):
@@ -212,11 +214,11 @@ class TensorFlow:
             w.assign_add(task.MOMENTUM * v - rate * gradient)
         return loss
 
-    def steps(self, rows, rate):
+    def steps(self, rows, step):
         """A step for each row of indices."""
         losses = self.tf.TensorArray(self.tf.float32, rows.shape[0])
         for i in self.tf.range(rows.shape[0]):
-            losses = losses.write(i, self.step(rows[i], rate))
+            losses = losses.write(i, step(rows[i]))
         return losses.stack()
 
     def train(self, order):
@@ -255,13 +257,13 @@ def in_keras_order(weights):
 
 
 class Jax:
-    """The epoch as one scan, compiled."""
+    """A step, compiled. (An epoch as one scan is slower: in a loop, XLA's convolutions on a CPU are slow.)"""
 
     package = "jax"
 
     @staticmethod
     def forms(model, device):
-        return [["an epoch in one scan"]] if device == "cpu" else []
+        return [["jit"]] if device == "cpu" else []
 
     def __init__(self, model, form, data, device, threads):
         import jax
@@ -302,7 +304,8 @@ class Jax:
                 return (nn.sigmoid(o) * jnp.tanh(c), c), None
 
             zeros = jnp.zeros((x.shape[1], 128))
-            return lax.scan(step, (zeros, zeros), x @ of("kernel") + of("bias"))[0][0]
+            z = x @ of("kernel") + of("bias")
+            return lax.scan(step, (zeros, zeros), z, unroll=len(x))[0][0]
 
         def network(w, x):
             if model == "bilstm":
@@ -325,16 +328,16 @@ class Jax:
             w = jax.tree.map(lambda w, v, g: w + task.MOMENTUM * v - rate * g, w, v, gradient)
             return (w, v), loss
 
-        self.scan = jax.jit(lambda state, rows: lax.scan(step, state, rows), donate_argnums=0)
+        self.step = jax.jit(step, donate_argnums=0)
         self.guess = jax.jit(lambda w, x: network(w, x).argmax(1))
 
     def train(self, order):
-        full, last = batches(order.astype(np.int32))
-        losses = []
-        for rows in [full, last[None]] if len(last) else [full]:
-            (self.weights, self.velocities), some = self.scan((self.weights, self.velocities), rows)
-            losses.append(np.asarray(some))
-        return np.concatenate(losses)
+        state, losses = (self.weights, self.velocities), []
+        for i in range(0, len(order), task.BATCH):
+            state, loss = self.step(state, order[i : i + task.BATCH].astype(np.int32))
+            losses.append(loss)
+        self.weights, self.velocities = state
+        return np.array(losses)
 
     def evaluate(self, batch):
         guesses = [
