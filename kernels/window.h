@@ -14,7 +14,7 @@ struct Geometry {
   int in, out;  // channels of x and of y
 
   // Where x[b][h][w][c] and y[b][o][p][n] lie.
-  __device__ long x_at(long b, int h, int w, int c) const {
+  __host__ __device__ long x_at(long b, int h, int w, int c) const {
     return ((b * rows.input + h) * columns.input + w) * in + c;
   }
   __device__ long y_at(long b, int o, int p, int n) const {

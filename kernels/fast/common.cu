@@ -116,15 +116,6 @@ std::vector<int> tap_offsets(const Geometry& padded) {
   return offsets;
 }
 
-std::vector<int> pixel_offsets(const Geometry& padded) {
-  std::vector<int> offsets;
-  for (int o = 0; o < padded.rows.output; ++o)
-    for (int p = 0; p < padded.columns.output; ++p)
-      offsets.push_back((o * padded.rows.stride * padded.columns.input + p * padded.columns.stride) *
-                        padded.in);
-  return offsets;
-}
-
 constexpr int kRowsPerSum = 256;
 
 BiasGradient::BiasGradient(long max_rows, int columns)

@@ -40,9 +40,6 @@ class PaddedImages {
 /// How far the taps of a window lie from its first one: [kh][kw][in].
 std::vector<int> tap_offsets(const Geometry& padded);
 
-/// How far the first tap of each pixel of y lies from the first number of its image x: [oh][ow].
-std::vector<int> pixel_offsets(const Geometry& padded);
-
 /// The gradient by a bias, and through a ReLU, of y = relu(z) or y = z, with z = ... + bias:
 ///   dz[r][c] = dy[r][c] where y[r][c] > 0, else 0      (dz = dy where there is no ReLU)
 ///   dbias[c] = Σ_r dz[r][c]

@@ -107,9 +107,14 @@ class FastConv2d : public Layer {
         bias_(parameters[1]),
         x_(g_, max_batch),
         tap_at_(tap_offsets(x_.padded())),
-        pixel_at_(pixel_offsets(x_.padded())),
         weight_t_(size_t{1} * g_.window_size() * g_.out),
         bias_gradient_(1L * max_batch * g_.y_pixels(), g_.out) {
+    std::vector<int> pixel_at;
+    for (int o = 0; o < g_.rows.output; ++o)
+      for (int p = 0; p < g_.columns.output; ++p)
+        pixel_at.push_back(static_cast<int>(
+            x_.padded().x_at(0, o * g_.rows.stride, p * g_.columns.stride, 0)));
+    pixel_at_ = Buffer<int>(pixel_at);
     // About 1024 blocks, enough for a large GPU. The device is not asked, for the order of the sums depends
     // on it.
     const int blocks = tiles(g_.window_size(), kTileRows) * tiles(g_.out, 3 * kColumnStep);

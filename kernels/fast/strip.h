@@ -12,11 +12,7 @@ namespace plainnet::TARGET {
 
 /// On a CPU any tile will do.
 template <int V>
-class Strip : public Tile<V> {
- public:
-  static constexpr Dim3 block(int /*columns*/) { return threads(1); }
-  static constexpr int columns_at_once() { return Tile<V>::kColumns; }
-};
+using Strip = Tile<V>;
 
 #else
 

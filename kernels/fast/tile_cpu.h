@@ -17,6 +17,8 @@ class Tile {
   static constexpr int kRows = kTileRows;
   static constexpr int kColumns = V * kColumnStep;
   static constexpr Dim3 kThreads = threads(1);
+  static constexpr Dim3 block(int /*columns*/) { return kThreads; }  // as a Strip (strip.h)
+  static constexpr int columns_at_once() { return kColumns; }
 
   // Vector after vector, so that the compiler keeps the zeros in registers, too.
   __forceinline__ Tile() {

@@ -1,6 +1,5 @@
 #include "base/system.h"
 
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -71,9 +70,7 @@ std::string processor_name() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);)
     if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
-  utsname system{};  // without such a file, or as on ARM without such a line
-  uname(&system);
-  return std::string(system.machine) + " processor";
+  return "CPU";  // without such a file, or as on ARM without such a line
 }
 
 void flush_denormals() {

@@ -151,15 +151,11 @@ void write_pictures(const Options& options, const Dataset& dataset, Trainer& tra
 void print_closing(const Options& options, const Checkpoint& checkpoint) {
   const EpochRecord& best = best_epoch(checkpoint.epochs);
   double training = 1e-9;  // not 0
-  bool is_below = false;
-  for (const EpochRecord& record : checkpoint.epochs) {
-    training += record.seconds;
-    is_below |= record.train_accuracy < record.test_accuracy;
-  }
+  for (const EpochRecord& record : checkpoint.epochs) training += record.seconds;
   const std::string folder = shown(options.out), typed = shown(shell_word(options.out));
   std::printf("\nBest epoch (*): %d, with %.2f%% on the test set and a loss of %s there.\n", best.epoch,
               100 * best.test_accuracy, loss_text(best.test_loss).c_str());
-  if (is_below)
+  if (const EpochRecord& first = checkpoint.epochs[0]; first.train_accuracy < first.test_accuracy)
     std::printf("Training accuracy, a mean while the network learns, can be below the test's.\n");
   const long speed = std::lround(options.limit * checkpoint.epochs.size() / training);
   std::fputs(text("Total time: ", clock_text(checkpoint.total_seconds), ", of which ", clock_text(training),

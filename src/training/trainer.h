@@ -3,6 +3,7 @@
 // What the command line needs of a target: a network and its data on a device, with no kernel in
 // sight. Each target implements it, in target_trainer.cpp.
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -68,6 +69,16 @@ class Trainer {
 };
 
 /// The mean over the images of batches of `batch` images, the last one smaller, `images` in all.
-Score mean_score(const std::vector<StepScore>& scores, int batch, int images);
+inline Score mean_score(const std::vector<StepScore>& scores, int batch, int images) {
+  double loss = 0;
+  long correct = 0, seen = 0;
+  for (size_t step = 0; step < scores.size(); ++step) {
+    const int size = std::min<int>(batch, images - static_cast<int>(step) * batch);
+    loss += static_cast<double>(scores[step].loss) * size;
+    correct += scores[step].correct;
+    seen += size;
+  }
+  return seen > 0 ? Score{loss / seen, static_cast<double>(correct) / seen} : Score{};
+}
 
 }  // namespace plainnet
