@@ -256,8 +256,9 @@ struct Reading {
       std::printf("Test image %s of %s, its label: %s\n\n", images[0].c_str(), shown(data.source).c_str(),
                   right.c_str());
     print_digit(data.test);
-    for (const std::string& sentence : done) std::printf("  (%s)\n", sentence.c_str());
     std::printf("\n");
+    for (const std::string& sentence : done) std::printf("  (%s)\n", sentence.c_str());
+    if (!done.empty()) std::printf("\n");
     const int name_width = longest_name(data.classes), width = std::clamp(68 - name_width, 8, 50);
     for (size_t i = 0; i < data.classes.size(); ++i) {
       const std::string bar(std::lround(width * probabilities[i]), '#');
