@@ -141,7 +141,7 @@ TEST("layouts: names of classes are in all that is shown") {
   CHECK(contains(read_file(run + "/confusion.svg"), ">&lt;b&gt; taken for a\\x1b[2J: "));
 
   TensorFile file = read_safetensors(weights);
-  for (const auto& [names, problem] : {std::pair("a\n\nb", "metadata classes: expected a name in line 2, found none"),
+  for (const auto& [names, problem] : {std::pair("a\n\nb", "metadata classes: expected another name in line 2, found ''"),
                                        std::pair("a", "expected names of 2 to 256 classes, a line each, found 1"),
                                        std::pair("a\nb\nc", "its tensors are not those of mlp for 3 classes; ")}) {
     file.metadata["classes"] = names;
@@ -194,13 +194,14 @@ TEST("layouts: classes that do not go with the labels are refused") {
     CHECK_ERROR(train_on(data), names + ": ", problem);
   };
   refused("a\nb\nc\nd\n", "expected 5 names, one a label, found 4");
-  refused("a\nb\n \nd\ne\n", "expected a name in line 3, found none");
+  refused("a\nb\n \nd\ne\n", "expected another name in line 3, found ''");
+  refused("a\nb\nc\nb\ne\n", "expected another name in line 4, found 'b'");
   refused("", "expected names of 2 to 256 classes, a line each, found 0");
   std::string many;
-  for (int i = 0; i < 257; ++i) many += "a name\n";
+  for (int i = 256; i >= 0; --i) many += text("a name ", i, "\n");
   refused(many, "expected names of 2 to 256 classes, a line each, found 257");
-  write_file_atomically(names, many.substr(7));
-  check_used(data, 256, "a name");
+  write_file_atomically(names, many.substr(many.find('\n') + 1));
+  check_used(data, 256, "a name 254");
   const std::string one = make_data("one", 6, 5, 7, 7);
   CHECK_ERROR(train_on(one), one + "/train-labels-idx1-ubyte: expected two classes or more, found only label 7");
 }
@@ -214,7 +215,7 @@ TEST("layouts: weights are asked about the data that they learnt, or that --data
   CHECK_EQUAL(test::train({"--resume", run, "--epochs", "2"}).status, 0);
   CHECK_EQUAL(predict({weights, "--evaluate", "--data", data}).output.substr(0, 40), all.substr(0, 40));
   const std::string others = predict({weights, "--index", "3", "--data", other}).output;
-  CHECK(others.starts_with("Not the data that " + weights + " learnt:\nTest image 3 of " + other), others);
+  CHECK(others.starts_with("Not the data that " + weights + " learnt.\nTest image 3 of " + other), others);
   CHECK_ERROR(predict({weights, "--evaluate", "--data", few}),
               weights + ": its tensors are not those of mlp for 3 classes; ", "dense_2.bias: expected [3], found [10]");
   train_on(data, {"--save", in_scratch("saved")});

@@ -126,8 +126,8 @@ TEST("predict: a run's folder stands for its best weights, and says of which epo
   CHECK(contains(evaluated, "epoch " + epoch + ".\n\n" + data + ", 40 test images: "), evaluated);
 
   fs::remove(best);  // as after Ctrl-C in the first epoch
-  CHECK_ERROR(predict({run, "--evaluate"}), best + ": expected a run's best weights, found none");
-  CHECK_ERROR(predict({data, "--evaluate"}), data + "/best.safetensors: expected a run's best weights, found none");
+  CHECK_ERROR(predict({run, "--evaluate"}), best + ": expected what a run's first epoch leaves, found none");
+  CHECK_ERROR(predict({data, "--evaluate"}), data + "/best.safetensors: expected what a run's first epoch leaves, found none");
 }
 
 TEST("predict: many pictures, a line each, and those that cannot be read do not stop the others") {
@@ -256,6 +256,7 @@ TEST("predict: what is wrong is said") {
   CHECK_ERROR(predict({}), "expected a file of weights or a run");
   CHECK_ERROR(predict({weights}), "PICTURE", "found 0");
   CHECK_ERROR(predict({weights, "a.png", "--evaluate"}), "PICTURE", "found 2");
+  CHECK_ERROR(predict({weights, "a.png", "--data", data}), "--data: pictures need no data");
   CHECK_ERROR(predict({weights, "a.png", "b.png", "--index", "0"}), "PICTURE", "found 2");
   CHECK_ERROR(predict({weights, "--index", "40", "--data", data}), "--index", "0 to 39", "40");
   CHECK_ERROR(predict({weights, "--evalute"}), "--evalute", "--evaluate");

@@ -543,6 +543,10 @@ TEST("run: an earlier run in the folder is moved, not lost") {
   CHECK(fs::exists(in_scratch("run.2/weights.safetensors")));
   CHECK(read_file(init) == first);
 
+  fs::create_directory(in_scratch("mine"));
+  std::ofstream(in_scratch("mine/letter")) << "of somebody";
+  CHECK_ERROR(test::train(small_run("mine", {"--epochs", "1"})), in_scratch("mine"), "found other files");
+  CHECK_EQUAL(read_file(in_scratch("mine/letter")), "of somebody");
   std::ofstream(in_scratch("file")) << "not a folder";
   CHECK_ERROR(test::train(small_run("file", {"--epochs", "1"})), "--out", in_scratch("file"));
 }

@@ -112,8 +112,7 @@ class FastConv2d : public Layer {
     std::vector<int> pixel_at;
     for (int o = 0; o < g_.rows.output; ++o)
       for (int p = 0; p < g_.columns.output; ++p)
-        pixel_at.push_back(static_cast<int>(
-            x_.padded().x_at(0, o * g_.rows.stride, p * g_.columns.stride, 0)));
+        pixel_at.emplace_back(x_.padded().x_at(0, o * g_.rows.stride, p * g_.columns.stride, 0));
     pixel_at_ = Buffer<int>(pixel_at);
     // About 1024 blocks, enough for a large GPU. The device is not asked, for the order of the sums depends
     // on it.

@@ -98,9 +98,6 @@ std::string mistakes_svg(const Images& images, const std::vector<int>& guesses,
 }
 
 std::string filters_svg(const Tensor& kernel) {
-  if (kernel.shape.size() != 4 || kernel.size() <= 0)
-    throw Error("tensor \"", kernel.name,
-                "\": expected a convolution's kernel [height][width][in][out], found ", kernel.shape_text());
   constexpr int kScale = 10, kGap = 8;
   const int height = static_cast<int>(kernel.shape[0]), width = static_cast<int>(kernel.shape[1]);
   const int count = static_cast<int>(kernel.shape[2] * kernel.shape[3]), columns = std::min(count, 8);

@@ -1,5 +1,6 @@
 #include "images/dataset.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <sstream>
@@ -15,6 +16,8 @@ std::string fingerprint(const Dataset& dataset) {
   for (const Images* images : {&dataset.train, &dataset.test})
     for (const auto* bytes : {&images->pixels, &images->labels})
       for (const uint8_t byte : *bytes) hash = (hash ^ byte) * 0x100000001b3;
+  for (const std::string& name : dataset.classes)
+    for (const char letter : name + "\n") hash = (hash ^ static_cast<uint8_t>(letter)) * 0x100000001b3;
   return format("%d training images, hash %016llx", dataset.train.count, 1ull * hash);
 }
 
@@ -23,7 +26,8 @@ std::vector<std::string> read_classes(const std::string& lines, const std::strin
   std::istringstream all(lines);
   for (std::string line; std::getline(all, line);) {
     names.push_back(shown(line.substr(0, line.find_last_not_of(" \t\r") + 1)));
-    if (names.back().empty()) throw Error(source, ": expected a name in line ", names.size(), ", found none");
+    if (names.back().empty() || std::count(names.begin(), names.end(), names.back()) > 1)
+      throw Error(source, ": expected another name in line ", names.size(), ", found '", names.back(), "'");
   }
   if (names.size() < 2 || names.size() > 256)
     throw Error(source, ": expected names of 2 to 256 classes, a line each, found ", names.size());

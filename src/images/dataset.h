@@ -19,14 +19,14 @@ struct Dataset {
   std::vector<std::string> classes = {};  // 2 to 256 names: classes[label] is what an image shows
 };
 
-/// The names of classes, a line each. Throws Error, which begins with `source`, where a line is empty, or
-/// where they are not 2 to 256.
+/// The names of classes, a line each. Throws Error, which begins with `source`, where a line is empty or
+/// there twice, or where they are not 2 to 256.
 std::vector<std::string> read_classes(const std::string& lines, const std::string& source);
 
 /// The length of the longest name, in bytes.
 int longest_name(const std::vector<std::string>& classes);
 
-/// What tells one data set from another: the size, and a hash (FNV-1a) of all bytes.
+/// What tells one data set from another: the size, and a hash (FNV-1a) of all bytes and names.
 std::string fingerprint(const Dataset& dataset);
 
 /// Reads the four IDX files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and

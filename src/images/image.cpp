@@ -61,7 +61,7 @@ GreyImage read_image(const std::string& path) {
   std::string found = bytes.empty() ? "an empty file" : "another kind of file";
   for (const auto& [at, part, name] : kOtherKinds)
     if (bytes.substr(0, 16).find(part, at) == at)
-      found = text(name, ": magick ", path, " digit.png makes a PNG of it");
+      found = text(name, ": magick ", path, " digit.png makes a PNG of it (older: convert)");
   throw Error(path, ": expected a PNG image, or a binary PGM or PPM, found ", found);
 }
 

@@ -71,7 +71,7 @@ struct Weights {
 Weights weights_at(fs::path path, bool csv) {
   if (!fs::is_directory(path)) return {path, read_weights(path)};
   path /= "best.safetensors";
-  if (!fs::exists(path)) throw Error(path.string(), ": expected a run's best weights, found none");
+  if (!fs::exists(path)) throw Error(path.string(), ": expected what a run's first epoch leaves, found none");
   const Weights best{path, read_weights(path)};
   const std::string model = best.said("model", "a network"), epoch = best.said("epochs", "?");
   if (!csv) std::printf("%s.\n\n", shown(text(best.path, ": ", model, ", after epoch ", epoch)).c_str());
@@ -105,7 +105,7 @@ Dataset data_of(const Weights& weights, PredictOptions& options) try {
   const uint64_t seed = weights.number("seed", 1, 0, UINT64_MAX);
   Dataset data = load_dataset(&options.data, true, seed, given ? "" : learnt);
   if (!learnt.empty() && learnt != fingerprint(data))
-    std::fprintf(options.csv ? stderr : stdout, "Not the data that %s learnt:\n",
+    std::fprintf(options.csv ? stderr : stdout, "Not the data that %s learnt.\n",
                  shown(weights.path).c_str());
   const Images& test = data.test;
   const int height = weights.height(test.height), width = weights.width(test.width);
@@ -282,6 +282,7 @@ int run_prediction(int argc, const char* const* argv) {
   }
   if (paths.empty()) throw UsageError("expected a file of weights or a run, found none (see --help)");
   const size_t inputs = (paths.size() > 1) + options.given.count("--index") + options.evaluate;
+  if (paths.size() > 1 && options.given.count("--data")) throw UsageError("--data: pictures need no data");
   if (inputs != 1) throw UsageError("expected one of PICTURE..., --index N and --evaluate, found ", inputs);
   const Weights weights = weights_at(paths[0], options.csv);
   paths.erase(paths.begin());

@@ -166,7 +166,9 @@ class Run {
       prepare_folder(options_.out);
     else
       std::printf("Going on after epoch %d of %d.\n\n", done(), options_.epochs);
-    lock_.emplace(options_.out);
+    lock_.emplace(options_.out);  // which also removes what a killed run left
+    if (options_.resume.empty() && !fs::is_empty(options_.out))
+      throw Error("--out ", options_.out, ": expected a new folder, or a run, found other files");
     step_log_ = step_log_of(options_.step_log, 1L * done() * steps_);
     stop_on_signals(options_.out);
     save_checkpoint();  // a folder that cannot be written is known before the work

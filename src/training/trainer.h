@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -71,12 +70,11 @@ class Trainer {
 /// The mean over the images of batches of `batch` images, the last one smaller, `images` in all.
 inline Score mean_score(const std::vector<StepScore>& scores, int batch, int images) {
   double loss = 0;
-  long correct = 0, seen = 0;
+  long correct = 0;
+  const long seen = std::min<long>(images, static_cast<long>(scores.size()) * batch);
   for (size_t step = 0; step < scores.size(); ++step) {
-    const int size = std::min<int>(batch, images - static_cast<int>(step) * batch);
-    loss += static_cast<double>(scores[step].loss) * size;
+    loss += static_cast<double>(scores[step].loss) * std::min(batch, images - static_cast<int>(step) * batch);
     correct += scores[step].correct;
-    seen += size;
   }
   return seen > 0 ? Score{loss / seen, static_cast<double>(correct) / seen} : Score{};
 }
