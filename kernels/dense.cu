@@ -76,7 +76,7 @@ class PlainDense : public Layer {
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
-    if (relu_) relu_backward(y, dy, batch, out_);
+    if (relu_) relu_backward(y, dy, batch, out_);  // in place
     const real* dz = dy;
     bias_gradient(dz, batch, out_, bias_.gradient);
     launch(dense_backward_weight, in_, threads(128), x, dz, batch, in_, out_, weight_.gradient);

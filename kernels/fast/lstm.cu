@@ -49,7 +49,8 @@ struct Weights {
 };
 
 // All steps of some images in one direction. No barrier is needed between h_t and its use in the next step:
-// that is a product, which begins with one. The same holds for dz below.
+// that is a product, which begins with one. The same holds for dz below. The last vector of a row may reach
+// beyond it: those numbers are read and not stored (vector.h).
 template <class S>  // a Strip
 __global__ void __launch_bounds__(S::kMaxThreads, 1)
     lstm_recurrence(Sizes sizes, Weights first, Weights second,
@@ -121,7 +122,8 @@ __global__ void __launch_bounds__(S::kMaxThreads, 1)
       real* gate = z + sizes.row(d, b, t) * sizes.z_stride;
       real *dh_row = dh + sizes.image(d, b) * u, *dc_row = dc + sizes.image(d, b) * u;
       real* dz_sum_row = dz_sum + sizes.image(d, b) * 4 * u;
-      const long on = sizes.time(d, s - 1) - t;  // to the row that comes next, which lies in no cache yet
+      // To the row that comes next, which lies in no cache yet. Beyond the last, asking does no harm.
+      const long on = sizes.time(d, s - 1) - t;
       for (int k = threadIdx.x * kVectorLanes; k < u; k += blockDim.x * kVectorLanes) {
         for (int n = 0; n < 4; ++n) prefetch(gate + on * sizes.z_stride + n * u + k);
         prefetch(c_before + (sizes.row(d, b, t) + on) * sizes.h_stride + k);
