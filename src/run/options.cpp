@@ -69,7 +69,7 @@ void complete(Options& o) {
   if (o.schedule == "cosine" && !(o.warm_up < o.epochs))
     throw UsageError("--warm-up: expected less than the ", o.epochs,
                      " epochs, after which --schedule cosine ends, found ", o.warm_up);
-  if (o.learning_rate < 0)
+  if (!o.given.count("--learning-rate"))
     o.learning_rate = o.optimizer == "sgd" ? find_model(o.model).learning_rate : 0.001;
   if (o.weight_decay < 0) o.weight_decay = o.optimizer == "adamw" ? 0.01 : 0;
   if (o.out.empty()) o.out = "runs/" + o.model;

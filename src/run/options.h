@@ -10,8 +10,8 @@
 
 namespace plainnet {
 
-/// What `./train` is told to do.
-struct Options {
+/// What `./train` is told to do; the learning rate is what suits the optimizer, unless it is given.
+struct Options : Schedule {
   bool help = false;
   std::set<std::string> given;  // the names of the options on the command line, and "model"
   std::string model;
@@ -23,17 +23,12 @@ struct Options {
   int limit = 0, test_limit = 0;    // 0: all images
   bool shuffle = true;
 
-  int epochs = 30;
   int batch = 128;
   std::string kernels = "fast";  // or "plain"
   std::string optimizer = "sgd";
-  double learning_rate = -1;  // below 0: what suits the optimizer
   double momentum = 0.9;
   bool nesterov = true;
   double weight_decay = -1;  // below 0: what suits the optimizer
-  std::string schedule = "constant";
-  int step_epochs = 10;
-  double warm_up = 0;
   uint64_t seed = 1;
 
   std::string out;                        // the run folder; empty: runs/MODEL
@@ -41,7 +36,6 @@ struct Options {
   std::string init, save, log, step_log;  // files; empty: none
 
   UpdateRule rule() const;
-  Schedule rate_schedule() const { return {schedule, learning_rate, epochs, step_epochs, warm_up}; }
 };
 
 /// Reads the command line and, unless it resumes a run, sets what has no fixed default. Throws

@@ -192,7 +192,7 @@ class Run {
   void train_epoch() {
     const int epoch = done() + 1, images = dataset_.train.count;
     const double start = now();
-    const std::vector<double> rates = learning_rates(options_.rate_schedule(), epoch, steps_);
+    const std::vector<double> rates = learning_rates(options_, epoch, steps_);
     const std::vector<StepScore> scores =
         trainer_->train(epoch_order(images, options_.shuffle, options_.seed, epoch), rates,
                         [&](const std::vector<StepScore>& so_far) {
