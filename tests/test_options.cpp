@@ -39,27 +39,27 @@ TEST("options: each model has its defaults") {
     CHECK_EQUAL(options.learning_rate, model == "bilstm" ? 0.5 : 0.05);
     CHECK_EQUAL(options.epochs, 30);
     CHECK_EQUAL(options.batch, 128);
-    CHECK_EQUAL(options.optimizer, "sgd");
-    CHECK_EQUAL(options.momentum, 0.9);
-    CHECK_EQUAL(options.weight_decay, 0);
+    CHECK(options.rule.kind == UpdateRule::kSgd);
+    CHECK_EQUAL(options.rule.momentum, 0.9);
+    CHECK_EQUAL(options.rule.weight_decay, 0);
     CHECK_EQUAL(options.schedule, "constant");
     CHECK_EQUAL(options.seed, 1u);
     CHECK_EQUAL(options.data, "data/mnist");
     CHECK_EQUAL(options.device, "auto");
-    CHECK(options.nesterov && options.shuffle && !options.help);
+    CHECK(options.rule.nesterov && options.shuffle && !options.help);
     CHECK(options.limit == 0 && options.threads == 0);
     CHECK(options.init.empty() && options.save.empty() && options.log.empty() &&
           options.step_log.empty() && options.resume.empty());
     CHECK(options.given == std::set<std::string>{"model"});
   }
   CHECK_EQUAL(parse("bilstm --optimizer adam").learning_rate, 0.001);
-  CHECK_EQUAL(parse("cnn --optimizer adamw").weight_decay, 0.01);
+  CHECK_EQUAL(parse("cnn --optimizer adamw").rule.weight_decay, 0.01);
 }
 
 TEST("options: zero is a value, not a missing one") {
   CHECK_EQUAL(parse("cnn --learning-rate 0").learning_rate, 0);
-  CHECK_EQUAL(parse("cnn --momentum 0").momentum, 0);
-  CHECK_EQUAL(parse("cnn --optimizer adamw --weight-decay 0").weight_decay, 0);
+  CHECK_EQUAL(parse("cnn --momentum 0").rule.momentum, 0);
+  CHECK_EQUAL(parse("cnn --optimizer adamw --weight-decay 0").rule.weight_decay, 0);
   CHECK_EQUAL(parse("cnn --seed 0").seed, 0u);
 }
 
@@ -74,9 +74,9 @@ TEST("options: arrive, before and after the model, with a space or an =") {
   CHECK_EQUAL(options.epochs, 3);
   CHECK_EQUAL(options.batch, 1);
   CHECK_EQUAL(options.learning_rate, 0.25);
-  CHECK_EQUAL(options.momentum, 0);
-  CHECK(!options.nesterov && !options.shuffle);
-  CHECK_EQUAL(options.weight_decay, 1e-4);
+  CHECK_EQUAL(options.rule.momentum, 0);
+  CHECK(!options.rule.nesterov && !options.shuffle);
+  CHECK_EQUAL(options.rule.weight_decay, 1e-4);
   CHECK_EQUAL(options.seed, UINT64_MAX);
   CHECK_EQUAL(options.data, "some/folder");
   CHECK(options.given.count("--data") == 1 && options.given.count("--optimizer") == 0);

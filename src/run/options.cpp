@@ -1,15 +1,10 @@
 #include "run/options.h"
 
-#include <algorithm>
-
-#include "base/command_line.h"
 #include "base/error.h"
 #include "network/models.h"
 
 namespace plainnet {
 namespace {
-
-const std::vector<std::string> kOptimizers = {"sgd", "rmsprop", "adam", "adamw"};  // as UpdateRule::Kind
 
 // The options that shape a run, the model first: a checkpoint keeps them.
 std::vector<Option> shaping_list(Options& o) {
@@ -18,16 +13,16 @@ std::vector<Option> shaping_list(Options& o) {
       {"--epochs", "N", "how often to see every image (30)", number(&o.epochs, 1, 1000000)},
       {"--batch", "N", "images per update (128)", number(&o.batch, 1, 65536)},
       {"--kernels", "K", "plain, which is slow and simple, or fast (fast)",
-       choice(&o.kernels, {"plain", "fast"})},
+       choice_of(&o.kernels, {"plain", "fast"})},
       {"--seed", "N", "of initial weights, shuffling, built-in digits (1)", number(&o.seed, 0, UINT64_MAX)},
       {"--optimizer", "NAME", "sgd, rmsprop, adam or adamw (sgd)",
-       choice(&o.optimizer, kOptimizers), "Optimizer"},
+       choice_of(&o.rule.kind, {"sgd", "rmsprop", "adam", "adamw"}), "Optimizer"},
       {"--learning-rate", "X", "the model's own with sgd, 0.001 with the others",
        number(&o.learning_rate, 0, 1000)},
-      {"--momentum", "X", "of sgd: 0 to 0.9999 (0.9)", number(&o.momentum, 0, 0.9999)},
-      {"--nesterov", "on|off", "momentum of sgd in Nesterov's form (on)", on_off(&o.nesterov)},
+      {"--momentum", "X", "of sgd: 0 to 0.9999 (0.9)", number(&o.rule.momentum, 0, 0.9999)},
+      {"--nesterov", "on|off", "momentum of sgd in Nesterov's form (on)", on_off(&o.rule.nesterov)},
       {"--weight-decay", "X", "L2 penalty; of adamw decoupled (0; for adamw 0.01)",
-       number(&o.weight_decay, 0, 1)},
+       number(&o.rule.weight_decay, 0, 1)},
       {"--schedule", "NAME", "constant, step, or cosine, which ends at 0 (constant)",
        choice(&o.schedule, {"constant", "cosine", "step"})},
       {"--step-epochs", "N", "step: a tenth of the rate after each N epochs (10)",
@@ -60,28 +55,23 @@ std::vector<Option> list(Options& o) {
 void complete(Options& o) {
   if (o.model.empty())
     throw UsageError("expected a model: ./train ", listed(model_names()), " (--help says more)");
+  const bool is_sgd = o.rule.kind == UpdateRule::kSgd;
   const auto needs = [&](const char* name, bool fits, const char* other) {
     if (o.given.count(name) && !fits) throw UsageError(name, ": has a meaning only with ", other);
   };
-  needs("--momentum", o.optimizer == "sgd", "--optimizer sgd");
-  needs("--nesterov", o.optimizer == "sgd", "--optimizer sgd");
+  needs("--momentum", is_sgd, "--optimizer sgd");
+  needs("--nesterov", is_sgd, "--optimizer sgd");
   needs("--step-epochs", o.schedule == "step", "--schedule step");
   if (o.schedule == "cosine" && !(o.warm_up < o.epochs))
     throw UsageError("--warm-up: expected less than the ", o.epochs,
                      " epochs, after which --schedule cosine ends, found ", o.warm_up);
   if (!o.given.count("--learning-rate"))
-    o.learning_rate = o.optimizer == "sgd" ? find_model(o.model).learning_rate : 0.001;
-  if (o.weight_decay < 0) o.weight_decay = o.optimizer == "adamw" ? 0.01 : 0;
+    o.learning_rate = is_sgd ? find_model(o.model).learning_rate : 0.001;
+  if (!o.given.count("--weight-decay") && o.rule.kind == UpdateRule::kAdamW) o.rule.weight_decay = 0.01;
   if (o.out.empty()) o.out = "runs/" + o.model;
 }
 
 }  // namespace
-
-UpdateRule Options::rule() const {
-  const auto found = std::find(kOptimizers.begin(), kOptimizers.end(), optimizer);
-  const auto kind = UpdateRule::Kind(found - kOptimizers.begin());
-  return {.kind = kind, .momentum = momentum, .nesterov = nesterov, .weight_decay = weight_decay};
-}
 
 Options parse_options(int argc, const char* const* argv) {
   Options options;

@@ -1,20 +1,32 @@
 #pragma once
 
-#include <cstdint>
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
 
+#include "base/command_line.h"
 #include "training/schedule.h"
-#include "kernels/update_rule.h"
+#include "training/trainer.h"
 
 namespace plainnet {
 
-/// What `./train` is told to do; the learning rate is what suits the optimizer, unless it is given.
-struct Options : Schedule {
+/// A choice of a value of an enum, by one of `names`, which stand in the enum's order.
+template <class Enum>
+Value choice_of(Enum* variable, const std::vector<std::string>& names) {
+  const auto set = [=](const std::string& option, const std::string& value) {
+    std::string name;
+    choice(&name, names).set(option, value);
+    *variable = Enum(std::find(names.begin(), names.end(), name) - names.begin());
+  };
+  return {set, [=] { return names[*variable]; }};
+}
+
+/// What `./train` is told to do; the learning rate and the weight decay are what suits the optimizer, unless
+/// they are given.
+struct Options : TrainerOptions, Schedule {
   bool help = false;
   std::set<std::string> given;  // the names of the options on the command line, and "model"
-  std::string model;
 
   std::string device = "auto";
   int threads = 0;  // 0: as many as there are processors
@@ -23,19 +35,9 @@ struct Options : Schedule {
   int limit = 0, test_limit = 0;    // 0: all images
   bool shuffle = true;
 
-  int batch = 128;
-  std::string kernels = "fast";  // or "plain"
-  std::string optimizer = "sgd";
-  double momentum = 0.9;
-  bool nesterov = true;
-  double weight_decay = -1;  // below 0: what suits the optimizer
-  uint64_t seed = 1;
-
   std::string out;                        // the run folder; empty: runs/MODEL
   std::string resume;                     // the run folder to go on with; empty: none
   std::string init, save, log, step_log;  // files; empty: none
-
-  UpdateRule rule() const;
 };
 
 /// Reads the command line and, unless it resumes a run, sets what has no fixed default. Throws

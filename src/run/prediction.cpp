@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 namespace {
 
 struct PredictOptions {
-  std::string data = "data/mnist", model, device = "auto", kernels = "fast";
+  std::string data = "data/mnist", model, device = "auto";
+  Kernels kernels = kFast;
   int index = 0, threads = 0;
   bool evaluate = false, csv = false, help = false;
   std::set<std::string> given;  // the names of the options on the command line
@@ -37,7 +38,8 @@ std::vector<Option> list(PredictOptions& o) {
           {"--csv", "", "a line for each image, for scripts", on_off(&o.csv)},
           {"--data", "DIR", "a folder of IDX files, or digits (as the file says)", path(&o.data)},
           {"--model", "NAME", listed(model_names()) + " (as the file says)", choice(&o.model, model_names())},
-          {"--kernels", "K", "plain: slow and simple, or fast (fast)", choice(&o.kernels, {"plain", "fast"})},
+          {"--kernels", "K", "plain: slow and simple, or fast (fast)",
+           choice_of(&o.kernels, {"plain", "fast"})},
           {"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
            choice(&o.device, {"gpu", "cpu", "emulated", "auto"})},
           {"--threads", "N", "of the cpu target (one a processor)", number(&o.threads, 1, 1024)},
@@ -146,8 +148,7 @@ std::vector<std::string> pictures_at(const std::vector<std::string>& paths) {
 std::unique_ptr<Trainer> make_trainer(const Weights& weights, const PredictOptions& options,
                                       const std::string& model, const Dataset& data) {
   if (options.threads > 0) set_thread_count(options.threads);
-  const Kernels kernels = options.kernels == "plain" ? kPlain : kFast;
-  const TrainerOptions how{model, std::min(data.test.count, 128), {}, 0, kernels};
+  const TrainerOptions how{model, std::min(data.test.count, 128), {}, 0, options.kernels};
   auto trainer = choose_target(options.device).make_trainer(how, data);
   trainer->set_weights(weights.file.tensors, weights.path);
   return trainer;

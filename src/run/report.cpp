@@ -23,6 +23,7 @@ namespace plainnet {
 
 void print_summary(const Options& options, const Dataset& dataset, const std::string& device) {
   const Images &train = dataset.train, &test = dataset.test;
+  const std::map<std::string, std::string> shaping = shaping_options(options);
   const std::string rule(72, '-');
   std::printf("Model: %s\n%s\n%-24s%-20s%-16s%12s\n%s\n", options.model.c_str(), rule.c_str(), "Layer",
               "Type", "Output shape", "Parameters", rule.c_str());
@@ -43,8 +44,8 @@ void print_summary(const Options& options, const Dataset& dataset, const std::st
                   " training and ", grouped(test.count), " test images of ", train.height, "x", train.width,
                   ", ", dataset.classes.size(), " classes\nDevice    ", device, "\nTraining  ",
                   options.epochs, options.epochs == 1 ? " epoch" : " epochs", ", batches of ", options.batch,
-                  ", seed ", options.seed, ", ", options.optimizer, "\n          learning rate ",
-                  options.learning_rate, ", schedule ", options.schedule, ", ", options.kernels,
+                  ", seed ", options.seed, ", ", shaping.at("--optimizer"), "\n          learning rate ",
+                  options.learning_rate, ", schedule ", options.schedule, ", ", shaping.at("--kernels"),
                   " kernels\nOutput    ", shown(options.out), "\n\n").c_str(), stdout);
 }
 

@@ -143,9 +143,7 @@ class Run {
     keep_first(dataset_.train, options_.limit, "--limit", dataset_.source);
     keep_first(dataset_.test, options_.test_limit, "--test-limit", dataset_.source);
     steps_ = (options_.limit + options_.batch - 1) / options_.batch;
-    const Kernels kernels = options_.kernels == "plain" ? kPlain : kFast;
-    trainer_ = target_.make_trainer(
-        {options_.model, options_.batch, options_.rule(), options_.seed, kernels}, dataset_);
+    trainer_ = target_.make_trainer(options_, dataset_);
     dataset_.train.pixels = std::vector<uint8_t>();  // the device has them
     if (resumed) {
       if (run_.metadata["device"] != target_.name)
