@@ -279,7 +279,6 @@ TEST("mistakes: the misread images, with label and guess") {
   const std::vector<std::string> names(10, std::string(300, 'x'));
   const std::string wide = mistakes_svg(images, guesses, probabilities, names);  // in one column
   CHECK_EQUAL(count(wide, "translate(12 "), 100);
-  CHECK_EQUAL(count(mistakes_svg(images, guesses, probabilities, kDigits, 11), " read as "), 11);
 }
 
 TEST("filters: a tile each, with a scale of its own about 0") {

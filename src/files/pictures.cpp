@@ -72,15 +72,14 @@ static std::string grey_image(const uint8_t* pixels, int height, int width, int 
 }
 
 std::string mistakes_svg(const Images& images, const std::vector<int>& guesses,
-                         const std::vector<float>& probabilities, const std::vector<std::string>& names,
-                         int most) {
-  constexpr int kScale = 3, kGap = 12, kHeading = 36, kWidth = 1200;
+                         const std::vector<float>& probabilities, const std::vector<std::string>& names) {
+  constexpr int kScale = 3, kGap = 12, kHeading = 36, kWidth = 1200, kMost = 100;
   const int column_width = std::max(kScale * images.width, 56 + 16 * longest_name(names)) + kGap;
   const int columns = std::max(1, kWidth / column_width), row_height = kScale * images.height + 4 * kGap;
   std::string svg;
   int count = 0;
   for (int i = 0; i < images.count; ++i) {
-    if (guesses[i] == images.labels[i] || count++ >= most) continue;
+    if (guesses[i] == images.labels[i] || count++ >= kMost) continue;
     const int left = kGap + (count - 1) % columns * column_width;
     const int top = kHeading + (count - 1) / columns * row_height;
     svg += grey_image(&images.pixels[static_cast<size_t>(i) * images.height * images.width],
@@ -91,9 +90,9 @@ std::string mistakes_svg(const Images& images, const std::vector<int>& guesses,
                  text(i, format(": %.1f%%", 100 * probabilities[i * names.size() + guesses[i]])));
   }
   svg += label(kGap, kHeading - kGap, "",
-               text(count, " of ", images.count, " misread", count > most ? text(", the first ", most) : "",
+               text(count, " of ", images.count, " misread", count > kMost ? text(", the first ", kMost) : "",
                     count ? ". Beneath: index, and probability of the guess" : ""));
-  const int rows = (std::min(count, most) + columns - 1) / columns;
+  const int rows = (std::min(count, kMost) + columns - 1) / columns;
   return picture(columns * column_width + kGap, kHeading + rows * row_height, svg);
 }
 

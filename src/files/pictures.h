@@ -22,12 +22,11 @@ std::string confusion_svg(const std::string& title, const Confusion& counts,
                           const std::vector<std::string>& names);
 
 /// The images whose guess is not their label, three times enlarged, each with "3 read as 5" and its
-/// index and the guess's probability, "247: 98.1%", beneath: the first `most` of them, under a line that
+/// index and the guess's probability, "247: 98.1%", beneath: the first 100 of them, under a line that
 /// says how many there are. `guesses`: one for each image; `probabilities`: [images][classes]; `names`: those
 /// of the classes.
 std::string mistakes_svg(const Images& images, const std::vector<int>& guesses,
-                         const std::vector<float>& probabilities, const std::vector<std::string>& names,
-                         int most = 100);
+                         const std::vector<float>& probabilities, const std::vector<std::string>& names);
 
 /// The kernel [height][width][in][out] of a convolution, a tile for each input and output channel, in rows
 /// of eight. Each tile has its own scale, symmetric about 0: its largest magnitude is full blue (negative)
