@@ -7,7 +7,6 @@
 #include "base/command_line.h"
 #include "base/error.h"
 #include "base/numbers.h"
-#include "base/threads.h"
 #include "files/checkpoint.h"
 #include "images/own_digit.h"
 #include "network/models.h"
@@ -147,9 +146,8 @@ std::vector<std::string> pictures_at(const std::vector<std::string>& paths) {
 // The network with these weights.
 std::unique_ptr<Trainer> make_trainer(const Weights& weights, const PredictOptions& options,
                                       const std::string& model, const Dataset& data) {
-  if (options.threads > 0) set_thread_count(options.threads);
   const TrainerOptions how{model, std::min(data.test.count, 128), {}, 0, options.kernels};
-  auto trainer = choose_target(options.device).make_trainer(how, data);
+  auto trainer = choose_target(options.device, options.threads).make_trainer(how, data);
   trainer->set_weights(weights.file.tensors, weights.path);
   return trainer;
 }

@@ -14,7 +14,6 @@
 #include "base/files.h"
 #include "base/numbers.h"
 #include "base/random.h"
-#include "base/threads.h"
 #include "files/checkpoint.h"
 #include "files/pictures.h"
 #include "images/own_digit.h"
@@ -126,8 +125,7 @@ class Run {
     if (options_.epochs < done())
       throw UsageError("--epochs: expected at least ", done(), ", which are done already, found ",
                        options_.epochs);
-    target_ = choose_target(options_.device);
-    if (options_.threads > 0) set_thread_count(options_.threads);
+    target_ = choose_target(options_.device, options_.threads);
     dataset_ = load_dataset(&options_.data, resumed || options_.given.count("--data"), options_.seed,
                             run_.metadata["data"]);
     if (!target_.note.empty()) std::printf("%s\n", target_.note.c_str());

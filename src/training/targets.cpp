@@ -1,10 +1,12 @@
 #include "training/targets.h"
 
 #include "base/error.h"
+#include "base/threads.h"
 
 namespace plainnet {
 
-ChosenTarget choose_target(const std::string& name) {
+ChosenTarget choose_target(const std::string& name, int threads) {
+  if (threads > 0) set_thread_count(threads);
   if (name == "cpu") return {cpu_float::target(), name, ""};
   if (name == "emulated") return {emulated_float::target(), name, ""};
 #ifdef WITH_GPU

@@ -27,8 +27,9 @@ struct ChosenTarget : Target {
   std::string note;  // why it is not the GPU; empty if there is nothing to say
 };
 
-/// The target of that name; for "auto", the GPU where one answers, else the CPU. Throws Error if the
-/// GPU is asked for and cannot be had.
-ChosenTarget choose_target(const std::string& name);
+/// The target of that name; for "auto", the GPU where one answers, else the CPU. The CPU gets so many
+/// `threads`, or keeps those that it has where that is 0. Throws Error if the GPU is asked for and cannot be
+/// had.
+ChosenTarget choose_target(const std::string& name, int threads = 0);
 
 }  // namespace plainnet
