@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <barrier>
-#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <thread>
@@ -152,12 +151,8 @@ void exchange(unsigned, const Passed& values, const Read& read, Place where) {
   warp_barrier.arrive_and_wait();
 }
 
-void* allocate(size_t bytes) {
-  void* memory = std::calloc(bytes > 0 ? bytes : 1, 1);
-  if (!memory) throw std::bad_alloc();
-  return memory;
-}
-void release(void* memory) { std::free(memory); }
+void* allocate(size_t bytes) { return new char[bytes](); }
+void release(void* memory) { delete[] static_cast<char*>(memory); }
 void copy(void* to, const void* from, size_t bytes) {
   if (bytes > 0) std::memcpy(to, from, bytes);
 }
