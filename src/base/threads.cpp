@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <new>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -107,8 +107,8 @@ class Workers {
   int range_ = 1;
 };
 
-std::unique_ptr<Workers>& workers() {
-  static std::unique_ptr<Workers> all = std::make_unique<Workers>(granted_processors());
+std::optional<Workers>& workers() {
+  static std::optional<Workers> all(granted_processors());
   return all;
 }
 
@@ -118,10 +118,7 @@ constexpr size_t kLine = 64, kSmallPage = 4096, kLargePage = size_t{2} << 20;
 
 int thread_count() { return workers()->count(); }
 
-void set_thread_count(int count) {
-  workers().reset();
-  workers() = std::make_unique<Workers>(count);
-}
+void set_thread_count(int count) { workers().emplace(count); }
 
 void parallel_for(int n, const std::function<void(int, int)>& body) {
   if (n > 0) workers()->run(n, body);
