@@ -20,18 +20,19 @@ std::string describe(Place place) {
   return place == kEnd ? "left the kernel" : text("waits in ", place.function, ", ", place.name());
 }
 
+// The block that this thread is one of, and its number there.
+thread_local struct Block* own_block = nullptr;
+thread_local int own_index = 0;
+
 // The threads of the running block. All of them meet at `barrier`: at each __syncthreads() and at
 // the end of the kernel. The last one to arrive compares the places.
 struct Block {
-  explicit Block(int size) : places(size), barrier(size, Compare{this}), warps((size - 1) / kWarpSize + 1) {
+  explicit Block(int size) : places(size), barrier(size, compare), warps((size - 1) / kWarpSize + 1) {
     for (int i = 0; i < size; ++i) ++warps[i / kWarpSize].lanes;
     for (const Warp& warp : warps) warp_barriers.emplace_back(warp.lanes);
   }
 
-  struct Compare {
-    Block* block;
-    void operator()() noexcept { block->compare_places(); }
-  };
+  static void compare() noexcept { own_block->compare_places(); }
 
   void wait() {
     barrier.arrive_and_wait();
@@ -52,7 +53,7 @@ struct Block {
 
   std::vector<Place> places;  // [thread]
   std::string problem;
-  std::barrier<Compare> barrier;
+  std::barrier<void (*)() noexcept> barrier;
   std::vector<Warp> warps;
   std::deque<std::barrier<>> warp_barriers;  // [warp]
 };
@@ -98,10 +99,6 @@ class Threads {
   int count_ = 0;
   const std::function<void(int)>* body_ = nullptr;  // null: the threads end
 };
-
-// The block that this thread is one of, and its number there.
-thread_local Block* own_block = nullptr;
-thread_local int own_index = 0;
 
 }  // namespace
 
