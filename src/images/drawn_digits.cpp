@@ -65,15 +65,6 @@ const char* const kShapes[10][3] = {
      "88,10 55,2 16,22 30,46 70,32 88,10 66,60 36,100"},
 };
 
-// The stroke of "50,0 50,100", moved by `miss`.
-Stroke parse(const std::string& points, Point miss) {
-  Stroke stroke;
-  std::istringstream numbers(points);
-  char comma;
-  for (double x, y; numbers >> x >> comma >> y;) stroke.push_back({x / 100 + miss.x, y / 100 + miss.y});
-  return stroke;
-}
-
 // A wave of small displacements. This and the next are drawn from `random` member by member, in the order
 // in which they stand, so every compiler draws the same digits.
 struct Wave {
@@ -165,7 +156,11 @@ void draw_digit(int digit, Random& random, uint8_t* pixels) {
   for (std::string points; std::getline(strokes, points, '|');) {
     // Nobody sets the pen down exactly where it belongs.
     const Point miss = {0.03 * random.normal(), 0.03 * random.normal()};
-    draw_stroke(parse(points, miss), style, random.uniform(0, 2 * kPi), ink);
+    Stroke stroke;
+    std::istringstream numbers(points);
+    char comma;
+    for (double x, y; numbers >> x >> comma >> y;) stroke.push_back({x / 100 + miss.x, y / 100 + miss.y});
+    draw_stroke(stroke, style, random.uniform(0, 2 * kPi), ink);
   }
   for (int i = 0; i < kSize * kSize; ++i)
     if (ink[i] > 0)
