@@ -31,9 +31,6 @@
 
 #include "base/error.h"
 
-#if !defined TARGET_GPU && !defined TARGET_EMULATED && !defined TARGET_CPU
-#define TARGET_CPU
-#endif
 #ifndef REAL
 #define REAL float
 #endif
@@ -42,10 +39,14 @@
 #define JOIN(a, b) JOIN_(a, b)
 #if defined TARGET_GPU
 #define TARGET JOIN(gpu, REAL)
-#elif defined TARGET_CPU
-#define TARGET JOIN(cpu, REAL)
-#else
+#define TARGET_HEADER "kernels/targets/gpu.h"
+#elif defined TARGET_EMULATED
 #define TARGET JOIN(emulated, REAL)
+#define TARGET_HEADER "kernels/targets/emulated.h"
+#else
+#define TARGET JOIN(cpu, REAL)
+#define TARGET_HEADER "kernels/targets/cpu.h"
+#define TARGET_CPU 1  // as -DTARGET_CPU has it; also for what is compiled once, which names no target
 #endif
 
 namespace plainnet {
@@ -88,20 +89,13 @@ struct Grid {
 /// How many tiles of `size` cover `n`.
 constexpr int tiles(long n, int size) { return static_cast<int>((n + size - 1) / size); }
 
-namespace TARGET {
-using real = REAL;
-}  // namespace TARGET
 }  // namespace plainnet
 
-#if defined TARGET_GPU
-#include "kernels/targets/gpu.h"
-#elif defined TARGET_CPU
-#include "kernels/targets/cpu.h"
-#else
-#include "kernels/targets/emulated.h"
-#endif
+#include TARGET_HEADER
 
 namespace plainnet::TARGET {
+
+using real = REAL;
 
 /// `size` elements of device memory, freed with their owner. All bytes are zero at first, but a kernel reads
 /// only what was written: where it counts on zeros, they are uploaded.
