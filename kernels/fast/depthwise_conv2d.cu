@@ -129,7 +129,6 @@ class FastDepthwiseConv2d : public Layer {
   FastDepthwiseConv2d(const DepthwiseConv2d& depthwise, Shape input, int max_batch,
                       const Parameter* parameters)
       : g_{depthwise.rows(input), depthwise.columns(input), input.channels, input.channels},
-        taps_(depthwise.window.height * depthwise.window.width),
         relu_(depthwise.relu),
         weight_(parameters[0]),
         bias_(parameters[1]),
@@ -138,8 +137,8 @@ class FastDepthwiseConv2d : public Layer {
         padded_weight_(Geometry{{g_.rows.window, g_.rows.window, 1, 1, 0},
                                 {g_.columns.window, g_.columns.window, 2 * kRun - 1, 1, kRun - 1},
                                 g_.in, g_.in}, 1),
-        images_per_part_(static_cast<int>(max(1L, 1L * max_batch * taps_ / (kTaps * 256)))),
-        partial_(size_t{1} * tiles(max_batch, images_per_part_) * taps_ * g_.in),
+        images_per_part_(static_cast<int>(max(1L, 1L * max_batch * taps() / (kTaps * 256)))),
+        partial_(size_t{1} * tiles(max_batch, images_per_part_) * g_.window_size()),
         bias_gradient_(1L * max_batch * g_.y_pixels(), g_.out) {}
 
   void forward(const real* x, real* y, int batch) override {
@@ -150,8 +149,8 @@ class FastDepthwiseConv2d : public Layer {
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
     const real* dz = bias_gradient_.run(relu_ ? y : nullptr, dy, 1L * batch * g_.y_pixels(), bias_.gradient);
-    const int parts = tiles(batch, images_per_part_), size = taps_ * g_.in;
-    launch(depthwise_backward_weight_by_taps, {tiles(taps_, kTaps), parts}, threads(32), x_.padded(),
+    const int parts = tiles(batch, images_per_part_), size = g_.window_size();
+    launch(depthwise_backward_weight_by_taps, {tiles(taps(), kTaps), parts}, threads(32), x_.padded(),
            x_.padded_already(x), dz, batch, images_per_part_, partial_.data());
     sum_rows(partial_.data(), parts, size, size, weight_.gradient);
     if (!dx) return;
@@ -160,8 +159,9 @@ class FastDepthwiseConv2d : public Layer {
   }
 
  private:
+  int taps() const { return g_.rows.window * g_.columns.window; }
+
   Geometry g_;
-  int taps_;  // of a window
   bool relu_;
   Parameter weight_, bias_;
   PaddedImages x_;
