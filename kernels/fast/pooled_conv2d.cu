@@ -26,10 +26,7 @@ __global__ void pooled_conv2d_forward(PooledGeometry g,
                                       const int* __restrict__ tap_at,          // [kh][kw][in]
                                       const FirstTap* __restrict__ first_tap,  // [oh / 2][ow / 2][4]
                                       const real* __restrict__ weight,         // [kh][kw][in][out]
-                                      const real* __restrict__ bias,           // [out]
-                                      bool with_relu, int batch,
-                                      real* __restrict__ y,                  // [batch][oh / 2][ow / 2][out]
-                                      unsigned char* __restrict__ winner) {  // like y
+                                      int batch, PooledOutput output) {
   constexpr int kImages = Tile<V>::kRows / kPooled;
   const int b0 = blockIdx.y * kImages, n0 = blockIdx.z * Tile<V>::kColumns;
   const int images = min(batch - b0, kImages), channels = g.z.out - n0;
@@ -42,13 +39,9 @@ __global__ void pooled_conv2d_forward(PooledGeometry g,
         return x + g.padded.x_at(b0 + image, 0, 0, 0) + pixel[m % kPooled].at;
       },
       [&](int k) { return tap_at[k]; }, weight + n0, g.z.out, channels, g.z.window_size());
-  const long first = b0 * g.y_size() + static_cast<long>(blockIdx.x) * g.z.out + n0, y_size = g.y_size();
-  tile.store_largest_of_4(images, channels, [=](int m, int n, Vector largest, Vector which, int count) {
-    const Vector z = largest + load(bias + n0 + n);
-    const long at = first + m * y_size + n;
-    store(y + at, with_relu ? relu(z) : z, count);
-    if (with_relu) which = z > 0 ? which : broadcast(kNone);
-    store_bytes(winner + at, which, count);
+  const long first = b0 * g.y_size() + static_cast<long>(blockIdx.x) * g.z.out, y_size = g.y_size();
+  tile.store_fours(images, channels, [=](int m, int n, const Vector(&z)[kPooled], int count) {
+    output.store(z, n0 + n, first + m * y_size, count);
   });
 }
 
@@ -72,15 +65,19 @@ PooledConv2d::PooledConv2d(const Geometry& z, bool with_relu, int max_batch, con
       first_tap.push_back({at, h - z.rows.before, w - z.columns.before});
     }
   first_tap_ = Buffer<FirstTap>(first_tap);
+  if (!has_few_taps(z) && suits_winograd(z))
+    weight_g_ = Buffer<real>(size_t{1} * kWinogradPoints * kWinogradPoints * z.in * z.out);
 }
 
 void PooledConv2d::forward(const real* x, real* y, int batch) {
   const real* padded_x = x_.pad(x, batch);
+  const PooledOutput output{bias_.value, with_relu_, y, winner_.data()};
+  if (weight_g_.size() > 0) return winograd(g_, padded_x, weight_.value, batch, weight_g_.data(), output);
   with_width(g_.z.out, [&](auto width) {
     constexpr int V = width();
     const Grid grid(g_.y_pixels(), tiles(batch, kTileRows / kPooled), tiles(g_.z.out, Tile<V>::kColumns));
     launch(pooled_conv2d_forward<V>, grid, Tile<V>::kThreads, g_, padded_x, tap_at_.data(),
-           first_tap_.data(), weight_.value, bias_.value, with_relu_, batch, y, winner_.data());
+           first_tap_.data(), weight_.value, batch, output);
   });
 }
 

@@ -34,6 +34,30 @@ struct PooledGeometry {
   long y_size() const { return static_cast<long>(y_pixels()) * z.out; }
 };
 
+/// What becomes of z.
+struct PooledOutput {
+  const real* bias;       // [out]
+  bool with_relu;
+  real* y;                // [batch][oh / 2][ow / 2][out]
+  unsigned char* winner;  // like y
+
+  // Of the `count` channels from n on, for the number of y that is `pixel` numbers from its first: the largest
+  // of z without its bias, or the last that is not a number.
+  __forceinline__ void store(const Vector (&z)[kPooled], int n, long pixel, int count) const {
+    Vector largest = z[0], which{};
+#pragma GCC unroll 3
+    for (int q = 1; q < kPooled; ++q) {
+      const auto wins = (z[q] > largest) | (z[q] != z[q]);
+      largest = wins ? z[q] : largest;
+      which = wins ? broadcast(q) : which;
+    }
+    largest += load(bias + n);
+    if (with_relu) which = largest > 0 ? which : broadcast(kNone);
+    TARGET::store(y + pixel + n, with_relu ? relu(largest) : largest, count);
+    store_bytes(winner + pixel + n, which, count);
+  }
+};
+
 /// Both as one layer. The classes that derive from it are two ways to compute the gradients.
 class PooledConv2d : public Layer {
  public:
@@ -48,8 +72,18 @@ class PooledConv2d : public Layer {
   Buffer<int> tap_at_;            // [kh][kw][in]: see conv2d.cu
   Buffer<FirstTap> first_tap_;    // [oh / 2][ow / 2][4]
   Buffer<unsigned char> winner_;  // [max_batch][oh / 2][ow / 2][out]
+  Buffer<real> weight_g_;         // see winograd()
   Buffer<real> weight_t_;         // [out][kh][kw][in], for the backward pass
 };
+
+/// The forward pass for square windows of 3 or 5 that move by one pixel: see winograd.cu. weight_g is memory
+/// for [n][n][in][out] numbers, n = kWinogradPoints.
+constexpr int kWinogradPoints = 8;
+bool suits_winograd(const Geometry& z);
+void winograd(const PooledGeometry& g,
+              const real* padded_x,  // [batch][padded height][padded width][in]
+              const real* weight,    // [kh][kw][in][out]
+              int batch, real* weight_g, const PooledOutput& output);
 
 /// For convolutions whose windows have few taps: see few_taps.cu.
 bool has_few_taps(const Geometry& z);

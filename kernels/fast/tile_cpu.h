@@ -78,21 +78,14 @@ class Tile {
         f(m, v * kColumnStep, sum_[m][v], min(columns - v * kColumnStep, kColumnStep));
   }
 
-  /// The same for the largest of each four rows, 4 m to 4 m + 3, or the last that is not a number, for all
-  /// m < fours: calls f(m, n, largest, row, count), where row says which of the four it was, 0 to 3.
+  /// The same for four rows at once, 4 m to 4 m + 3, for all m < fours: calls f(m, n, their sums, count).
   template <class F>
-  __attribute__((noinline)) void store_largest_of_4(int fours, int columns, const F& f) const {
+  __attribute__((noinline)) void store_fours(int fours, int columns, const F& f) const {
     for (int m = 0; m < min(fours, kRows / 4); ++m)
       for (int v = 0; v < V && v * kColumnStep < columns; ++v) {
-        Vector largest = sum_[4 * m][v], row{};
-#pragma GCC unroll 3
-        for (int i = 1; i < 4; ++i) {
-          const Vector sum = sum_[4 * m + i][v];
-          const auto wins = (sum > largest) | (sum != sum);
-          largest = wins ? sum : largest;
-          row = wins ? broadcast(i) : row;
-        }
-        f(m, v * kColumnStep, largest, row, min(columns - v * kColumnStep, kColumnStep));
+        const auto* row = sum_ + 4 * m;
+        f(m, v * kColumnStep, {row[0][v], row[1][v], row[2][v], row[3][v]},
+          min(columns - v * kColumnStep, kColumnStep));
       }
   }
 
