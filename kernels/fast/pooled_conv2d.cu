@@ -20,19 +20,19 @@ namespace plainnet::TARGET {
 namespace {
 
 // A tile is one pixel of y of several images by several channels.
-template <int V>
+template <class T>  // a Tile
 __global__ void pooled_conv2d_forward(PooledGeometry g,
                                       const real* __restrict__ x,  // [batch][padded height][padded width][in]
                                       const int* __restrict__ tap_at,          // [kh][kw][in]
                                       const FirstTap* __restrict__ first_tap,  // [oh / 2][ow / 2][4]
                                       const real* __restrict__ weight,         // [kh][kw][in][out]
                                       int batch, PooledOutput output) {
-  constexpr int kImages = Tile<V>::kRows / kPooled;
-  const int b0 = blockIdx.y * kImages, n0 = blockIdx.z * Tile<V>::kColumns;
+  constexpr int kImages = T::kRows / kPooled;
+  const int b0 = blockIdx.y * kImages, n0 = blockIdx.z * T::kColumns;
   const int images = min(batch - b0, kImages), channels = g.z.out - n0;
   const FirstTap* pixel = first_tap + blockIdx.x * kPooled;
 
-  Tile<V> tile;
+  T tile;
   tile.add_product(
       [&](int m) {
         const int image = min(m / kPooled, images - 1);
@@ -40,7 +40,7 @@ __global__ void pooled_conv2d_forward(PooledGeometry g,
       },
       [&](int k) { return tap_at[k]; }, weight + n0, g.z.out, channels, g.z.window_size());
   const long first = b0 * g.y_size() + static_cast<long>(blockIdx.x) * g.z.out, y_size = g.y_size();
-  tile.store_fours(images, channels, [=](int m, int n, const Vector(&z)[kPooled], int count) {
+  tile.store_fours(images, channels, [=](int m, int n, const auto& z, int count) {
     output.store(z, n0 + n, first + m * y_size, count);
   });
 }
@@ -73,12 +73,16 @@ void PooledConv2d::forward(const real* x, real* y, int batch) {
   const real* padded_x = x_.pad(x, batch);
   const PooledOutput output{bias_.value, with_relu_, y, winner_.data()};
   if (weight_g_.size() > 0) return winograd(g_, padded_x, weight_.value, batch, weight_g_.data(), output);
-  with_width(g_.z.out, [&](auto width) {
-    constexpr int V = width();
-    const Grid grid(g_.y_pixels(), tiles(batch, kTileRows / kPooled), tiles(g_.z.out, Tile<V>::kColumns));
-    launch(pooled_conv2d_forward<V>, grid, Tile<V>::kThreads, g_, padded_x, tap_at_.data(),
-           first_tap_.data(), weight_.value, batch, output);
-  });
+  const auto run = [&]<class T>(T*) {
+    const Grid grid(g_.y_pixels(), tiles(batch, T::kRows / kPooled), tiles(g_.z.out, T::kColumns));
+    launch(pooled_conv2d_forward<T>, grid, T::kThreads, g_, padded_x, tap_at_.data(), first_tap_.data(),
+           weight_.value, batch, output);
+  };
+  using Half = Tile<3, kInRow, HalfVector>;
+  if (g_.z.out % Half::kColumns == 0 && g_.z.out % kVectorLanes != 0)
+    run(static_cast<Half*>(nullptr));
+  else
+    with_width(g_.z.out, [&](auto width) { run(static_cast<Tile<width()>*>(nullptr)); });
 }
 
 bool can_be_fused(const MaxPool2d& pool) {

@@ -43,16 +43,17 @@ struct PooledOutput {
 
   // Of the `count` channels from n on, for the number of y that is `pixel` numbers from its first: the largest
   // of z without its bias, or the last that is not a number.
-  __forceinline__ void store(const Vector (&z)[kPooled], int n, long pixel, int count) const {
-    Vector largest = z[0], which{};
+  template <class V>
+  __forceinline__ void store(const V (&z)[kPooled], int n, long pixel, int count) const {
+    V largest = z[0], which{};
 #pragma GCC unroll 3
     for (int q = 1; q < kPooled; ++q) {
       const auto wins = (z[q] > largest) | (z[q] != z[q]);
       largest = wins ? z[q] : largest;
-      which = wins ? broadcast(q) : which;
+      which = wins ? broadcast<V>(q) : which;
     }
-    largest += load(bias + n);
-    if (with_relu) which = largest > 0 ? which : broadcast(kNone);
+    largest += load<V>(bias + n);
+    if (with_relu) which = largest > 0 ? which : broadcast<V>(kNone);
     TARGET::store(y + pixel + n, with_relu ? relu(largest) : largest, count);
     store_bytes(winner + pixel + n, which, count);
   }

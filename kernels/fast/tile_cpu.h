@@ -11,11 +11,13 @@ constexpr int kColumnStep = kVectorLanes;
 constexpr int kTileRows = kVectorBytes == 64 ? 8 : 4;
 static_assert(3 * kVectorBytes <= kReadableBeyond, "a tile may read that far beyond a row");
 
-template <int V, Neighbours kNeighbours = kInRow>
+// L is the type of its vectors.
+template <int V, Neighbours kNeighbours = kInRow, class L = Vector>
 class Tile {
  public:
   static constexpr int kRows = kTileRows;
-  static constexpr int kColumns = V * kColumnStep;
+  static constexpr int kLanes = sizeof(L) / sizeof(real);
+  static constexpr int kColumns = V * kLanes;
   static constexpr Dim3 kThreads = threads(1);
   static constexpr Dim3 block(int /*columns*/) { return kThreads; }  // as a Strip (strip.h)
   static constexpr int columns_at_once() { return kColumns; }
@@ -25,7 +27,7 @@ class Tile {
 #pragma GCC unroll 8
     for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) sum_[m][v] = Vector{};
+      for (int v = 0; v < V; ++v) sum_[m][v] = L{};
   }
 
   /// sum[m][n] += Σ_{k < depth} a[m][k] b[k * b_stride + n]
@@ -38,7 +40,7 @@ class Tile {
   template <class Row, class At>
   __forceinline__ void add_product(Row row, At at, const real* b, int b_stride, int /*columns*/, int depth) {
     const real* a[kRows];
-    Vector sum[kRows][V];  // a copy, which the compiler keeps in registers throughout the loop
+    L sum[kRows][V];  // a copy, which the compiler keeps in registers throughout the loop
 #pragma GCC unroll 8
     for (int m = 0; m < kRows; ++m) {
       a[m] = row(m);
@@ -47,11 +49,11 @@ class Tile {
     }
     const real* ahead = b + 8L * b_stride;
     for (int k = 0; k < depth; ++k) {
-      Vector b_row[V];
+      L b_row[V];
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) {
-        b_row[v] = load(b + v * kColumnStep);
-        if (v % 2 == 0) prefetch(ahead + v * kColumnStep);  // lines come in pairs
+        b_row[v] = load<L>(b + v * kLanes);
+        if (v % 2 == 0) prefetch(ahead + v * kLanes);  // lines come in pairs
       }
       ahead += b_stride;
       const long column = at(k);
@@ -69,28 +71,28 @@ class Tile {
   }
 
   /// Calls f(m, n, sums, count) for all m < rows, n < columns, on the thread that has them: `sums` is a
-  /// Vector of sum[m][n ... n + count - 1]. Not inlined: what f needs in registers must not push sums out
+  /// vector of sum[m][n ... n + count - 1]. Not inlined: what f needs in registers must not push sums out
   /// of them.
   template <class F>
   __attribute__((noinline)) void store(int rows, int columns, const F& f) const {
     for (int m = 0; m < min(rows, kRows); ++m)
-      for (int v = 0; v < V && v * kColumnStep < columns; ++v)
-        f(m, v * kColumnStep, sum_[m][v], min(columns - v * kColumnStep, kColumnStep));
+      for (int v = 0; v < V && v * kLanes < columns; ++v)
+        f(m, v * kLanes, sum_[m][v], min(columns - v * kLanes, kLanes));
   }
 
   /// The same for four rows at once, 4 m to 4 m + 3, for all m < fours: calls f(m, n, their sums, count).
   template <class F>
   __attribute__((noinline)) void store_fours(int fours, int columns, const F& f) const {
     for (int m = 0; m < min(fours, kRows / 4); ++m)
-      for (int v = 0; v < V && v * kColumnStep < columns; ++v) {
+      for (int v = 0; v < V && v * kLanes < columns; ++v) {
         const auto* row = sum_ + 4 * m;
-        f(m, v * kColumnStep, {row[0][v], row[1][v], row[2][v], row[3][v]},
-          min(columns - v * kColumnStep, kColumnStep));
+        const L sums[4] = {row[0][v], row[1][v], row[2][v], row[3][v]};
+        f(m, v * kLanes, sums, min(columns - v * kLanes, kLanes));
       }
   }
 
  private:
-  Vector sum_[kRows][V];
+  L sum_[kRows][V];
 };
 
 }  // namespace plainnet::TARGET

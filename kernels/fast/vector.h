@@ -20,8 +20,7 @@ constexpr int kVectorBytes = 16;
 constexpr int kVectorLanes = kVectorBytes / sizeof(real);
 
 typedef real Vector __attribute__((vector_size(kVectorBytes)));
-typedef real UnalignedVector
-    __attribute__((vector_size(kVectorBytes), aligned(sizeof(real)), may_alias));
+typedef real HalfVector __attribute__((vector_size(kVectorBytes / 2)));
 
 // A vector may begin in a row of one thread and end in one that another thread is writing: those lanes
 // are not used, and a race detector need not know of them.
@@ -32,35 +31,46 @@ typedef real UnalignedVector
 #endif
 
 /// The vector that begins at p. It may reach beyond the end of an array: see kReadableBeyond.
-UNWATCHED Vector load(const real* p) { return *reinterpret_cast<const UnalignedVector*>(p); }
+template <class V = Vector>
+UNWATCHED V load(const real* p) {
+  V v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
 
 /// Asks for the memory at p, which is wanted soon. It may be anywhere.
 __forceinline__ void prefetch(const real* p) { __builtin_prefetch(p); }
 
 // The first n of the lanes of a vector, or all if n is larger.
-template <class T, class Lanes>
-__forceinline__ void store_lanes(T* p, const Lanes v, int n) {
-  if (n >= kVectorLanes) {
-    __builtin_memcpy(p, &v, sizeof v);
+template <int kLanes, class T>
+__forceinline__ void store_lanes(T* p, const void* vector, int n) {
+  if (n >= kLanes) {
+    __builtin_memcpy(p, vector, sizeof(T) * kLanes);
     return;
   }
-  const Lanes copy = v;  // in memory, where its lanes can be told apart
-  const T* lanes = reinterpret_cast<const T*>(&copy);
+  T lanes[kLanes];  // in memory, where they can be told apart
+  __builtin_memcpy(lanes, vector, sizeof lanes);
   // Half of the lanes at once, if so many: 24 channels are a vector and a half.
-  constexpr int kHalf = kVectorLanes / 2;
+  constexpr int kHalf = kLanes / 2;
   const int copied = n >= kHalf ? kHalf : 0;
   if (copied > 0) __builtin_memcpy(p, lanes, sizeof(T) * kHalf);
   for (int i = copied; i < n; ++i) p[i] = lanes[i];
 }
 
 /// Writes the first n numbers of a vector, or all if n is larger.
-__forceinline__ void store(real* p, Vector v, int n) { store_lanes(p, v, n); }
+template <class V>
+__forceinline__ void store(real* p, V v, int n) {
+  store_lanes<sizeof v / sizeof(real)>(p, &v, n);
+}
 
 /// The same as bytes: the numbers must be whole, from 0 to 255.
-__forceinline__ void store_bytes(unsigned char* p, Vector v, int n) {
-  typedef unsigned char Bytes __attribute__((vector_size(kVectorLanes)));
+template <class V>
+__forceinline__ void store_bytes(unsigned char* p, V v, int n) {
+  constexpr int kLanes = sizeof v / sizeof(real);
+  typedef unsigned char Bytes __attribute__((vector_size(kLanes)));
   using Integers = decltype(v < v);  // of the same width; there is no instruction from real to byte
-  store_lanes(p, __builtin_convertvector(__builtin_convertvector(v, Integers), Bytes), n);
+  const Bytes bytes = __builtin_convertvector(__builtin_convertvector(v, Integers), Bytes);
+  store_lanes<kLanes>(p, &bytes, n);
 }
 
 #else
@@ -74,9 +84,15 @@ __device__ __forceinline__ void store(real* p, Vector v, int) { *p = v; }
 #endif
 
 /// x in every lane.
-__device__ __forceinline__ Vector broadcast(real x) { return Vector{} + x; }
+template <class V = Vector>
+__device__ __forceinline__ V broadcast(real x) {
+  return V{} + x;
+}
 
 /// max(v, 0), and v where v is not a number.
-__device__ __forceinline__ Vector relu(Vector v) { return v < 0 ? Vector{} : v; }
+template <class V>
+__device__ __forceinline__ V relu(V v) {
+  return v < 0 ? V{} : v;
+}
 
 }  // namespace plainnet::TARGET
