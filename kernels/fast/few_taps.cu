@@ -103,43 +103,6 @@ __global__ void few_taps_separate(Geometry g,
   for (int n = 0; n < g.out; ++n) to[n] = sum[n * kPatch + in_patch];
 }
 
-// A block computes dx of an image, one pooling window after the other: it adds the weights times dz to the
-// patch that was chosen, and then the patches to dx. kNone's patch takes what belongs to no pixel.
-__global__ void few_taps_backward_x(
-    PooledGeometry g,
-    const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
-    const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
-    const unsigned char* __restrict__ winner,  // like dy
-    const real* __restrict__ weight_t,         // [out][kh][kw][in]
-    real* __restrict__ dx) {                   // [batch][height][width][in]
-  const Geometry& z = g.z;
-  real patch[kPooled + 1][kPatch + kVectorLanes];  // [pixel or kNone][kh][kw][in]
-  const int row = z.columns.window * z.in, x_row = z.columns.input * z.in, taps = z.window_size();
-  const long b = blockIdx.x;
-  real* dx_image = dx + z.x_at(b, 0, 0, 0);
-  std::fill(dx_image, dx + z.x_at(b + 1, 0, 0, 0), real(0));
-
-  for (int k = 0; k < g.y_pixels(); ++k) {
-    for (int q = 0; q <= kPooled; ++q)
-      for (int v = 0; v < kPatchVectors; ++v) store(patch[q] + v * kVectorLanes, Vector{}, kVectorLanes);
-    const long of_dy = b * g.y_size() + static_cast<long>(k) * z.out;
-    for (int n = 0; n < z.out; ++n) {
-      real* to = patch[winner[of_dy + n]];
-      for (int tap = 0; tap < taps; tap += kVectorLanes)
-        store(to + tap, load(to + tap) + dy[of_dy + n] * load(weight_t + n * taps + tap), kVectorLanes);
-    }
-    for (int q = 0; q < kPooled; ++q) {
-      const FirstTap first = first_tap[k * kPooled + q];
-      const int begin = max(-first.w, 0) * z.in, end = min(row, (z.columns.input - first.w) * z.in);
-      for (int i = max(-first.h, 0); i < z.rows.window && first.h + i < z.rows.input; ++i)
-        for (int tap = begin; tap < end; tap += kVectorLanes) {
-          real* to = dx_image + (first.h + i) * x_row + first.w * z.in + tap;
-          store(to, load(to) + load(patch[q] + i * row + tap), end - tap);
-        }
-    }
-  }
-}
-
 class FewTaps : public PooledConv2d {
  public:
   FewTaps(const Geometry& z, bool with_relu, int max_batch, const Parameter* parameters)
@@ -155,10 +118,7 @@ class FewTaps : public PooledConv2d {
     sum_rows(partial_.data(), parts, sums, sums, sum_.data());
     launch(few_taps_separate, z.window_size() + 1, threads(1), z, sum_.data(), weight_.gradient,
            bias_.gradient);
-    if (!dx) return;
-    transpose(weight_.value, 1, z.window_size(), z.out, weight_t_.data());
-    launch(few_taps_backward_x, batch, threads(1), g_, first_tap_.data(), dy, winner_.data(),
-           weight_t_.data(), dx);
+    if (dx) backward_x(dy, dx, batch);
   }
 
  private:

@@ -102,46 +102,6 @@ __global__ void many_taps_reorder(Geometry g, int segments_per_row,
     dweight[blockIdx.x * g.out + n] = sum[(n * g.rows.window + i) * segments_per_row * kVectorLanes + k];
 }
 
-// A block computes dx of one image.
-__global__ void many_taps_backward_x(
-    PooledGeometry g,
-    const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
-    const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
-    const unsigned char* __restrict__ winner,  // like dy
-    const real* __restrict__ weight_t,         // [out][kh][kw][in]
-    real* __restrict__ dx) {                   // [batch][height][width][in]
-  Nonzero list[kListed][kMaxListed];
-  int listed[kListed];
-  const Geometry& z = g.z;
-  const int x_row = z.columns.input * z.in, weight_row = z.columns.window * z.in;
-  const long b = blockIdx.x;
-  std::fill(dx + z.x_at(b, 0, 0, 0), dx + z.x_at(b + 1, 0, 0, 0), real(0));
-  real* dx_image = dx + z.x_at(b, 0, 0, 0);
-
-  for (int n0 = 0; n0 < z.out; n0 += kListed)
-    for (int k0 = 0; k0 < g.y_pixels(); k0 += kMaxListed) {
-      const int channels = min(z.out - n0, kListed);
-      const long of_image = b * g.y_size() + n0;
-      list_nonzeros(g, dy + of_image, winner + of_image, channels, k0, min(g.y_pixels() - k0, kMaxListed),
-                    list, listed);
-      for (int n = 0; n < channels; ++n)
-        for (int e = 0; e < listed[n]; ++e) {
-          const real dz = list[n][e].dz;
-          const int h0 = first_tap[list[n][e].pixel].h, w0 = first_tap[list[n][e].pixel].w;
-          const int h1 = min(h0 + z.rows.window, z.rows.input);
-          const int begin = max(w0, 0) * z.in, end = min(w0 + z.columns.window, z.columns.input) * z.in;
-          for (int h = max(h0, 0); h < h1; ++h) {
-            real* to = dx_image + h * x_row;
-            const real* from = weight_t + ((n0 + n) * z.rows.window + h - h0) * weight_row - w0 * z.in;
-            int k = begin;
-            for (; k <= end - kVectorLanes; k += kVectorLanes)
-              store(to + k, load(to + k) + dz * load(from + k), kVectorLanes);
-            if (k < end) store(to + k, load(to + k) + dz * load(from + k), end - k);
-          }
-        }
-    }
-}
-
 class ManyTaps : public PooledConv2d {
  public:
   ManyTaps(const Geometry& z, bool with_relu, int max_batch, const Parameter* parameters)
@@ -170,10 +130,7 @@ class ManyTaps : public PooledConv2d {
     sum_rows(partial_.data(), parts, sums, sums, sum_.data());
     launch(many_taps_reorder, z.window_size(), threads(1), z, segments / z.rows.window, sum_.data(),
            weight_.gradient);
-    if (!dx) return;
-    transpose(weight_.value, 1, z.window_size(), z.out, weight_t_.data());
-    launch(many_taps_backward_x, batch, threads(1), g_, first_tap_.data(), dy, winner_.data(),
-           weight_t_.data(), dx);
+    if (dx) backward_x(dy, dx, batch);
   }
 
  private:

@@ -45,6 +45,62 @@ __global__ void pooled_conv2d_forward(PooledGeometry g,
   });
 }
 
+// The channels of a pixel whose dz is not zero.
+struct Nonzero {
+  int channel;
+  real dz;
+};
+constexpr int kWindows = 16, kChannels = 64;  // whose dz are listed at once
+constexpr int kFewSums = 2, kMostSums = 8;    // vectors of a row of a window, by its length
+
+// A block computes dx of an image. Which dz are zero cannot be foreseen, so there is no branch in the making
+// of the lists: those that belong to no pixel have one, too. Then it adds, for each pixel and each row i of
+// its window, a row of weights times each of the listed numbers, kSums vectors of it in registers.
+template <int kSums>
+__global__ void pooled_conv2d_backward_x(PooledGeometry g,
+                                         const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
+                                         const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
+                                         const unsigned char* __restrict__ winner,  // like dy
+                                         const real* __restrict__ weight_t,         // [out][kh][kw][in]
+                                         real* __restrict__ dx) {                   // [batch][height][width][in]
+  Nonzero list[kWindows][kPooled + 1][kChannels];
+  const Geometry& z = g.z;
+  const int x_row = z.columns.input * z.in, weight_row = z.columns.window * z.in;
+  real* dx_image = dx + z.x_at(blockIdx.x, 0, 0, 0);
+  std::fill(dx_image, dx_image + z.rows.input * x_row, real(0));
+  for (int n0 = 0; n0 < z.out; n0 += kChannels)
+    for (int k0 = 0; k0 < g.y_pixels(); k0 += kWindows) {
+      const int windows = min(g.y_pixels() - k0, kWindows);
+      int listed[kWindows][kPooled + 1] = {};
+      for (int k = 0; k < windows; ++k)
+        for (int n = n0; n < min(n0 + kChannels, z.out); ++n) {
+          const long at = blockIdx.x * g.y_size() + static_cast<long>(k0 + k) * z.out + n;
+          list[k][winner[at]][listed[k][winner[at]]++] = {n, dy[at]};
+        }
+      for (int i = 0; i < z.rows.window; ++i)
+        for (int k = 0; k < windows; ++k)
+          for (int q = 0; q < kPooled; ++q) {
+            const FirstTap first = first_tap[(k0 + k) * kPooled + q];
+            const int h = first.h + i, begin = max(-first.w, 0) * z.in;
+            const int end = min(weight_row, (z.columns.input - first.w) * z.in);
+            if (h < 0 || h >= z.rows.input) continue;
+            for (int tap = begin; tap < end; tap += kSums * kVectorLanes) {
+              Vector sum[kSums]{};
+              for (int e = 0; e < listed[k][q]; ++e) {
+                const real* from = weight_t + (list[k][q][e].channel * z.rows.window + i) * weight_row + tap;
+#pragma GCC unroll 8
+                for (int s = 0; s < kSums; ++s) sum[s] += list[k][q][e].dz * load(from + s * kVectorLanes);
+              }
+              real* to = dx_image + h * x_row + first.w * z.in + tap;
+#pragma GCC unroll 8
+              for (int s = 0; s < kSums; ++s)
+                if (const int at = s * kVectorLanes; tap + at < end)
+                  store(to + at, load(to + at) + sum[s], end - tap - at);
+            }
+          }
+    }
+}
+
 }  // namespace
 
 PooledConv2d::PooledConv2d(const Geometry& z, bool with_relu, int max_batch, const Parameter* parameters)
@@ -55,7 +111,7 @@ PooledConv2d::PooledConv2d(const Geometry& z, bool with_relu, int max_batch, con
       g_{z, x_.padded()},
       tap_at_(tap_offsets(g_.padded)),
       winner_(max_batch * g_.y_size()),
-      weight_t_(size_t{1} * z.window_size() * z.out) {
+      weight_t_(size_t{1} * z.window_size() * z.out + kMostSums * kVectorLanes) {
   std::vector<FirstTap> first_tap;
   for (int k = 0; k < g_.y_pixels(); ++k)
     for (int q = 0; q < kPooled; ++q) {
@@ -83,6 +139,13 @@ void PooledConv2d::forward(const real* x, real* y, int batch) {
     run(static_cast<Half*>(nullptr));
   else
     with_width(g_.z.out, [&](auto width) { run(static_cast<Tile<width()>*>(nullptr)); });
+}
+
+void PooledConv2d::backward_x(const real* dy, real* dx, int batch) {
+  transpose(weight_.value, 1, g_.z.window_size(), g_.z.out, weight_t_.data());
+  const bool few = g_.z.columns.window * g_.z.in <= kFewSums * kVectorLanes;
+  launch(few ? pooled_conv2d_backward_x<kFewSums> : pooled_conv2d_backward_x<kMostSums>, batch, threads(1),
+         g_, first_tap_.data(), dy, winner_.data(), weight_t_.data(), dx);
 }
 
 bool can_be_fused(const MaxPool2d& pool) {

@@ -66,6 +66,8 @@ class PooledConv2d : public Layer {
   void forward(const real* x, real* y, int batch) override;
 
  protected:
+  void backward_x(const real* dy, real* dx, int batch);
+
   Parameter weight_, bias_;
   bool with_relu_;
   PaddedImages x_;
