@@ -78,7 +78,7 @@ PER_TARGET := $(wildcard kernels/*.cu kernels/fast/*.cu) kernels/targets/gpu.cu 
 EMULATOR := $(if $(WATCH),$(wildcard tests/watch/*.cpp),kernels/targets/emulator.cpp)
 # What is not for every target.
 NOT_CPU      := kernels/targets/gpu.cu
-NOT_EMULATED := $(addprefix kernels/fast/,pooled_conv2d.cu winograd.cu many_taps.cu few_taps.cu) $(NOT_CPU)
+NOT_EMULATED := $(addprefix kernels/fast/,pooled_conv2d.cu winograd.cu) $(NOT_CPU)
 NOT_GPU      := $(filter-out $(NOT_CPU),$(NOT_EMULATED))
 MAINS := src/train.cpp src/predict.cpp
 ONCE := $(filter-out $(PER_TARGET) $(MAINS),$(wildcard src/*/*.cpp) $(EMULATOR))

@@ -5,9 +5,16 @@
 //   y[b][o][p][n] = relu(bias[n] + max of Σ_k a[b, 2o + q / 2, 2p + q % 2][k] weight[k][n] over q = 0 ... 3)
 //
 // Bias and ReLU do not change which pixel is the largest. Backward, dz is dy at the winner of each pooling
-// window, where y > 0, and 0 elsewhere: one number of four, and with the ReLU about one of eight. So
-// nothing is multiplied by the zeros: many_taps.cu and few_taps.cu go from pooling window to pooling
-// window.
+// window, where y > 0, and 0 elsewhere: one number of four, and with the ReLU about one of eight. So nothing
+// is multiplied by the zeros. The kernels first list the numbers of dz that are not, and then go from one to
+// the next: with (o, p) the pixel of a nonzero dz[b][o][p][n], s the stride, and t rows and l columns of
+// zeros above and left of x,
+//
+//   dweight[i][j][c][n]                 += x[b][o s - t + i][p s - l + j][c] dz[b][o][p][n]
+//   dx[b][o s - t + i][p s - l + j][c]  += weight[i][j][c][n] dz[b][o][p][n]      for all i, j and c.
+//
+// For a given i, the numbers over j and c lie side by side in x, in dx and, with n as its first index, in
+// the weights: a row of a window is a few vectors that are multiplied by one number.
 
 #include "kernels/conv2d.h"
 #include "kernels/max_pool2d.h"
@@ -18,6 +25,13 @@
 
 namespace plainnet::TARGET {
 namespace {
+
+// Where the windows of the convolution lie, by the pixel of z that they make. The pixels of a pooling window
+// follow each other.
+struct FirstTap {
+  int at;    // how far a window's first tap lies from the first number of its image x, with its zeros
+  int h, w;  // the same as a pixel of x without its zeros; may be negative
+};
 
 // A tile is one pixel of y of several images by several channels.
 template <class T>  // a Tile
@@ -45,27 +59,147 @@ __global__ void pooled_conv2d_forward(PooledGeometry g,
   });
 }
 
-// The channels of a pixel whose dz is not zero.
+// A number of dz that is not zero, and what else one must know of it: a channel or a pixel.
 struct Nonzero {
-  int channel;
+  int of;
   real dz;
 };
-constexpr int kWindows = 16, kChannels = 64;  // whose dz are listed at once
-constexpr int kFewSums = 2, kMostSums = 8;    // vectors of a row of a window, by its length
 
-// A block computes dx of an image. Which dz are zero cannot be foreseen, so there is no branch in the making
-// of the lists: those that belong to no pixel have one, too. Then it adds, for each pixel and each row i of
-// its window, a row of weights times each of the listed numbers, kSums vectors of it in registers.
-template <int kSums>
+// Vectors of a row of a window that are computed at once, in registers: if it is short, and else.
+constexpr int kShortRow = 2, kLongRow = 8;
+constexpr int kChannels = 4;  // output channels that are done together, so that none waits for its own sum
+
+// A block sums dweight and dbias of kChannels output channels over some images; there is a partial result for
+// every few images.
+template <int kVectors>
+__global__ void pooled_conv2d_backward_weight(
+    PooledGeometry g,
+    const real* __restrict__ x,                // [batch][padded height][padded width][in]
+    const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
+    const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
+    const unsigned char* __restrict__ winner,  // like dy
+    int batch, int images_per_part,
+    real* __restrict__ partial,         // [parts][out][kh][kw][in]
+    real* __restrict__ partial_bias) {  // [parts][out]
+  constexpr int kWindows = 512;  // whose dz are listed at once
+  Nonzero list[kChannels][kWindows + 1];
+  const int n0 = blockIdx.x * kChannels, channels = min(g.z.out - n0, kChannels);
+  const int b0 = blockIdx.y * images_per_part, b1 = min(b0 + images_per_part, batch);
+  const int rows = g.z.rows.window, row = g.z.columns.window * g.z.in;
+  for (int b = b0; b < b1; ++b)
+    for (int k0 = 0; k0 < g.y_pixels(); k0 += kWindows) {
+      // Which are zero cannot be foreseen, so there is no branch here: a processor would guess wrong half the
+      // time. A zero is written, too, and overwritten by the next. Where there are fewer channels, the last
+      // one is listed again.
+      int listed[kChannels] = {};
+      for (int k = k0; k < min(k0 + kWindows, g.y_pixels()); ++k)
+#pragma GCC unroll 4
+        for (int n = 0; n < kChannels; ++n) {
+          const long at = b * g.y_size() + static_cast<long>(k) * g.z.out + n0 + min(n, channels - 1);
+          list[n][listed[n]] = {k * kPooled + winner[at], dy[at]};
+          listed[n] += winner[at] != kNone;
+        }
+
+      const bool begins = b == b0 && k0 == 0;  // else adds to what is there
+      for (int n = 0; n < channels; ++n) {
+        const long part = static_cast<long>(blockIdx.y) * g.z.out + n0 + n;
+        real total = begins ? 0 : partial_bias[part];
+        for (int e = 0; e < listed[n]; ++e) total += list[n][e].dz;
+        partial_bias[part] = total;
+        for (int i = 0; i < rows; ++i)
+          for (int tap = 0; tap < row; tap += kVectors * kVectorLanes) {
+            const real* from[kVectors];  // beyond the end of the row, its last number
+            Vector sum[kVectors]{};
+#pragma GCC unroll 8
+            for (int v = 0; v < kVectors; ++v)
+              from[v] = x + g.padded.x_at(b, i, 0, 0) + min(tap + v * kVectorLanes, row - 1);
+            for (int e = 0; e < listed[n]; ++e) {
+              const int at = first_tap[list[n][e].of].at;
+#pragma GCC unroll 8
+              for (int v = 0; v < kVectors; ++v) sum[v] += list[n][e].dz * load(from[v] + at);
+            }
+            real* to = partial + (part * rows + i) * row + tap;
+#pragma GCC unroll 8
+            for (int v = 0; v < kVectors; ++v)
+              if (const int at = v * kVectorLanes; tap + at < row)
+                store(to + at, begins ? sum[v] : load(to + at) + sum[v], row - tap - at);
+          }
+      }
+    }
+}
+
+// The same for small windows, such as those of 5 x 5 numbers of the first layer. A number of dz is multiplied
+// by few vectors only, so that a list would take longer than what it saves. The windows are copied into
+// patches, the five of a pooling window one after the other: those of its four pixels, with a 1 behind the
+// numbers, whose sum is dbias; and zeros, for kNone. `winner` chooses among them.
+constexpr int kPatch = 32, kPatchVectors = kPatch / kVectorLanes, kImages = 4;
+
+// Rows are copied as if they had kMostInRow numbers: what is beyond the end of one, the next overwrites.
+constexpr int kMostInRow = 8;
+bool is_small(const Geometry& z) {
+  const int row = z.columns.window * z.in;
+  return row < kMostInRow && (z.rows.window - 1) * row + kMostInRow <= kPatch;
+}
+
+__global__ void pooled_conv2d_backward_small_weight(
+    PooledGeometry g,
+    const real* __restrict__ x,                // [batch][padded height][padded width][in]
+    const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
+    const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
+    const unsigned char* __restrict__ winner,  // like dy
+    int batch,
+    real* __restrict__ partial) {  // [parts][out][kPatch]
+  constexpr int kWindows = 12;     // whose patches the first cache holds
+  alignas(kVectorBytes) real patch[kWindows][kPooled + 1][kPatch] = {};
+  const int b0 = blockIdx.x * kImages, b1 = min(b0 + kImages, batch);
+  const int row = g.z.columns.window * g.z.in, x_row = g.padded.columns.input * g.z.in;
+  for (int b = b0; b < b1; ++b)
+    for (int k0 = 0; k0 < g.y_pixels(); k0 += kWindows) {
+      const int windows = min(g.y_pixels() - k0, kWindows);
+      for (int pixel = 0; pixel < windows * kPooled; ++pixel) {
+        const real* from = x + g.padded.x_at(b, 0, 0, 0) + first_tap[k0 * kPooled + pixel].at;
+        real* to = patch[pixel / kPooled][pixel % kPooled];
+        for (int i = 0; i < g.z.rows.window; ++i, from += x_row)
+          std::copy_n(from, kMostInRow, to + i * row);
+        to[g.z.window_size()] = 1;
+      }
+      for (int n0 = 0; n0 < g.z.out; n0 += kChannels) {
+        Vector sum[kChannels][kPatchVectors]{};
+        for (int k = 0; k < windows; ++k)
+#pragma GCC unroll 4
+          for (int n = 0; n < kChannels; ++n) {
+            const long at = b * g.y_size() + static_cast<long>(k0 + k) * g.z.out + min(n0 + n, g.z.out - 1);
+#pragma GCC unroll 8
+            for (int v = 0; v < kPatchVectors; ++v)
+              sum[n][v] += dy[at] * load(patch[k][winner[at]] + v * kVectorLanes);
+          }
+        const bool begins = b == b0 && k0 == 0;  // else adds to what is there
+        real* to = partial + (static_cast<long>(blockIdx.x) * g.z.out + n0) * kPatch;
+#pragma GCC unroll 4
+        for (int n = 0; n < kChannels; ++n)
+#pragma GCC unroll 8
+          for (int v = 0; v < kPatchVectors; ++v) {
+            const int i = n * kPatch + v * kVectorLanes;
+            if (n0 + n < g.z.out) store(to + i, begins ? sum[n][v] : load(to + i) + sum[n][v], kVectorLanes);
+          }
+      }
+    }
+}
+
+// A block computes dx of an image. For each pixel it lists the channels whose dz is not zero (what belongs to
+// no pixel has a list, too: again there is no branch). To each row of the pixel's window it then adds the
+// listed rows of weights, kVectors of them at once, in registers.
+template <int kVectors>
 __global__ void pooled_conv2d_backward_x(PooledGeometry g,
-                                         const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
-                                         const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
+                                         const FirstTap* __restrict__ first_tap,  // [oh / 2][ow / 2][4]
+                                         const real* __restrict__ dy,       // [batch][oh / 2][ow / 2][out]
                                          const unsigned char* __restrict__ winner,  // like dy
                                          const real* __restrict__ weight_t,         // [out][kh][kw][in]
-                                         real* __restrict__ dx) {                   // [batch][height][width][in]
+                                         real* __restrict__ dx) {  // [batch][height][width][in]
+  constexpr int kWindows = 16, kChannels = 64;
   Nonzero list[kWindows][kPooled + 1][kChannels];
   const Geometry& z = g.z;
-  const int x_row = z.columns.input * z.in, weight_row = z.columns.window * z.in;
+  const int x_row = z.columns.input * z.in, row = z.columns.window * z.in;
   real* dx_image = dx + z.x_at(blockIdx.x, 0, 0, 0);
   std::fill(dx_image, dx_image + z.rows.input * x_row, real(0));
   for (int n0 = 0; n0 < z.out; n0 += kChannels)
@@ -77,76 +211,120 @@ __global__ void pooled_conv2d_backward_x(PooledGeometry g,
           const long at = blockIdx.x * g.y_size() + static_cast<long>(k0 + k) * z.out + n;
           list[k][winner[at]][listed[k][winner[at]]++] = {n, dy[at]};
         }
+
       for (int i = 0; i < z.rows.window; ++i)
-        for (int k = 0; k < windows; ++k)
-          for (int q = 0; q < kPooled; ++q) {
-            const FirstTap first = first_tap[(k0 + k) * kPooled + q];
-            const int h = first.h + i, begin = max(-first.w, 0) * z.in;
-            const int end = min(weight_row, (z.columns.input - first.w) * z.in);
-            if (h < 0 || h >= z.rows.input) continue;
-            for (int tap = begin; tap < end; tap += kSums * kVectorLanes) {
-              Vector sum[kSums]{};
-              for (int e = 0; e < listed[k][q]; ++e) {
-                const real* from = weight_t + (list[k][q][e].channel * z.rows.window + i) * weight_row + tap;
+        for (int pixel = 0; pixel < windows * kPooled; ++pixel) {
+          const FirstTap first = first_tap[k0 * kPooled + pixel];
+          const int begin = max(-first.w, 0) * z.in, end = min(row, (z.columns.input - first.w) * z.in);
+          if (first.h + i < 0 || first.h + i >= z.rows.input) continue;
+          const Nonzero* nonzero = list[pixel / kPooled][pixel % kPooled];
+          const int count = listed[pixel / kPooled][pixel % kPooled];
+          for (int tap = begin; tap < end; tap += kVectors * kVectorLanes) {
+            Vector sum[kVectors]{};
+            for (int e = 0; e < count; ++e) {
+              const real* from = weight_t + (nonzero[e].of * z.rows.window + i) * row + tap;
 #pragma GCC unroll 8
-                for (int s = 0; s < kSums; ++s) sum[s] += list[k][q][e].dz * load(from + s * kVectorLanes);
-              }
-              real* to = dx_image + h * x_row + first.w * z.in + tap;
-#pragma GCC unroll 8
-              for (int s = 0; s < kSums; ++s)
-                if (const int at = s * kVectorLanes; tap + at < end)
-                  store(to + at, load(to + at) + sum[s], end - tap - at);
+              for (int v = 0; v < kVectors; ++v) sum[v] += nonzero[e].dz * load(from + v * kVectorLanes);
             }
+            real* to = dx_image + (first.h + i) * x_row + first.w * z.in + tap;
+#pragma GCC unroll 8
+            for (int v = 0; v < kVectors; ++v)
+              if (const int at = v * kVectorLanes; tap + at < end)
+                store(to + at, load(to + at) + sum[v], end - tap - at);
           }
+        }
     }
 }
+
+class PooledConv2d : public Layer {
+ public:
+  PooledConv2d(const Geometry& z, bool with_relu, int max_batch, const Parameter* parameters)
+      : weight_(parameters[0]),
+        bias_(parameters[1]),
+        with_relu_(with_relu),
+        x_(z, max_batch),
+        g_{z, x_.padded()},
+        tap_at_(tap_offsets(g_.padded)),
+        winner_(max_batch * g_.y_size()),
+        weight_g_(suits_winograd(z) ? size_t{8} * 8 * z.in * z.out : 0),
+        // Vectors of the last row may reach beyond it.
+        weight_t_(size_t{1} * z.window_size() * z.out + kLongRow * kVectorLanes) {
+    std::vector<FirstTap> first_tap;
+    for (int k = 0; k < g_.y_pixels(); ++k)
+      for (int q = 0; q < kPooled; ++q) {
+        const int h = (k / g_.y_width() * 2 + q / 2) * z.rows.stride;  // with the zeros
+        const int w = (k % g_.y_width() * 2 + q % 2) * z.columns.stride;
+        const int at = (h * g_.padded.columns.input + w) * z.in;
+        first_tap.push_back({at, h - z.rows.before, w - z.columns.before});
+      }
+    first_tap_ = Buffer<FirstTap>(first_tap);
+    // Blocks for some cores, however many there are: the order of the sums depends on the parts.
+    const long images = 1L * max_batch * tiles(z.out, kChannels) / 128;
+    images_per_part_ = is_small(z) ? kImages : static_cast<int>(max(1L, images));
+    const size_t parts = tiles(max_batch, images_per_part_), taps = is_small(z) ? kPatch : z.window_size();
+    partial_ = Buffer<real>(parts * z.out * taps);
+    partial_bias_ = Buffer<real>(parts * z.out);
+    for (Buffer<real>* sum : {&sum_, &sum_t_}) *sum = Buffer<real>(z.out * taps);
+  }
+
+  void forward(const real* x, real* y, int batch) override {
+    const real* padded_x = x_.pad(x, batch);
+    const PooledOutput output{bias_.value, with_relu_, y, winner_.data()};
+    if (suits_winograd(g_.z)) return winograd(g_, padded_x, weight_.value, batch, weight_g_.data(), output);
+    const auto run = [&]<class T>(const T*) {
+      const Grid grid(g_.y_pixels(), tiles(batch, T::kRows / kPooled), tiles(g_.z.out, T::kColumns));
+      launch(pooled_conv2d_forward<T>, grid, T::kThreads, g_, padded_x, tap_at_.data(), first_tap_.data(),
+             weight_.value, batch, output);
+    };
+    using Halves = Tile<3, kInRow, HalfVector>;  // for a vector and a half of channels
+    if (g_.z.out % Halves::kColumns == 0 && g_.z.out % kVectorLanes != 0)
+      run(static_cast<Halves*>(nullptr));
+    else
+      with_width(g_.z.out, [&](auto width) { run(static_cast<Tile<width()>*>(nullptr)); });
+  }
+
+  void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
+    const Geometry& z = g_.z;
+    const int parts = tiles(batch, images_per_part_), size = z.window_size() * z.out;
+    const bool is_short = z.columns.window * z.in <= kShortRow * kVectorLanes;
+    if (is_small(z)) {
+      launch(pooled_conv2d_backward_small_weight, parts, threads(1), g_, x_.padded_already(x),
+             first_tap_.data(), dy, winner_.data(), batch, partial_.data());
+      sum_rows(partial_.data(), parts, z.out * kPatch, z.out * kPatch, sum_.data());
+      transpose(sum_.data(), 1, z.out, kPatch, sum_t_.data());
+      sum_rows(sum_t_.data(), 1, size, size, weight_.gradient);
+      sum_rows(sum_t_.data() + size, 1, z.out, z.out, bias_.gradient);
+    } else {
+      launch(is_short ? pooled_conv2d_backward_weight<kShortRow> : pooled_conv2d_backward_weight<kLongRow>,
+             {tiles(z.out, kChannels), parts}, threads(1), g_, x_.padded_already(x), first_tap_.data(), dy,
+             winner_.data(), batch, images_per_part_, partial_.data(), partial_bias_.data());
+      sum_rows(partial_bias_.data(), parts, z.out, z.out, bias_.gradient);
+      sum_rows(partial_.data(), parts, size, size, sum_.data());
+      transpose(sum_.data(), 1, z.out, z.window_size(), weight_.gradient);
+    }
+    if (!dx) return;
+    transpose(weight_.value, 1, z.window_size(), z.out, weight_t_.data());
+    launch(is_short ? pooled_conv2d_backward_x<kShortRow> : pooled_conv2d_backward_x<kLongRow>, batch,
+           threads(1), g_, first_tap_.data(), dy, winner_.data(), weight_t_.data(), dx);
+  }
+
+ private:
+  Parameter weight_, bias_;
+  bool with_relu_;
+  PaddedImages x_;
+  PooledGeometry g_;
+  Buffer<int> tap_at_;            // [kh][kw][in]: see conv2d.cu
+  Buffer<FirstTap> first_tap_;    // [oh / 2][ow / 2][4]
+  Buffer<unsigned char> winner_;  // [max_batch][oh / 2][ow / 2][out]
+  Buffer<real> weight_g_;         // see winograd()
+  Buffer<real> weight_t_;         // [out][kh][kw][in]
+  int images_per_part_;
+  Buffer<real> partial_;       // [parts][out][kh][kw][in], or [parts][out][kPatch] for small windows
+  Buffer<real> partial_bias_;  // [parts][out]
+  Buffer<real> sum_, sum_t_;   // one part, and the same transposed
+};
 
 }  // namespace
-
-PooledConv2d::PooledConv2d(const Geometry& z, bool with_relu, int max_batch, const Parameter* parameters)
-    : weight_(parameters[0]),
-      bias_(parameters[1]),
-      with_relu_(with_relu),
-      x_(z, max_batch),
-      g_{z, x_.padded()},
-      tap_at_(tap_offsets(g_.padded)),
-      winner_(max_batch * g_.y_size()),
-      weight_t_(size_t{1} * z.window_size() * z.out + kMostSums * kVectorLanes) {
-  std::vector<FirstTap> first_tap;
-  for (int k = 0; k < g_.y_pixels(); ++k)
-    for (int q = 0; q < kPooled; ++q) {
-      const int h = (k / g_.y_width() * 2 + q / 2) * z.rows.stride;  // with the zeros
-      const int w = (k % g_.y_width() * 2 + q % 2) * z.columns.stride;
-      const int at = (h * g_.padded.columns.input + w) * z.in;
-      first_tap.push_back({at, h - z.rows.before, w - z.columns.before});
-    }
-  first_tap_ = Buffer<FirstTap>(first_tap);
-  if (!has_few_taps(z) && suits_winograd(z))
-    weight_g_ = Buffer<real>(size_t{1} * kWinogradPoints * kWinogradPoints * z.in * z.out);
-}
-
-void PooledConv2d::forward(const real* x, real* y, int batch) {
-  const real* padded_x = x_.pad(x, batch);
-  const PooledOutput output{bias_.value, with_relu_, y, winner_.data()};
-  if (weight_g_.size() > 0) return winograd(g_, padded_x, weight_.value, batch, weight_g_.data(), output);
-  const auto run = [&]<class T>(T*) {
-    const Grid grid(g_.y_pixels(), tiles(batch, T::kRows / kPooled), tiles(g_.z.out, T::kColumns));
-    launch(pooled_conv2d_forward<T>, grid, T::kThreads, g_, padded_x, tap_at_.data(), first_tap_.data(),
-           weight_.value, batch, output);
-  };
-  using Half = Tile<3, kInRow, HalfVector>;
-  if (g_.z.out % Half::kColumns == 0 && g_.z.out % kVectorLanes != 0)
-    run(static_cast<Half*>(nullptr));
-  else
-    with_width(g_.z.out, [&](auto width) { run(static_cast<Tile<width()>*>(nullptr)); });
-}
-
-void PooledConv2d::backward_x(const real* dy, real* dx, int batch) {
-  transpose(weight_.value, 1, g_.z.window_size(), g_.z.out, weight_t_.data());
-  const bool few = g_.z.columns.window * g_.z.in <= kFewSums * kVectorLanes;
-  launch(few ? pooled_conv2d_backward_x<kFewSums> : pooled_conv2d_backward_x<kMostSums>, batch, threads(1),
-         g_, first_tap_.data(), dy, winner_.data(), weight_t_.data(), dx);
-}
 
 bool can_be_fused(const MaxPool2d& pool) {
   return pool.window.height == 2 && pool.window.width == 2 && pool.stride == 2;
@@ -154,8 +332,7 @@ bool can_be_fused(const MaxPool2d& pool) {
 
 LayerPointer pooled_conv2d(const Conv2d& conv2d, Shape input, int max_batch, const Parameter* parameters) {
   const Geometry z{conv2d.rows(input), conv2d.columns(input), input.channels, conv2d.filters};
-  return has_few_taps(z) ? few_taps(z, conv2d.relu, max_batch, parameters)
-                         : many_taps(z, conv2d.relu, max_batch, parameters);
+  return std::make_unique<PooledConv2d>(z, conv2d.relu, max_batch, parameters);
 }
 
 }  // namespace plainnet::TARGET
