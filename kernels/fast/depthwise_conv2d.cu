@@ -1,9 +1,8 @@
 // The depthwise convolution, fast. No channel meets another, so there is no matrix product in
 // kernels/depthwise_conv2d.cu: a number is used kh kw times only, and the kernels are bound by loads, not by
 // arithmetic. What can be saved are loads: a thread keeps the sums of several neighbours in registers, and
-// loads what they share once. It computes some channels of kRun neighbouring pixels, or of kTaps taps; on a
-// GPU one channel (neighbouring threads have its neighbours), on a CPU two vectors of them, for its loops
-// are short.
+// loads what they share once. It computes a vector of channels of kRun neighbouring pixels, or of kTaps taps
+// (on a GPU one channel: neighbouring threads have its neighbours).
 
 #include "kernels/depthwise_conv2d.h"
 
@@ -15,8 +14,6 @@ namespace plainnet::TARGET {
 namespace {
 
 constexpr Dim3 kThreads = threads(32, 4);
-constexpr int kVectors = kVectorLanes == 1 ? 1 : 2;
-constexpr int kChannels = kVectors * kVectorLanes;
 constexpr int kRun = 4;
 constexpr int kTaps = 5;
 
@@ -31,26 +28,21 @@ __global__ void depthwise_forward_by_runs(
   const Axis rows = padded.rows, columns = padded.columns;
   const int channels = padded.in, b = blockIdx.x / rows.output, o = blockIdx.x % rows.output;
   for (int p0 = threadIdx.y * kRun; p0 < columns.output; p0 += blockDim.y * kRun)
-    for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
+    for (int c = threadIdx.x * kVectorLanes; c < channels; c += blockDim.x * kVectorLanes) {
       long first[kRun];  // where the pixels' first taps lie; beyond the end of the row, the last pixel's
-      Vector sum[kRun][kVectors];
+      Vector sum[kRun];
       for (int r = 0; r < kRun; ++r) {
         first[r] = padded.x_at(b, o * rows.stride, min(p0 + r, columns.output - 1) * columns.stride, c);
-        for (int v = 0; v < kVectors; ++v) sum[r][v] = load(bias + c + v * kVectorLanes);
+        sum[r] = load(bias + c);
       }
       for (int i = 0; i < rows.window; ++i)
         for (int j = 0; j < columns.window; ++j) {
-          const real* w = weight + (i * columns.window + j) * channels + c;
+          const Vector shared = load(weight + (i * columns.window + j) * channels + c);
           const real* x_tap = x + (static_cast<long>(i) * columns.input + j) * channels;
-          for (int v = 0; v < kVectors; ++v) {
-            const Vector shared = load(w + v * kVectorLanes);
-            for (int r = 0; r < kRun; ++r) sum[r][v] += load(x_tap + first[r] + v * kVectorLanes) * shared;
-          }
+          for (int r = 0; r < kRun; ++r) sum[r] += load(x_tap + first[r]) * shared;
         }
       for (int r = 0; r < kRun && p0 + r < columns.output; ++r)
-        for (int v = 0; v < kVectors; ++v)
-          store(y + padded.y_at(b, o, p0 + r, c + v * kVectorLanes), with_relu ? relu(sum[r][v]) : sum[r][v],
-                channels - c - v * kVectorLanes);
+        store(y + padded.y_at(b, o, p0 + r, c), with_relu ? relu(sum[r]) : sum[r], channels - c);
     }
 }
 
@@ -67,21 +59,17 @@ __global__ void depthwise_backward_x_by_runs(
   const int weight_row = columns.window + 2 * (kRun - 1);
   for (int w0 = threadIdx.y * kRun; w0 < columns.input; w0 += blockDim.y * kRun) {
     const int p0 = first_output(columns, w0), p1 = end_output(columns, min(w0 + kRun, columns.input) - 1);
-    for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
-      Vector sum[kRun][kVectors]{};
+    for (int c = threadIdx.x * kVectorLanes; c < channels; c += blockDim.x * kVectorLanes) {
+      Vector sum[kRun]{};
       for (int o = first_output(rows, h); o < end_output(rows, h); ++o)
         for (int p = p0; p < p1; ++p) {
           const int i = h + rows.before - o * rows.stride, j = w0 + columns.before - p * columns.stride;
           const real* w = weight + (i * weight_row + kRun - 1 + j) * channels + c;
-          const real* dz_pixel = dz + g.y_at(b, o, p, c);
-          for (int v = 0; v < kVectors; ++v) {
-            const Vector shared = load(dz_pixel + v * kVectorLanes);
-            for (int r = 0; r < kRun; ++r) sum[r][v] += shared * load(w + r * channels + v * kVectorLanes);
-          }
+          const Vector shared = load(dz + g.y_at(b, o, p, c));
+          for (int r = 0; r < kRun; ++r) sum[r] += shared * load(w + r * channels);
         }
       for (int r = 0; r < kRun && w0 + r < columns.input; ++r)
-        for (int v = 0; v < kVectors; ++v)
-          store(dx + g.x_at(b, h, w0 + r, c + v * kVectorLanes), sum[r][v], channels - c - v * kVectorLanes);
+        store(dx + g.x_at(b, h, w0 + r, c), sum[r], channels - c);
     }
   }
 }
@@ -97,9 +85,9 @@ __global__ void depthwise_backward_weight_by_taps(
   const Axis rows = padded.rows, columns = padded.columns;
   const int channels = padded.in, taps = rows.window * columns.window, tap0 = blockIdx.x * kTaps;
   const int b0 = blockIdx.y * images_per_part, b1 = min(b0 + images_per_part, batch);
-  for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
+  for (int c = threadIdx.x * kVectorLanes; c < channels; c += blockDim.x * kVectorLanes) {
     long offset[kTaps];  // how far the taps lie from the first; beyond the last tap, that one's
-    Vector sum[kTaps][kVectors]{};
+    Vector sum[kTaps]{};
     for (int t = 0; t < kTaps; ++t) {
       const int tap = min(tap0 + t, taps - 1);
       offset[t] = (static_cast<long>(tap / columns.window) * columns.input + tap % columns.window) * channels;
@@ -108,19 +96,14 @@ __global__ void depthwise_backward_weight_by_taps(
       for (int o = 0; o < rows.output; ++o) {
         const real* x_row = x + padded.x_at(b, o * rows.stride, 0, c);
         const real* dz_row = dz + padded.y_at(b, o, 0, c);
-        for (int p = 0; p < columns.output; ++p)
-          for (int v = 0; v < kVectors; ++v) {
-            const Vector shared = load(dz_row + p * channels + v * kVectorLanes);
-            const real* x_pixel = x_row + p * columns.stride * channels + v * kVectorLanes;
-            for (int t = 0; t < kTaps; ++t) sum[t][v] += load(x_pixel + offset[t]) * shared;
-          }
+        for (int p = 0; p < columns.output; ++p) {
+          const Vector shared = load(dz_row + p * channels);
+          const real* x_pixel = x_row + p * columns.stride * channels;
+          for (int t = 0; t < kTaps; ++t) sum[t] += load(x_pixel + offset[t]) * shared;
+        }
       }
     for (int t = 0; t < kTaps && tap0 + t < taps; ++t)
-      for (int v = 0; v < kVectors; ++v) {
-        const int first = c + v * kVectorLanes;
-        store(partial + (static_cast<long>(blockIdx.y) * taps + tap0 + t) * channels + first, sum[t][v],
-              channels - first);
-      }
+      store(partial + (static_cast<long>(blockIdx.y) * taps + tap0 + t) * channels + c, sum[t], channels - c);
   }
 }
 
