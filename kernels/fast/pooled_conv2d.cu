@@ -4,11 +4,12 @@
 //
 //   y[b][o][p][n] = relu(bias[n] + max of Σ_k a[b, 2o + q / 2, 2p + q % 2][k] weight[k][n] over q = 0 ... 3)
 //
+// For 5 x 5 windows of many channels winograd.cu does the same with fewer multiplications.
+//
 // Bias and ReLU do not change which pixel is the largest. Backward, dz is dy at the winner of each pooling
-// window, where y > 0, and 0 elsewhere: one number of four, and with the ReLU about one of eight. So nothing
-// is multiplied by the zeros. The kernels first list the numbers of dz that are not, and then go from one to
-// the next: with (o, p) the pixel of a nonzero dz[b][o][p][n], s the stride, and t rows and l columns of
-// zeros above and left of x,
+// window (with a ReLU: where y > 0), and 0 elsewhere. One number of four, with the ReLU about one of eight,
+// is not zero: the kernels list these, and go from one to the next. With (o, p) the pixel of z that one
+// belongs to, s the stride, and t rows and l columns of zeros above and left of x,
 //
 //   dweight[i][j][c][n]                 += x[b][o s - t + i][p s - l + j][c] dz[b][o][p][n]
 //   dx[b][o s - t + i][p s - l + j][c]  += weight[i][j][c][n] dz[b][o][p][n]      for all i, j and c.
@@ -65,11 +66,13 @@ struct Nonzero {
   real dz;
 };
 
-// Vectors of a row of a window that are computed at once, in registers: if it is short, and else.
+// How many vectors of a window's row are summed at once, in registers: of a short row, and of any other.
 constexpr int kShortRow = 2, kLongRow = 8;
-constexpr int kChannels = 4;  // output channels that are done together, so that none waits for its own sum
+// Output channels that are done together. Their numbers of dy lie side by side; and where they are summed in
+// turn, none waits for its own sum.
+constexpr int kTogether = 4;
 
-// A block sums dweight and dbias of kChannels output channels over some images; there is a partial result for
+// A block sums dweight and dbias of kTogether output channels over some images; there is a partial result for
 // every few images.
 template <int kVectors>
 __global__ void pooled_conv2d_backward_weight(
@@ -81,20 +84,20 @@ __global__ void pooled_conv2d_backward_weight(
     int batch, int images_per_part,
     real* __restrict__ partial,         // [parts][out][kh][kw][in]
     real* __restrict__ partial_bias) {  // [parts][out]
-  constexpr int kWindows = 512;  // whose dz are listed at once
-  Nonzero list[kChannels][kWindows + 1];
-  const int n0 = blockIdx.x * kChannels, channels = min(g.z.out - n0, kChannels);
+  constexpr int kPools = 512;  // whose dz are listed at once
+  Nonzero list[kTogether][kPools];
+  const int n0 = blockIdx.x * kTogether, channels = min(g.z.out - n0, kTogether);
   const int b0 = blockIdx.y * images_per_part, b1 = min(b0 + images_per_part, batch);
   const int rows = g.z.rows.window, row = g.z.columns.window * g.z.in;
   for (int b = b0; b < b1; ++b)
-    for (int k0 = 0; k0 < g.y_pixels(); k0 += kWindows) {
+    for (int k0 = 0; k0 < g.y_pixels(); k0 += kPools) {
       // Which are zero cannot be foreseen, so there is no branch here: a processor would guess wrong half the
       // time. A zero is written, too, and overwritten by the next. Where there are fewer channels, the last
       // one is listed again.
-      int listed[kChannels] = {};
-      for (int k = k0; k < min(k0 + kWindows, g.y_pixels()); ++k)
+      int listed[kTogether] = {};
+      for (int k = k0; k < min(k0 + kPools, g.y_pixels()); ++k)
 #pragma GCC unroll 4
-        for (int n = 0; n < kChannels; ++n) {
+        for (int n = 0; n < kTogether; ++n) {
           const long at = b * g.y_size() + static_cast<long>(k) * g.z.out + n0 + min(n, channels - 1);
           list[n][listed[n]] = {k * kPooled + winner[at], dy[at]};
           listed[n] += winner[at] != kNone;
@@ -132,13 +135,14 @@ __global__ void pooled_conv2d_backward_weight(
 // by few vectors only, so that a list would take longer than what it saves. The windows are copied into
 // patches, the five of a pooling window one after the other: those of its four pixels, with a 1 behind the
 // numbers, whose sum is dbias; and zeros, for kNone. `winner` chooses among them.
-constexpr int kPatch = 32, kPatchVectors = kPatch / kVectorLanes, kImages = 4;
+constexpr int kPatch = 32, kPatchVectors = kPatch / kVectorLanes;
 
-// Rows are copied as if they had kMostInRow numbers: what is beyond the end of one, the next overwrites.
-constexpr int kMostInRow = 8;
+// Rows of fewer than kCopied numbers are copied as if they had so many: the next row overwrites what is too
+// much, and behind the last one the 1. What then follows is summed and not used.
+constexpr int kCopied = 8;
 bool is_small(const Geometry& z) {
   const int row = z.columns.window * z.in;
-  return row < kMostInRow && (z.rows.window - 1) * row + kMostInRow <= kPatch;
+  return row < kCopied && (z.rows.window - 1) * row + kCopied <= kPatch;
 }
 
 __global__ void pooled_conv2d_backward_small_weight(
@@ -147,27 +151,26 @@ __global__ void pooled_conv2d_backward_small_weight(
     const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
     const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
     const unsigned char* __restrict__ winner,  // like dy
-    int batch,
+    int batch, int images_per_part,
     real* __restrict__ partial) {  // [parts][out][kPatch]
-  constexpr int kWindows = 12;     // whose patches the first cache holds
-  alignas(kVectorBytes) real patch[kWindows][kPooled + 1][kPatch] = {};
-  const int b0 = blockIdx.x * kImages, b1 = min(b0 + kImages, batch);
+  constexpr int kPools = 36;       // whose patches the first cache holds
+  alignas(kVectorBytes) real patch[kPools][kPooled + 1][kPatch] = {};
+  const int b0 = blockIdx.x * images_per_part, b1 = min(b0 + images_per_part, batch);
   const int row = g.z.columns.window * g.z.in, x_row = g.padded.columns.input * g.z.in;
   for (int b = b0; b < b1; ++b)
-    for (int k0 = 0; k0 < g.y_pixels(); k0 += kWindows) {
-      const int windows = min(g.y_pixels() - k0, kWindows);
-      for (int pixel = 0; pixel < windows * kPooled; ++pixel) {
+    for (int k0 = 0; k0 < g.y_pixels(); k0 += kPools) {
+      const int pools = min(g.y_pixels() - k0, kPools);
+      for (int pixel = 0; pixel < pools * kPooled; ++pixel) {
         const real* from = x + g.padded.x_at(b, 0, 0, 0) + first_tap[k0 * kPooled + pixel].at;
         real* to = patch[pixel / kPooled][pixel % kPooled];
-        for (int i = 0; i < g.z.rows.window; ++i, from += x_row)
-          std::copy_n(from, kMostInRow, to + i * row);
+        for (int i = 0; i < g.z.rows.window; ++i) std::copy_n(from + i * x_row, kCopied, to + i * row);
         to[g.z.window_size()] = 1;
       }
-      for (int n0 = 0; n0 < g.z.out; n0 += kChannels) {
-        Vector sum[kChannels][kPatchVectors]{};
-        for (int k = 0; k < windows; ++k)
+      for (int n0 = 0; n0 < g.z.out; n0 += kTogether) {
+        Vector sum[kTogether][kPatchVectors]{};
+        for (int k = 0; k < pools; ++k)
 #pragma GCC unroll 4
-          for (int n = 0; n < kChannels; ++n) {
+          for (int n = 0; n < kTogether; ++n) {
             const long at = b * g.y_size() + static_cast<long>(k0 + k) * g.z.out + min(n0 + n, g.z.out - 1);
 #pragma GCC unroll 8
             for (int v = 0; v < kPatchVectors; ++v)
@@ -176,7 +179,7 @@ __global__ void pooled_conv2d_backward_small_weight(
         const bool begins = b == b0 && k0 == 0;  // else adds to what is there
         real* to = partial + (static_cast<long>(blockIdx.x) * g.z.out + n0) * kPatch;
 #pragma GCC unroll 4
-        for (int n = 0; n < kChannels; ++n)
+        for (int n = 0; n < kTogether; ++n)
 #pragma GCC unroll 8
           for (int v = 0; v < kPatchVectors; ++v) {
             const int i = n * kPatch + v * kVectorLanes;
@@ -186,9 +189,10 @@ __global__ void pooled_conv2d_backward_small_weight(
     }
 }
 
-// A block computes dx of an image. For each pixel it lists the channels whose dz is not zero (what belongs to
-// no pixel has a list, too: again there is no branch). To each row of the pixel's window it then adds the
-// listed rows of weights, kVectors of them at once, in registers.
+// A block computes dx of an image. For each pixel it lists the channels whose dz is not zero; kNone has a
+// list, too, which nobody reads: that spares a branch. To row i of each pixel's window it then adds row i of
+// the listed channels' weights, kVectors vectors at once. All pixels have their turn before the next i, so
+// that these rows of weights stay in the first-level cache.
 template <int kVectors>
 __global__ void pooled_conv2d_backward_x(PooledGeometry g,
                                          const FirstTap* __restrict__ first_tap,  // [oh / 2][ow / 2][4]
@@ -196,27 +200,27 @@ __global__ void pooled_conv2d_backward_x(PooledGeometry g,
                                          const unsigned char* __restrict__ winner,  // like dy
                                          const real* __restrict__ weight_t,         // [out][kh][kw][in]
                                          real* __restrict__ dx) {  // [batch][height][width][in]
-  constexpr int kWindows = 16, kChannels = 64;
-  Nonzero list[kWindows][kPooled + 1][kChannels];
+  constexpr int kPools = 16, kListed = 64;  // pooling windows and channels
+  Nonzero list[kPools][kPooled + 1][kListed];
   const Geometry& z = g.z;
   const int x_row = z.columns.input * z.in, row = z.columns.window * z.in;
   real* dx_image = dx + z.x_at(blockIdx.x, 0, 0, 0);
   std::fill(dx_image, dx_image + z.rows.input * x_row, real(0));
-  for (int n0 = 0; n0 < z.out; n0 += kChannels)
-    for (int k0 = 0; k0 < g.y_pixels(); k0 += kWindows) {
-      const int windows = min(g.y_pixels() - k0, kWindows);
-      int listed[kWindows][kPooled + 1] = {};
-      for (int k = 0; k < windows; ++k)
-        for (int n = n0; n < min(n0 + kChannels, z.out); ++n) {
+  for (int n0 = 0; n0 < z.out; n0 += kListed)
+    for (int k0 = 0; k0 < g.y_pixels(); k0 += kPools) {
+      const int pools = min(g.y_pixels() - k0, kPools);
+      int listed[kPools][kPooled + 1] = {};
+      for (int k = 0; k < pools; ++k)
+        for (int n = n0; n < min(n0 + kListed, z.out); ++n) {
           const long at = blockIdx.x * g.y_size() + static_cast<long>(k0 + k) * z.out + n;
           list[k][winner[at]][listed[k][winner[at]]++] = {n, dy[at]};
         }
 
       for (int i = 0; i < z.rows.window; ++i)
-        for (int pixel = 0; pixel < windows * kPooled; ++pixel) {
+        for (int pixel = 0; pixel < pools * kPooled; ++pixel) {
           const FirstTap first = first_tap[k0 * kPooled + pixel];
-          const int begin = max(-first.w, 0) * z.in, end = min(row, (z.columns.input - first.w) * z.in);
           if (first.h + i < 0 || first.h + i >= z.rows.input) continue;
+          const int begin = max(-first.w, 0) * z.in, end = min(row, (z.columns.input - first.w) * z.in);
           const Nonzero* nonzero = list[pixel / kPooled][pixel % kPooled];
           const int count = listed[pixel / kPooled][pixel % kPooled];
           for (int tap = begin; tap < end; tap += kVectors * kVectorLanes) {
@@ -246,8 +250,8 @@ class PooledConv2d : public Layer {
         g_{z, x_.padded()},
         tap_at_(tap_offsets(g_.padded)),
         winner_(max_batch * g_.y_size()),
-        weight_g_(suits_winograd(z) ? size_t{8} * 8 * z.in * z.out : 0),
-        // Vectors of the last row may reach beyond it.
+        weight_points_(suits_winograd(z) ? size_t{8} * 8 * z.in * z.out : 0),
+        // Vectors of the last row may reach beyond it, by more than kReadableBeyond.
         weight_t_(size_t{1} * z.window_size() * z.out + kLongRow * kVectorLanes) {
     std::vector<FirstTap> first_tap;
     for (int k = 0; k < g_.y_pixels(); ++k)
@@ -258,9 +262,8 @@ class PooledConv2d : public Layer {
         first_tap.push_back({at, h - z.rows.before, w - z.columns.before});
       }
     first_tap_ = Buffer<FirstTap>(first_tap);
-    // Blocks for some cores, however many there are: the order of the sums depends on the parts.
-    const long images = 1L * max_batch * tiles(z.out, kChannels) / 128;
-    images_per_part_ = is_small(z) ? kImages : static_cast<int>(max(1L, images));
+    // About 128 blocks. The cores are not counted, for the order of the sums depends on the parts.
+    images_per_part_ = static_cast<int>(max(1L, 1L * max_batch * tiles(z.out, kTogether) / 128));
     const size_t parts = tiles(max_batch, images_per_part_), taps = is_small(z) ? kPatch : z.window_size();
     partial_ = Buffer<real>(parts * z.out * taps);
     partial_bias_ = Buffer<real>(parts * z.out);
@@ -270,14 +273,15 @@ class PooledConv2d : public Layer {
   void forward(const real* x, real* y, int batch) override {
     const real* padded_x = x_.pad(x, batch);
     const PooledOutput output{bias_.value, with_relu_, y, winner_.data()};
-    if (suits_winograd(g_.z)) return winograd(g_, padded_x, weight_.value, batch, weight_g_.data(), output);
+    if (suits_winograd(g_.z))
+      return winograd(g_, padded_x, weight_.value, batch, weight_points_.data(), output);
     const auto run = [&]<class T>(const T*) {
       const Grid grid(g_.y_pixels(), tiles(batch, T::kRows / kPooled), tiles(g_.z.out, T::kColumns));
       launch(pooled_conv2d_forward<T>, grid, T::kThreads, g_, padded_x, tap_at_.data(), first_tap_.data(),
              weight_.value, batch, output);
     };
     using Halves = Tile<3, kInRow, HalfVector>;  // for a vector and a half of channels
-    if (g_.z.out % Halves::kColumns == 0 && g_.z.out % kVectorLanes != 0)
+    if (kVectorBytes == 64 && g_.z.out == Halves::kColumns)
       run(static_cast<Halves*>(nullptr));
     else
       with_width(g_.z.out, [&](auto width) { run(static_cast<Tile<width()>*>(nullptr)); });
@@ -289,14 +293,14 @@ class PooledConv2d : public Layer {
     const bool is_short = z.columns.window * z.in <= kShortRow * kVectorLanes;
     if (is_small(z)) {
       launch(pooled_conv2d_backward_small_weight, parts, threads(1), g_, x_.padded_already(x),
-             first_tap_.data(), dy, winner_.data(), batch, partial_.data());
+             first_tap_.data(), dy, winner_.data(), batch, images_per_part_, partial_.data());
       sum_rows(partial_.data(), parts, z.out * kPatch, z.out * kPatch, sum_.data());
       transpose(sum_.data(), 1, z.out, kPatch, sum_t_.data());
-      sum_rows(sum_t_.data(), 1, size, size, weight_.gradient);
+      sum_rows(sum_t_.data(), 1, size, size, weight_.gradient);  // of one row: a copy
       sum_rows(sum_t_.data() + size, 1, z.out, z.out, bias_.gradient);
     } else {
       launch(is_short ? pooled_conv2d_backward_weight<kShortRow> : pooled_conv2d_backward_weight<kLongRow>,
-             {tiles(z.out, kChannels), parts}, threads(1), g_, x_.padded_already(x), first_tap_.data(), dy,
+             {tiles(z.out, kTogether), parts}, threads(1), g_, x_.padded_already(x), first_tap_.data(), dy,
              winner_.data(), batch, images_per_part_, partial_.data(), partial_bias_.data());
       sum_rows(partial_bias_.data(), parts, z.out, z.out, bias_.gradient);
       sum_rows(partial_.data(), parts, size, size, sum_.data());
@@ -316,7 +320,7 @@ class PooledConv2d : public Layer {
   Buffer<int> tap_at_;            // [kh][kw][in]: see conv2d.cu
   Buffer<FirstTap> first_tap_;    // [oh / 2][ow / 2][4]
   Buffer<unsigned char> winner_;  // [max_batch][oh / 2][ow / 2][out]
-  Buffer<real> weight_g_;         // see winograd()
+  Buffer<real> weight_points_;         // see winograd()
   Buffer<real> weight_t_;         // [out][kh][kw][in]
   int images_per_part_;
   Buffer<real> partial_;       // [parts][out][kh][kw][in], or [parts][out][kPatch] for small windows

@@ -18,8 +18,8 @@ constexpr unsigned char kNone = kPooled;
 
 /// z is what the convolution makes, y what the pooling makes of it.
 struct PooledGeometry {
-  Geometry z;       // of x as it is
-  Geometry padded;  // of x with its zeros around it
+  Geometry z;       // from x to z
+  Geometry padded;  // the same for x with its zeros around it
 
   int y_height() const { return z.rows.output / 2; }
   int y_width() const { return z.columns.output / 2; }
@@ -34,11 +34,11 @@ struct PooledOutput {
   real* y;                // [batch][oh / 2][ow / 2][out]
   unsigned char* winner;  // like y
 
-  // Writes `count` channels from n on of the pixel of y that begins at y[pixel], given z without its bias at
+  // Writes `count` channels from n on of the pixel of y that begins at y[y_at], given z without its bias at
   // the four pixels of the pooling window. The largest wins, the first of equal ones; or the last that is not
   // a number.
   template <class V>
-  __forceinline__ void store(const V (&z)[kPooled], int n, long pixel, int count) const {
+  __forceinline__ void store(const V (&z)[kPooled], int n, long y_at, int count) const {
     V largest = z[0], which{};
 #pragma GCC unroll 3
     for (int q = 1; q < kPooled; ++q) {
@@ -48,17 +48,18 @@ struct PooledOutput {
     }
     largest += load<V>(bias + n);
     if (with_relu) which = largest > 0 ? which : broadcast<V>(kNone);
-    TARGET::store(y + pixel + n, with_relu ? relu(largest) : largest, count);
-    store_bytes(winner + pixel + n, which, count);
+    TARGET::store(y + y_at + n, with_relu ? relu(largest) : largest, count);
+    store_bytes(winner + y_at + n, which, count);
   }
 };
 
-/// The forward pass for windows of 5 x 5 that move by one pixel: see winograd.cu. `weight_g` is memory for
-/// [8][8][in][out] numbers.
+/// The forward pass for windows of 5 x 5 that move by one pixel: see winograd.cu.
 bool suits_winograd(const Geometry& z);
 void winograd(const PooledGeometry& g,
               const real* padded_x,  // [batch][padded height][padded width][in]
               const real* weight,    // [kh][kw][in][out]
-              int batch, real* weight_g, const PooledOutput& output);
+              int batch,
+              real* weight_points,  // memory for [8][8][in][out] numbers
+              const PooledOutput& output);
 
 }  // namespace plainnet::TARGET

@@ -1,6 +1,6 @@
 #pragma once
 
-// What one instruction of one thread computes: on a CPU a vector of 16, 8 or 4 numbers, on a GPU
+// What one instruction of one thread computes: on a CPU a vector of 16, 8 or 4 floats, on a GPU
 // one number (there, the neighbouring threads are the vector). Kernels that go channel by channel
 // use it.
 
