@@ -67,7 +67,7 @@ struct Nonzero {
 };
 
 // How many vectors of a window's row are summed at once, in registers: of a short row, and of any other.
-constexpr int kShortRow = 2, kLongRow = 8;
+constexpr int kShortRow = 32 / kVectorLanes, kLongRow = 8;
 // Output channels that are done together. Their numbers of dy lie side by side; and where they are summed in
 // turn, none waits for its own sum.
 constexpr int kTogether = 4;
