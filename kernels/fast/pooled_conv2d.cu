@@ -74,7 +74,6 @@ constexpr int kTogether = 4;
 
 // A block sums dweight and dbias of kTogether output channels over some images; there is a partial result for
 // every few images.
-template <int kVectors>
 __global__ void pooled_conv2d_backward_weight(
     PooledGeometry g,
     const real* __restrict__ x,                // [batch][padded height][padded width][in]
@@ -110,20 +109,20 @@ __global__ void pooled_conv2d_backward_weight(
         for (int e = 0; e < listed[n]; ++e) total += list[n][e].dz;
         partial_bias[part] = total;
         for (int i = 0; i < rows; ++i)
-          for (int tap = 0; tap < row; tap += kVectors * kVectorLanes) {
-            const real* from[kVectors];  // beyond the end of the row, its last number
-            Vector sum[kVectors]{};
+          for (int tap = 0; tap < row; tap += kLongRow * kVectorLanes) {
+            const real* from[kLongRow];  // beyond the end of the row, its last number
+            Vector sum[kLongRow]{};
 #pragma GCC unroll 8
-            for (int v = 0; v < kVectors; ++v)
+            for (int v = 0; v < kLongRow; ++v)
               from[v] = x + g.padded.x_at(b, i, 0, 0) + min(tap + v * kVectorLanes, row - 1);
             for (int e = 0; e < listed[n]; ++e) {
               const int at = first_tap[list[n][e].of].at;
 #pragma GCC unroll 8
-              for (int v = 0; v < kVectors; ++v) sum[v] += list[n][e].dz * load(from[v] + at);
+              for (int v = 0; v < kLongRow; ++v) sum[v] += list[n][e].dz * load(from[v] + at);
             }
             real* to = partial + (part * rows + i) * row + tap;
 #pragma GCC unroll 8
-            for (int v = 0; v < kVectors; ++v)
+            for (int v = 0; v < kLongRow; ++v)
               if (const int at = v * kVectorLanes; tap + at < row)
                 store(to + at, begins ? sum[v] : load(to + at) + sum[v], row - tap - at);
           }
@@ -137,14 +136,14 @@ __global__ void pooled_conv2d_backward_weight(
 // numbers, whose sum is dbias; and zeros, for kNone. `winner` chooses among them.
 constexpr int kPatch = 32, kPatchVectors = kPatch / kVectorLanes;
 
-// Rows of fewer than kCopied numbers are copied as if they had so many: the next row overwrites what is too
-// much, and behind the last one the 1. What then follows is summed and not used.
-constexpr int kCopied = 8;
+// How many numbers are copied of a row, which has fewer: the next row overwrites what is too much, and behind
+// the last one the 1. What then follows is summed and not used.
+int copied(const Geometry& z) { return z.columns.window * z.in < 8 ? 8 : kPatch; }
 bool is_small(const Geometry& z) {
-  const int row = z.columns.window * z.in;
-  return row < kCopied && (z.rows.window - 1) * row + kCopied <= kPatch;
+  return z.window_size() < kPatch && (z.rows.window - 1) * z.columns.window * z.in + copied(z) <= kPatch;
 }
 
+template <int kCopied>
 __global__ void pooled_conv2d_backward_small_weight(
     PooledGeometry g,
     const real* __restrict__ x,                // [batch][padded height][padded width][in]
@@ -292,16 +291,18 @@ class PooledConv2d : public Layer {
     const int parts = tiles(batch, images_per_part_), size = z.window_size() * z.out;
     const bool is_short = z.columns.window * z.in <= kShortRow * kVectorLanes;
     if (is_small(z)) {
-      launch(pooled_conv2d_backward_small_weight, parts, threads(1), g_, x_.padded_already(x),
-             first_tap_.data(), dy, winner_.data(), batch, images_per_part_, partial_.data());
+      launch(copied(z) == 8 ? pooled_conv2d_backward_small_weight<8>
+                            : pooled_conv2d_backward_small_weight<kPatch>,
+             parts, threads(1), g_, x_.padded_already(x), first_tap_.data(), dy, winner_.data(), batch,
+             images_per_part_, partial_.data());
       sum_rows(partial_.data(), parts, z.out * kPatch, z.out * kPatch, sum_.data());
       transpose(sum_.data(), 1, z.out, kPatch, sum_t_.data());
       sum_rows(sum_t_.data(), 1, size, size, weight_.gradient);  // of one row: a copy
       sum_rows(sum_t_.data() + size, 1, z.out, z.out, bias_.gradient);
     } else {
-      launch(is_short ? pooled_conv2d_backward_weight<kShortRow> : pooled_conv2d_backward_weight<kLongRow>,
-             {tiles(z.out, kTogether), parts}, threads(1), g_, x_.padded_already(x), first_tap_.data(), dy,
-             winner_.data(), batch, images_per_part_, partial_.data(), partial_bias_.data());
+      launch(pooled_conv2d_backward_weight, {tiles(z.out, kTogether), parts}, threads(1), g_,
+             x_.padded_already(x), first_tap_.data(), dy, winner_.data(), batch, images_per_part_,
+             partial_.data(), partial_bias_.data());
       sum_rows(partial_bias_.data(), parts, z.out, z.out, bias_.gradient);
       sum_rows(partial_.data(), parts, size, size, sum_.data());
       transpose(sum_.data(), 1, z.out, z.window_size(), weight_.gradient);

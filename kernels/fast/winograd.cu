@@ -120,8 +120,7 @@ __global__ void winograd_forward(PooledGeometry g, int across, int per_image, in
   real x_points[kN][kN][kRows][kChannels], y_points[kN][kN][kRows][kColumns];
   const int first = blockIdx.x * kRows, rows = min(squares - first, kRows);
   const int n0 = blockIdx.y * kColumns, channels = g.z.out - n0, in = g.z.in;
-  // Where square s begins: its image, and o and p of its first output.
-  const auto image = [&](int s) { return (first + s) / per_image; };
+  // The first output of square s.
   const auto o_of = [&](int s) { return (first + s) % per_image / across * kM; };
   const auto p_of = [&](int s) { return (first + s) % across * kM; };
 
@@ -130,7 +129,7 @@ __global__ void winograd_forward(PooledGeometry g, int across, int per_image, in
     for (int s = 0; s < rows; ++s) {
       long row[kN], column[kN];
       for (int k = 0; k < kN; ++k) {
-        row[k] = g.padded.x_at(image(s), min(o_of(s) + k, g.padded.rows.input - 1), 0, c0);
+        row[k] = g.padded.x_at((first + s) / per_image, min(o_of(s) + k, g.padded.rows.input - 1), 0, c0);
         column[k] = g.padded.x_at(0, 0, min(p_of(s) + k, g.padded.columns.input - 1), 0);
       }
       for (int c = 0; c < depth; c += kVectorLanes)
@@ -161,9 +160,9 @@ __global__ void winograd_forward(PooledGeometry g, int across, int per_image, in
 #pragma GCC unroll 8
         for (int j = 0; j < kM; j += 2) {
           const int o = (o_of(s) + i) / 2, p = (p_of(s) + j) / 2;
+          const long y_at = (first + s) / per_image * g.y_size() + (o * g.y_width() + p) * g.z.out;
           if (o < g.y_height() && p < g.y_width())
-            output.store({z[i][j], z[i][j + 1], z[i + 1][j], z[i + 1][j + 1]}, n0 + k,
-                         image(s) * g.y_size() + (o * g.y_width() + p) * g.z.out, channels - k);
+            output.store({z[i][j], z[i][j + 1], z[i + 1][j], z[i + 1][j + 1]}, n0 + k, y_at, channels - k);
         }
     }
 }
