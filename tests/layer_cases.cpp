@@ -102,6 +102,10 @@ const std::vector<LayerCase>& layer_cases() {
         pair({.filters = 33, .window = 2, .relu = true}, 2, {5, 7, 2}, kLarge),
         pair({.filters = 27, .window = 3, .stride = 2, .padding = kSame, .relu = true}, 5, {9, 11, 5}, kLarge),
         pair({.filters = 27, .window = 3, .stride = 2, .padding = kSame, .relu = true}, 5, {9, 11, 3}, kLarge),
+        // A vector and a half of channels.
+        pair({.filters = 12, .window = 3, .relu = true}, 5, {6, 5, 2}, kLarge),
+        // Four rows of eight numbers: one too many in a row for the patches of small windows.
+        pair({.filters = 3, .window = {4, 2}}, 2, {7, 5, 4}, kLarge),
         with_max_batch(300, pair({.filters = 2, .window = 5, .relu = true}, 37, {6, 7, 2}, kLarge)),
 
         one(DepthwiseConv2d{.window = 1}, 1, {1, 1, 1}, kSmall),
