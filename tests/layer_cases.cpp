@@ -102,7 +102,7 @@ const std::vector<LayerCase>& layer_cases() {
         pair({.filters = 33, .window = 2, .relu = true}, 2, {5, 7, 2}, kLarge),
         pair({.filters = 27, .window = 3, .stride = 2, .padding = kSame, .relu = true}, 5, {9, 11, 5}, kLarge),
         pair({.filters = 27, .window = 3, .stride = 2, .padding = kSame, .relu = true}, 5, {9, 11, 3}, kLarge),
-        // A vector and a half of channels.
+        // A vector and a half of channels, where a vector has eight.
         pair({.filters = 12, .window = 3, .relu = true}, 5, {6, 5, 2}, kLarge),
         // Four rows of eight numbers: one too many in a row for the patches of small windows.
         pair({.filters = 3, .window = {4, 2}}, 2, {7, 5, 4}, kLarge),
