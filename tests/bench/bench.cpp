@@ -175,8 +175,8 @@ class Bench {
   // Single precision is exact for the sums of products that target_bench.cu chooses. An LSTM's sigmoids are
   // not: each of 28 steps hands its errors, of 6e-8 each, on to the next. Nor are the sums of winograd.cu; and
   // where the two largest numbers of a pooling window are equal, as in some of these, rounding says which of
-  // them gets the gradient. So gradients through a pooling are compared as a whole, by their distance: 0.02 of
-  // the length would be one number of 2,500.
+  // them gets the gradient. So gradients through a pooling are compared as a whole, by their distance: 0.05 of
+  // the length are about one window of 800.
   void check(const std::string& model) const {
     const std::vector<Piece> pieces = probe_.pieces(model, kernels_);
     for (const size_t i : chosen(model)) {
@@ -187,7 +187,7 @@ class Bench {
         if (got[t].name == "y" || pieces[i].name.find("max_pool2d") == std::string::npos)
           test::check_close(what, got[t].values, expected[t].values, 1e-5);
         else
-          CHECK(distance(got[t].values, expected[t].values) < 0.02, what, ": not that of double precision");
+          CHECK(distance(got[t].values, expected[t].values) < 0.05, what, ": not that of double precision");
       }
     }
   }
