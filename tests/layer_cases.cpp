@@ -107,6 +107,7 @@ const std::vector<LayerCase>& layer_cases() {
         // Four rows of eight numbers: one too many in a row for the patches of small windows.
         pair({.filters = 3, .window = {4, 2}}, 2, {7, 5, 4}, kLarge),
         with_max_batch(300, pair({.filters = 2, .window = 5, .relu = true}, 37, {6, 7, 2}, kLarge)),
+        with_max_batch(300, pair({.filters = 2, .window = 3, .relu = true}, 37, {6, 7, 1}, kLarge)),
 
         one(DepthwiseConv2d{.window = 1}, 1, {1, 1, 1}, kSmall),
         one(DepthwiseConv2d{.window = {3, 2}, .relu = true}, 2, {4, 3, 3}, kSmall),
