@@ -135,15 +135,14 @@ class HeaderReader {
   }
 
   Entry entry(const std::string& name) {
-    Entry entry{{name, {}, {}}, 0, 0};
     std::string type;
-    std::vector<int64_t> offsets;
+    std::vector<int64_t> shape, offsets;
     const std::string expected = text(path_, ": tensor \"", name, "\": expected ");
     const size_t keys = object([&](const std::string& key) {
       if (key == "dtype")
         type = string();
       else if (key == "shape")
-        entry.tensor.shape = numbers();
+        shape = numbers();
       else if (key == "data_offsets")
         offsets = numbers();
       else
@@ -155,9 +154,7 @@ class HeaderReader {
     if (type != "F32")
       throw Error(expected, "type F32, found ", type,
                   ": save it as float32 (x.astype(\"float32\") in NumPy, x.float() in PyTorch)");
-    entry.begin = offsets[0];
-    entry.end = offsets[1];
-    return entry;
+    return {{name, shape, {}}, offsets[0], offsets[1]};
   }
 
   const std::string& path_;
