@@ -12,10 +12,8 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
   TensorFile file{checkpoint.weights, checkpoint.metadata};
   file.metadata["log"] = log_text(checkpoint.epochs);
   file.metadata["total_seconds"] = exact_text(checkpoint.total_seconds);
-  for (Tensor tensor : checkpoint.state) {
-    tensor.name = kState + tensor.name;
-    file.tensors.push_back(tensor);
-  }
+  for (const Tensor& tensor : checkpoint.state)
+    file.tensors.push_back({kState + tensor.name, tensor.shape, tensor.values});
   write_safetensors(path, file);
 }
 
