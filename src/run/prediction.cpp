@@ -18,9 +18,8 @@ namespace plainnet {
 namespace fs = std::filesystem;
 namespace {
 
-struct PredictOptions {
-  std::string data = "data/mnist", model, device = "auto";
-  Kernels kernels = kFast;
+struct PredictOptions : TrainerOptions {
+  std::string data = "data/mnist", device = "auto";
   int index = 0, threads = 0;
   bool evaluate = false, csv = false, help = false;
   std::set<std::string> given;  // the names of the options on the command line
@@ -141,15 +140,6 @@ std::vector<std::string> pictures_at(const std::vector<std::string>& paths) {
     pictures.insert(pictures.end(), found.begin(), found.end());
   }
   return pictures;
-}
-
-// The network with these weights.
-std::unique_ptr<Trainer> make_trainer(const Weights& weights, const PredictOptions& options,
-                                      const std::string& model, const Dataset& data) {
-  const TrainerOptions how{model, std::min(data.test.count, 128), {}, 0, options.kernels};
-  auto trainer = choose_target(options.device, options.threads).make_trainer(how, data);
-  trainer->set_weights(weights.file.tensors, weights.path);
-  return trainer;
 }
 
 void print_evaluation(Trainer& trainer, const Dataset& data) {
@@ -289,11 +279,13 @@ int run_prediction(int argc, const char* const* argv) {
   const bool several = pictures.size() > 1 || pictures != paths;  // or a folder of one
 
   Reading reading{pictures.empty() ? data_of(weights, options) : frame_of(weights)};
-  const std::string model = model_of(weights, options, reading.data);
+  options.model = model_of(weights, options, reading.data);
   if (pictures.empty()) reading.take_images(options);
   else reading.take_pictures(pictures, several, weights.ink());
   if (reading.images.empty()) return 1;
-  const auto trainer = make_trainer(weights, options, model, reading.data);
+  options.batch = std::min(options.batch, reading.data.test.count);
+  const auto trainer = choose_target(options.device, options.threads).make_trainer(options, reading.data);
+  trainer->set_weights(weights.file.tensors, weights.path);
   if (options.evaluate && !options.csv) {
     print_evaluation(*trainer, reading.data);
     return 0;
