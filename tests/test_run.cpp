@@ -636,7 +636,8 @@ TEST("run: that line is cut to 80 columns where the terminal does not know its w
     Options options;
     options.epochs = 1000000;
     options.batch = 1;
-    print_progress(options, 1000000, std::vector<StepScore>(32, {2.5f, 0}), 1000000000, 1);
+    options.limit = 1000000000;
+    print_progress(options, 1000000, std::vector<StepScore>(32, {2.5f, 0}), 1);
   });
   CHECK(output.starts_with("epoch 1000000/1000000: 32 of 1000000000 batches, 8680:33:19 left, loss 2.5") &&
             output.ends_with("\x1b[K\r"), output);

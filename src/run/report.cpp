@@ -59,13 +59,13 @@ void print_epoch(const EpochRecord& record, bool is_best_so_far, double rate, do
               record.seconds, clock_text(left).c_str());
 }
 
-void print_progress(const Options& options, int epoch, const std::vector<StepScore>& scores, int images,
-                    double seconds) {
+void print_progress(const Options& options, int epoch, const std::vector<StepScore>& scores, double seconds) {
   const char* const terminal = std::getenv("TERM");
   if (!isatty(STDOUT_FILENO) || !terminal || !*terminal || text(terminal) == "dumb") return;
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) size.ws_col = 80;
-  const int done = static_cast<int>(scores.size()), steps = (images + options.batch - 1) / options.batch;
+  const int images = options.limit, steps = (images + options.batch - 1) / options.batch;
+  const int done = static_cast<int>(scores.size());
   const Score score = mean_score(scores, options.batch, images);
   const std::string line =
       format("epoch %d/%d: %d of %d batches, %s left, loss %s, accuracy %.2f%%", epoch, options.epochs, done,

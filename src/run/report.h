@@ -24,9 +24,8 @@ void print_epoch(const EpochRecord& record, bool is_best_so_far, double rate, do
 
 /// On a terminal, unless TERM says that it is dumb: a line on the epoch that is running, cut to the
 /// terminal's width, in place of the one before, or none at its end. `scores` are those of the steps that are
-/// done, for which it took `seconds`.
-void print_progress(const Options& options, int epoch, const std::vector<StepScore>& scores, int images,
-                    double seconds);
+/// done, for which it took `seconds`, of an epoch of options.limit images.
+void print_progress(const Options& options, int epoch, const std::vector<StepScore>& scores, double seconds);
 
 /// What run.json says: the options, the data, the machine, the compiler, and what each epoch came to.
 /// `device` as print_summary() has it; `checkpoint` has one epoch or more.

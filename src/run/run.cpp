@@ -189,11 +189,9 @@ class Run {
     const int epoch = done() + 1, images = dataset_.train.count;
     const double start = now();
     const std::vector<double> rates = learning_rates(options_, epoch, steps_);
-    const std::vector<StepScore> scores =
-        trainer_->train(epoch_order(images, options_.shuffle, options_.seed, epoch), rates,
-                        [&](const std::vector<StepScore>& so_far) {
-                          print_progress(options_, epoch, so_far, images, now() - start);
-                        });
+    const std::vector<int> order = epoch_order(images, options_.shuffle, options_.seed, epoch);
+    const auto report = [&](auto& scores) { print_progress(options_, epoch, scores, now() - start); };
+    const std::vector<StepScore> scores = trainer_->train(order, rates, report);
     const double seconds = now() - start;
     for (size_t i = 0; i < scores.size(); ++i)
       step_log_ += text(1L * (epoch - 1) * steps_ + i + 1, ",", exact_text(scores[i].loss), "\n");
