@@ -8,8 +8,6 @@
 
 namespace plainnet {
 
-const char* const kLogHeader = "epoch,train_loss,train_accuracy,test_loss,test_accuracy,seconds";
-
 std::string log_line(const EpochRecord& r) {
   return text(r.epoch, ",", exact_text(r.train_loss), ",", exact_text(r.train_accuracy), ",",
               exact_text(r.test_loss), ",", exact_text(r.test_accuracy), ",", exact_text(r.seconds));
@@ -44,10 +42,8 @@ std::vector<EpochRecord> parse_log(const std::string& log, const std::string& na
 }
 
 const EpochRecord& best_epoch(const std::vector<EpochRecord>& records) {
-  const auto is_worse = [](const EpochRecord& a, const EpochRecord& b) {
-    return std::pair(a.test_accuracy, -a.test_loss) < std::pair(b.test_accuracy, -b.test_loss);
-  };
-  return *std::max_element(records.begin(), records.end(), is_worse);
+  const auto merit = [](const EpochRecord& r) { return std::pair(r.test_accuracy, -r.test_loss); };
+  return *std::ranges::max_element(records, {}, merit);
 }
 
 }  // namespace plainnet

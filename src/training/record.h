@@ -16,9 +16,8 @@ struct EpochRecord {
 /// How often each class was taken for each: [label][guess].
 using Confusion = std::vector<std::vector<int64_t>>;
 
-/// epoch,train_loss,train_accuracy,test_loss,test_accuracy,seconds: the first line of a log,
-/// without its end.
-extern const char* const kLogHeader;
+/// The first line of a log, without its end.
+inline const char* const kLogHeader = "epoch,train_loss,train_accuracy,test_loss,test_accuracy,seconds";
 
 /// The line of a log for one epoch, without its end.
 std::string log_line(const EpochRecord& record);
