@@ -7,11 +7,10 @@
 #include "base/random.h"
 
 namespace plainnet {
-namespace {
 
 // Random directions, made orthonormal one after the other (Gram and Schmidt). Each is freed from the
 // earlier ones twice, since once leaves rounding errors.
-std::vector<float> orthogonal(int64_t rows, int64_t columns, Random& random) {
+static std::vector<float> orthogonal(int64_t rows, int64_t columns, Random& random) {
   const int64_t count = std::min(rows, columns), length = std::max(rows, columns);
   std::vector<std::vector<double>> vectors;
   while (static_cast<int64_t>(vectors.size()) < count) {
@@ -32,8 +31,6 @@ std::vector<float> orthogonal(int64_t rows, int64_t columns, Random& random) {
       values[r * columns + c] = static_cast<float>(rows <= columns ? vectors[r][c] : vectors[c][r]);
   return values;
 }
-
-}  // namespace
 
 std::vector<float> initial_values(const ParameterDescription& parameter, uint64_t seed, uint64_t stream) {
   const auto& [kind, scale] = parameter.initializer;
