@@ -5,7 +5,6 @@
 #include <array>
 #include <cmath>
 #include <sstream>
-#include <string>
 
 #include "base/error.h"
 #include "base/random.h"
