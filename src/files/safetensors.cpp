@@ -29,9 +29,10 @@ struct Entry {
 /// Reads the header, which is one JSON object (RFC 8259) of a known form:
 /// {"__metadata__": {"key": "value"},
 ///  "name": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}
-class HeaderReader {
- public:
-  HeaderReader(const std::string& path, std::string_view header) : path_(path), text_(header) {}
+struct HeaderReader {
+  const std::string& path;
+  std::string_view header;
+  size_t at = 0;  // the byte at hand
 
   std::vector<Entry> read(std::map<std::string, std::string>* metadata) {
     std::vector<Entry> entries;
@@ -45,26 +46,25 @@ class HeaderReader {
     return entries;
   }
 
- private:
   /// The byte at hand, or -1 at the end.
-  int here() const { return at_ < text_.size() ? byte_at(text_, at_) : -1; }
+  int here() const { return at < header.size() ? byte_at(header, at) : -1; }
 
   /// The same after white space.
   int next() {
-    while (here() > 0 && std::strchr(" \t\r\n", here())) ++at_;
+    while (here() > 0 && std::strchr(" \t\r\n", here())) ++at;
     return here();
   }
 
   [[noreturn]] void fail(const std::string& expected) const {
     const std::string byte = std::isprint(here()) ? format("'%c'", here()) : text("byte ", here());
-    throw Error(path_, ": broken header at byte ", 8 + at_, ": expected ", expected, ", found ",
+    throw Error(path, ": broken header at byte ", 8 + at, ": expected ", expected, ", found ",
                 here() < 0 ? "the end" : byte);
   }
 
   /// Skips `c`, if it comes next.
   bool accept(char c) {
     if (next() != c) return false;
-    ++at_;
+    ++at;
     return true;
   }
 
@@ -82,7 +82,7 @@ class HeaderReader {
     do {
       const std::string key = string();
       if (!keys.insert(key).second)
-        throw Error(path_, ": expected each name once in the header, found \"", key, "\" twice");
+        throw Error(path, ": expected each name once in the header, found \"", key, "\" twice");
       expect(':');
       value(key);
     } while (accept(','));
@@ -96,12 +96,12 @@ class HeaderReader {
     if (accept(']')) return all;
     do {
       next();
-      const std::string digits(text_.substr(at_, text_.find_first_not_of("0123456789", at_) - at_));
+      const std::string digits(header.substr(at, header.find_first_not_of("0123456789", at) - at));
       int64_t value = 0;
       // Beyond 2^53 JSON's numbers are not exact.
       if (!read_number(digits, &value) || digits != text(value) || value >> 53)
         fail("a whole number below 2^53");
-      at_ += digits.size();
+      at += digits.size();
       all.push_back(value);
     } while (all.size() < 8 && accept(','));  // no tensor of ours has more than 4 dimensions
     expect(']');
@@ -111,33 +111,33 @@ class HeaderReader {
   std::string string() {
     expect('"');
     std::string result;
-    for (; here() != '"'; ++at_) {
+    for (; here() != '"'; ++at) {
       if (here() < 0x20) fail(here() < 0 ? "'\"'" : "no control character in a string");
-      result += here() == '\\' ? escape() : text_[at_];
+      result += here() == '\\' ? escape() : header[at];
     }
-    ++at_;
+    ++at;
     return result;
   }
 
   /// What an escape sequence stands for, which ends at the byte at hand then.
   char escape() {
     constexpr std::string_view kEscapes = "\"\\/bfnrt", kMeanings = "\"\\/\b\f\n\r\t";
-    ++at_;
-    const size_t i = here() < 0 ? kEscapes.npos : kEscapes.find(text_[at_]);
+    ++at;
+    const size_t i = here() < 0 ? kEscapes.npos : kEscapes.find(header[at]);
     if (i != kEscapes.npos) return kMeanings[i];
-    const std::string_view digits = text_.substr(std::min(at_ + 1, text_.size()), 4);
+    const std::string_view digits = header.substr(std::min(at + 1, header.size()), 4);
     uint32_t code = 0;
     const char* const end = std::from_chars(digits.data(), digits.data() + digits.size(), code, 16).ptr;
     if (here() != 'u' || end - digits.data() != 4 || code > 127)
       fail("an escape sequence of one letter, or \\u0000 to \\u007f (other characters as UTF-8)");
-    at_ += 4;
+    at += 4;
     return static_cast<char>(code);
   }
 
   Entry entry(const std::string& name) {
     std::string type;
     std::vector<int64_t> shape, offsets;
-    const std::string expected = text(path_, ": tensor \"", name, "\": expected ");
+    const std::string expected = text(path, ": tensor \"", name, "\": expected ");
     const size_t keys = object([&](const std::string& key) {
       if (key == "dtype")
         type = string();
@@ -156,10 +156,6 @@ class HeaderReader {
                   ": save it as float32 (x.astype(\"float32\") in NumPy, x.float() in PyTorch)");
     return {{name, shape, {}}, offsets[0], offsets[1]};
   }
-
-  const std::string& path_;
-  std::string_view text_;
-  size_t at_ = 0;
 };
 
 }  // namespace
@@ -189,12 +185,11 @@ TensorFile read_safetensors(const std::string& path) {
     throw Error(path, ": cut short: expected a header of ", length, " bytes, found ", rest.size());
 
   TensorFile file;
-  std::vector<Entry> entries = HeaderReader(path, rest.substr(0, length)).read(&file.metadata);
+  std::vector<Entry> entries = HeaderReader{path, rest.substr(0, length)}.read(&file.metadata);
   const std::string_view data = rest.substr(length);
 
   // The header may name the tensors in any order; their bytes must fill the rest of the file.
-  const auto before = [](auto& a, auto& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); };
-  std::stable_sort(entries.begin(), entries.end(), before);
+  std::ranges::stable_sort(entries, {}, [](const Entry& entry) { return std::pair(entry.begin, entry.end); });
   int64_t at = 0;
   for (const auto& [tensor, begin, end] : entries) {
     const std::string expected = text(path, ": tensor \"", tensor.name, "\": expected ");
