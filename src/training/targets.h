@@ -12,15 +12,9 @@ struct Target {
   std::unique_ptr<Trainer> (*make_trainer)(const TrainerOptions&, const Dataset&);
 };
 
-namespace cpu_float {
-Target target();
-}
-namespace emulated_float {
-Target target();
-}
-namespace gpu_float {
-Target target();  // only where the CUDA toolkit was found
-}
+namespace cpu_float { Target target(); }
+namespace emulated_float { Target target(); }
+namespace gpu_float { Target target(); }  // only where the CUDA toolkit was found
 
 struct ChosenTarget : Target {
   std::string name;  // "gpu", "cpu" or "emulated"
