@@ -15,7 +15,6 @@ namespace plainnet {
 namespace {
 
 constexpr int kSize = 28;
-constexpr double kPi = 3.141592653589793;
 
 struct Point {
   double x, y;  // of a shape: 0 to 1 across the digit's box and down; of a picture: pixels
@@ -70,7 +69,7 @@ struct Wave {
   Random& random;
   double amplitude = 0.05 * random.normal();
   double x = random.uniform(-5, 5), y = random.uniform(-5, 5);
-  double phase = random.uniform(0, 2 * kPi);
+  double phase = random.uniform(0, 2 * M_PI);
 
   double at(Point p) const { return amplitude * std::sin(x * p.x + y * p.y + phase); }
 };
@@ -159,7 +158,7 @@ void draw_digit(int digit, Random& random, uint8_t* pixels) {
     std::istringstream numbers(points);
     char comma;
     for (double x, y; numbers >> x >> comma >> y;) stroke.push_back({x / 100 + miss.x, y / 100 + miss.y});
-    draw_stroke(stroke, style, random.uniform(0, 2 * kPi), ink);
+    draw_stroke(stroke, style, random.uniform(0, 2 * M_PI), ink);
   }
   for (int i = 0; i < kSize * kSize; ++i)
     if (ink[i] > 0)
