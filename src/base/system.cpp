@@ -1,5 +1,7 @@
 #include "base/system.h"
 
+#include <sched.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,11 +10,6 @@
 #include <cstdint>
 #include <fstream>
 #include <thread>
-
-#ifdef __linux__
-#include <sched.h>
-#include <sys/mman.h>
-#endif
 
 namespace plainnet {
 
