@@ -51,8 +51,7 @@ struct Weights {
 
   // The metadata `key`; `otherwise` where there is none.
   std::string said(const std::string& key, const std::string& otherwise) const {
-    const auto found = file.metadata.find(key);
-    return found == file.metadata.end() ? otherwise : found->second;
+    return file.metadata.count(key) ? file.metadata.at(key) : otherwise;
   }
   // As a whole number from `low` to `high`.
   uint64_t number(const std::string& key, uint64_t otherwise, uint64_t low, uint64_t high) const {
