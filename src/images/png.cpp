@@ -8,14 +8,13 @@
 #include "images/inflate.h"
 
 namespace plainnet {
-namespace {
 
 constexpr std::string_view kSignature = "\x89PNG\r\n\x1a\n";
 
 /// What the chunks hold that matter, those of a type one after the other.
 using Chunks = std::map<std::string_view, std::string>;
 
-Chunks read_chunks(std::string_view bytes, const std::string& name) {
+static Chunks read_chunks(std::string_view bytes, const std::string& name) {
   Chunks chunks{{"IHDR", ""}, {"PLTE", ""}, {"tRNS", ""}, {"IDAT", ""}};
   std::string_view type;
   for (size_t at = kSignature.size(); type != "IEND";) {
@@ -38,7 +37,7 @@ Chunks read_chunks(std::string_view bytes, const std::string& name) {
 
 /// Undoes the filters in place: each row is a filter's number and then its bytes, of which each was
 /// replaced by its difference to a guess from its neighbours to the left, above and above left.
-void unfilter(std::string& rows, size_t row_size, size_t pixel_size, const std::string& name) {
+static void unfilter(std::string& rows, size_t row_size, size_t pixel_size, const std::string& name) {
   for (size_t i = 0, filter = 0; i < rows.size(); ++i) {
     const size_t row = i / (row_size + 1), column = i % (row_size + 1);
     if (column == 0) {
@@ -62,8 +61,6 @@ void unfilter(std::string& rows, size_t row_size, size_t pixel_size, const std::
     rows[i] = static_cast<char>(rows[i] + guess);
   }
 }
-
-}  // namespace
 
 GreyImage decode_png(std::string_view bytes, const std::string& name) {
   if (!bytes.starts_with(kSignature)) throw Error(name, ": expected a PNG file, found another kind of file");
