@@ -5,8 +5,6 @@
 // real, so a debugger can step through a block and a race detector can watch it. It is slow: a
 // barrier of 128 threads takes about as long as a whole layer on the cpu target.
 
-#include <cstring>
-
 #include "kernels/targets/emulator.h"
 #include "kernels/targets/host.h"
 
@@ -14,13 +12,8 @@
 
 namespace plainnet::TARGET {
 
-using emulator::allocate;
-using emulator::blockDim;
-using emulator::blockIdx;
-using emulator::copy;
-using emulator::gridDim;
-using emulator::release;
-using emulator::threadIdx;
+using emulator::allocate, emulator::release, emulator::copy;
+using emulator::threadIdx, emulator::blockIdx, emulator::blockDim, emulator::gridDim;
 constexpr int warpSize = emulator::kWarpSize;
 
 constexpr Dim3 threads(int x, int y = 1) { return {x, y, 1}; }
@@ -30,13 +23,11 @@ inline void __syncthreads(Place where = Place::here()) {
 }
 template <class T>
 T __shfl_down_sync(unsigned mask, T value, int delta, Place where = Place::here()) {
-  static_assert(sizeof(T) <= sizeof(double));
-  emulator::Passed values{};
-  std::memcpy(&values, &value, sizeof(T));
+  static_assert(sizeof(T) <= sizeof(int) || std::is_same_v<T, double>, "a double must hold any T");
   const auto read = [&](int lane, const emulator::Warp& warp) {
-    if (lane + delta < warp.lanes) std::memcpy(&value, &warp.passed[lane + delta], sizeof(T));
+    if (lane + delta < warp.lanes) value = static_cast<T>(warp.passed[lane + delta][0]);
   };
-  emulator::exchange(mask, values, read, where);
+  emulator::exchange(mask, {static_cast<double>(value)}, read, where);
   return value;
 }
 
