@@ -13,11 +13,9 @@
 
 namespace plainnet::TARGET {
 
-constexpr Dim3 threadIdx{0, 0, 0};
-constexpr Dim3 blockDim{1, 1, 1};
+constexpr Dim3 threadIdx{0, 0, 0}, blockDim{1, 1, 1};
 constexpr int warpSize = 1;
-inline thread_local constinit Dim3 blockIdx{};
-inline thread_local constinit Dim3 gridDim{};
+inline thread_local constinit Dim3 blockIdx{}, gridDim{};
 
 constexpr Dim3 threads(int, int = 1) { return {1, 1, 1}; }
 

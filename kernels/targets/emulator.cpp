@@ -72,7 +72,7 @@ class Threads {
     count_ = count;
     body_ = &body;
     for (int i = static_cast<int>(threads_.size()); i < count; ++i)
-      threads_.emplace_back([this, i, launch = launch_.load()] { work(i, launch); });
+      threads_.emplace_back(&Threads::work, this, i, launch_.load());
     running_ = static_cast<int>(threads_.size());
     announce();
     for (int n; (n = running_.load()) > 0;) running_.wait(n);

@@ -11,10 +11,7 @@ namespace plainnet::emulator {
 
 constexpr int kWarpSize = 32;
 
-inline thread_local constinit Dim3 threadIdx{};
-inline thread_local constinit Dim3 blockIdx{};
-inline thread_local constinit Dim3 blockDim{};
-inline thread_local constinit Dim3 gridDim{};
+inline thread_local constinit Dim3 threadIdx{}, blockIdx{}, blockDim{}, gridDim{};
 
 /// Runs `call` once for every thread of every block, the blocks one after the other; it calls the kernel
 /// that begins at `kernel`. Throws Error, naming launch, block, functions and lines, if threads of a block
