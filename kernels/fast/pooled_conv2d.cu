@@ -81,9 +81,8 @@ __global__ void pooled_conv2d_backward_weight(
     const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
     const unsigned char* __restrict__ winner,  // like dy
     int batch, int images_per_part,
-    real* __restrict__ partial,         // [parts][out][kh][kw][in]
-    real* __restrict__ partial_bias) {  // [parts][out]
-  constexpr int kPools = 512;  // whose dz are listed at once
+    real* __restrict__ partial) {  // [parts][out][kh kw in + 1]: dweight, and behind it dbias
+  constexpr int kPools = 512;      // whose dz are listed at once
   Nonzero list[kTogether][kPools];
   const int n0 = blockIdx.x * kTogether, channels = min(g.z.out - n0, kTogether);
   const int b0 = blockIdx.y * images_per_part, b1 = min(b0 + images_per_part, batch);
@@ -104,10 +103,10 @@ __global__ void pooled_conv2d_backward_weight(
 
       const bool begins = b == b0 && k0 == 0;  // else adds to what is there
       for (int n = 0; n < channels; ++n) {
-        const long part = static_cast<long>(blockIdx.y) * g.z.out + n0 + n;
-        real total = begins ? 0 : partial_bias[part];
+        real* dweight = partial + (static_cast<long>(blockIdx.y) * g.z.out + n0 + n) * (rows * row + 1);
+        real total = begins ? 0 : dweight[rows * row];
         for (int e = 0; e < listed[n]; ++e) total += list[n][e].dz;
-        partial_bias[part] = total;
+        dweight[rows * row] = total;
         for (int i = 0; i < rows; ++i)
           for (int tap = 0; tap < row; tap += kLongRow * kVectorLanes) {
             const real* from[kLongRow];  // beyond the end of the row, its last number
@@ -120,7 +119,7 @@ __global__ void pooled_conv2d_backward_weight(
 #pragma GCC unroll 8
               for (int v = 0; v < kLongRow; ++v) sum[v] += list[n][e].dz * load(from[v] + at);
             }
-            real* to = partial + (part * rows + i) * row + tap;
+            real* to = dweight + i * row + tap;
 #pragma GCC unroll 8
             for (int v = 0; v < kLongRow; ++v)
               if (const int at = v * kVectorLanes; tap + at < row)
@@ -154,7 +153,7 @@ __global__ void pooled_conv2d_backward_small_weight(
     real* __restrict__ partial) {  // [parts][out][kPatch]
   constexpr int kPools = 36;       // whose patches the first cache holds
   alignas(kVectorBytes) real patch[kPools][kPooled + 1][kPatch] = {};
-  const int b0 = blockIdx.x * images_per_part, b1 = min(b0 + images_per_part, batch);
+  const int b0 = blockIdx.y * images_per_part, b1 = min(b0 + images_per_part, batch);
   const int row = g.z.columns.window * g.z.in, x_row = g.padded.columns.input * g.z.in;
   for (int b = b0; b < b1; ++b)
     for (int k0 = 0; k0 < g.y_pixels(); k0 += kPools) {
@@ -176,7 +175,7 @@ __global__ void pooled_conv2d_backward_small_weight(
               sum[n][v] += dy[at] * load(patch[k][winner[at]] + v * kVectorLanes);
           }
         const bool begins = b == b0 && k0 == 0;  // else adds to what is there
-        real* to = partial + (static_cast<long>(blockIdx.x) * g.z.out + n0) * kPatch;
+        real* to = partial + (static_cast<long>(blockIdx.y) * g.z.out + n0) * kPatch;
 #pragma GCC unroll 4
         for (int n = 0; n < kTogether; ++n)
 #pragma GCC unroll 8
@@ -249,6 +248,7 @@ class PooledConv2d : public Layer {
         g_{z, x_.padded()},
         tap_at_(tap_offsets(g_.padded)),
         winner_(max_batch * g_.y_size()),
+        per_channel_(is_small(z) ? kPatch : z.window_size() + 1),
         weight_points_(suits_winograd(z) ? size_t{8} * 8 * z.in * z.out : 0),
         // Vectors of the last row may reach beyond it, by more than kReadableBeyond.
         weight_t_(size_t{1} * z.window_size() * z.out + kLongRow * kVectorLanes) {
@@ -263,10 +263,8 @@ class PooledConv2d : public Layer {
     first_tap_ = Buffer<FirstTap>(first_tap);
     // About 128 blocks. The cores are not counted, for the order of the sums depends on the parts.
     images_per_part_ = static_cast<int>(max(1L, 1L * max_batch * tiles(z.out, kTogether) / 128));
-    const size_t parts = tiles(max_batch, images_per_part_), taps = is_small(z) ? kPatch : z.window_size();
-    partial_ = Buffer<real>(parts * z.out * taps);
-    partial_bias_ = Buffer<real>(parts * z.out);
-    for (Buffer<real>* sum : {&sum_, &sum_t_}) *sum = Buffer<real>(z.out * taps);
+    partial_ = Buffer<real>(size_t{1} * tiles(max_batch, images_per_part_) * z.out * per_channel_);
+    for (Buffer<real>* sum : {&sum_, &sum_t_}) *sum = Buffer<real>(size_t{1} * z.out * per_channel_);
   }
 
   void forward(const real* x, real* y, int batch) override {
@@ -289,26 +287,19 @@ class PooledConv2d : public Layer {
   void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
     const Geometry& z = g_.z;
     const int parts = tiles(batch, images_per_part_), size = z.window_size() * z.out;
-    const bool is_short = z.columns.window * z.in <= kShortRow * kVectorLanes;
-    if (is_small(z)) {
-      launch(copied(z) == 8 ? pooled_conv2d_backward_small_weight<8>
-                            : pooled_conv2d_backward_small_weight<kPatch>,
-             parts, threads(1), g_, x_.padded_already(x), first_tap_.data(), dy, winner_.data(), batch,
-             images_per_part_, partial_.data());
-      sum_rows(partial_.data(), parts, z.out * kPatch, z.out * kPatch, sum_.data());
-      transpose(sum_.data(), 1, z.out, kPatch, sum_t_.data());
-      sum_rows(sum_t_.data(), 1, size, size, weight_.gradient);  // of one row: a copy
-      sum_rows(sum_t_.data() + size, 1, z.out, z.out, bias_.gradient);
-    } else {
-      launch(pooled_conv2d_backward_weight, {tiles(z.out, kTogether), parts}, threads(1), g_,
-             x_.padded_already(x), first_tap_.data(), dy, winner_.data(), batch, images_per_part_,
-             partial_.data(), partial_bias_.data());
-      sum_rows(partial_bias_.data(), parts, z.out, z.out, bias_.gradient);
-      sum_rows(partial_.data(), parts, size, size, sum_.data());
-      transpose(sum_.data(), 1, z.out, z.window_size(), weight_.gradient);
-    }
+    const auto backward_weight = !is_small(z)     ? pooled_conv2d_backward_weight
+                                 : copied(z) == 8 ? pooled_conv2d_backward_small_weight<8>
+                                                  : pooled_conv2d_backward_small_weight<kPatch>;
+    launch(backward_weight, {is_small(z) ? 1 : tiles(z.out, kTogether), parts}, threads(1), g_,
+           x_.padded_already(x), first_tap_.data(), dy, winner_.data(), batch, images_per_part_,
+           partial_.data());
+    sum_rows(partial_.data(), parts, z.out * per_channel_, z.out * per_channel_, sum_.data());
+    transpose(sum_.data(), 1, z.out, per_channel_, sum_t_.data());
+    sum_rows(sum_t_.data(), 1, size, size, weight_.gradient);  // of one row: a copy
+    sum_rows(sum_t_.data() + size, 1, z.out, z.out, bias_.gradient);
     if (!dx) return;
     transpose(weight_.value, 1, z.window_size(), z.out, weight_t_.data());
+    const bool is_short = z.columns.window * z.in <= kShortRow * kVectorLanes;
     launch(is_short ? pooled_conv2d_backward_x<kShortRow> : pooled_conv2d_backward_x<kLongRow>, batch,
            threads(1), g_, first_tap_.data(), dy, winner_.data(), weight_t_.data(), dx);
   }
@@ -321,12 +312,12 @@ class PooledConv2d : public Layer {
   Buffer<int> tap_at_;            // [kh][kw][in]: see conv2d.cu
   Buffer<FirstTap> first_tap_;    // [oh / 2][ow / 2][4]
   Buffer<unsigned char> winner_;  // [max_batch][oh / 2][ow / 2][out]
+  int per_channel_;               // numbers in a part: dweight [kh][kw][in], dbias, and the rest of a patch
   Buffer<real> weight_points_;         // see winograd()
   Buffer<real> weight_t_;         // [out][kh][kw][in]
   int images_per_part_;
-  Buffer<real> partial_;       // [parts][out][kh][kw][in], or [parts][out][kPatch] for small windows
-  Buffer<real> partial_bias_;  // [parts][out]
-  Buffer<real> sum_, sum_t_;   // one part, and the same transposed
+  Buffer<real> partial_;      // [parts][out][per_channel_]
+  Buffer<real> sum_, sum_t_;  // one part, and the same transposed
 };
 
 }  // namespace
