@@ -48,13 +48,12 @@ __global__ void update_sgd(UpdateRule rule,
                            const UpdateStep* steps,  // [steps]
                            const int* step) {
   const real lr = steps[*step].rate, momentum = rule.momentum, decay = rule.weight_decay;
-  const bool nesterov = rule.nesterov;
   const long begin = static_cast<long>(blockIdx.x) * kPerBlock, end = min(begin + kPerBlock, count);
   for (long i = begin + threadIdx.x; i < end; i += blockDim.x) {
     const real w = weights[i], g = gradients[i] + decay * w;
     const real m = momentum * momenta[i] - lr * g;
     momenta[i] = m;
-    weights[i] = w + (nesterov ? momentum * m - lr * g : m);
+    weights[i] = w + (rule.nesterov ? momentum * m - lr * g : m);
   }
 }
 
