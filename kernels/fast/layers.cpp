@@ -8,7 +8,8 @@ LayerPointer make_code(Kernels kernels, const std::vector<LayerDescription>& lay
 #if defined TARGET_CPU
   const Conv2d* conv2d = std::get_if<Conv2d>(&layers[first]);
   const MaxPool2d* pool = first + 1 < layers.size() ? std::get_if<MaxPool2d>(&layers[first + 1]) : nullptr;
-  if (kernels == kFast && conv2d && pool && can_be_fused(*pool)) {
+  const bool halves = pool && pool->window.height == 2 && pool->window.width == 2 && pool->stride == 2;
+  if (kernels == kFast && conv2d && halves) {
     *taken = 2;
     return pooled_conv2d(*conv2d, input, max_batch, parameters);
   }

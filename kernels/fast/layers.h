@@ -24,8 +24,7 @@ LayerPointer fast_layer(const Description& layer, Shape input, int max_batch, co
 }
 
 #if defined TARGET_CPU
-/// A convolution and the max pooling after it as one, if can_be_fused(pool).
-bool can_be_fused(const MaxPool2d& pool);
+/// A convolution and the max pooling of 2 x 2 after it as one.
 LayerPointer pooled_conv2d(const Conv2d&, Shape input, int max_batch, const Parameter* parameters);
 #endif
 

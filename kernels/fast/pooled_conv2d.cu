@@ -18,7 +18,6 @@
 // the weights: a row of a window is a few vectors that are multiplied by one number.
 
 #include "kernels/conv2d.h"
-#include "kernels/max_pool2d.h"
 
 #include "kernels/fast/layers.h"
 #include "kernels/fast/pooled_conv2d.h"
@@ -321,10 +320,6 @@ class PooledConv2d : public Layer {
 };
 
 }  // namespace
-
-bool can_be_fused(const MaxPool2d& pool) {
-  return pool.window.height == 2 && pool.window.width == 2 && pool.stride == 2;
-}
 
 LayerPointer pooled_conv2d(const Conv2d& conv2d, Shape input, int max_batch, const Parameter* parameters) {
   const Geometry z{conv2d.rows(input), conv2d.columns(input), input.channels, conv2d.filters};
