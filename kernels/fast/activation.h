@@ -3,7 +3,6 @@
 // The exponential function and what an LSTM makes of it.
 
 #include <cmath>
-#include <cstdint>
 
 #include "kernels/fast/vector.h"
 
@@ -16,7 +15,7 @@ namespace plainnet::TARGET {
 /// the last place. Below -87 and above 88 it is as for these.
 __forceinline__ Vector exponential(Vector x) {
   if constexpr (sizeof(real) == sizeof(float)) {
-    typedef int32_t Integers __attribute__((vector_size(kVectorBytes)));
+    using Integers = decltype(x < x);  // of the same width
     constexpr real kLog2e = 1.44269504f, kRounder = 12582912.0f;  // 1.5 * 2^23
     constexpr real kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
     x = x > 88 ? broadcast(88) : x;

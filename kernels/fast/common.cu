@@ -87,9 +87,7 @@ void transpose(const real* in, int count, int rows, int columns, real* out) {
 
 // The axis of a copy, in which the zeros are written down.
 static Axis with_zeros(Axis axis) {
-  axis.input = (axis.output - 1) * axis.stride + axis.window;
-  axis.before = 0;
-  return axis;
+  return {(axis.output - 1) * axis.stride + axis.window, axis.output, axis.window, axis.stride, 0};
 }
 
 PaddedImages::PaddedImages(const Geometry& g, int max_batch)
