@@ -40,7 +40,6 @@ struct PooledOutput {
   template <class V>
   __forceinline__ void store(const V (&z)[kPooled], int n, long y_at, int count) const {
     V largest = z[0], which{};
-#pragma GCC unroll 3
     for (int q = 1; q < kPooled; ++q) {
       const auto wins = (z[q] > largest) | (z[q] != z[q]);
       largest = wins ? z[q] : largest;
