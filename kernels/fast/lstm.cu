@@ -27,7 +27,7 @@ struct Sizes {
   int max_batch, batch, steps, features, units, directions;
   bool whole_sequence;      // whether y has all steps
   bool first_backwards;     // whether direction 0 begins at the end; direction 1 begins at the other end
-  long z_stride, h_stride;  // from row to row of z [..][4u], and of h and c [..][u]; see FastLstm
+  int z_stride, h_stride;  // from row to row of z [..][4u], and of h and c [..][u]; see FastLstm
 
   // The time of step s of direction d.
   __host__ __device__ int time(int d, int s) const {
@@ -44,66 +44,73 @@ struct Sizes {
 };
 
 // The parameters of one direction.
-struct Weights {
-  const real *W, *U, *bias;  // [features][4u], [u][4u], [4u]
+struct Direction {
+  Parameter W, U, bias;  // [features][4u], [u][4u], [4u]
 };
 
-// All steps of some images in one direction. No barrier is needed between h_t and its use in the next step:
-// that is a product, which begins with one. The same holds for dz below. The last vector of a row may reach
-// beyond it: those numbers are read and not stored (vector.h).
-template <class S>  // a Strip
-__global__ void __launch_bounds__(S::kMaxThreads, 1)
-    lstm_recurrence(Sizes sizes, Weights first, Weights second,
+// All steps of some images in one direction. A strip has z of all four gates of some units: it goes into them
+// without being written. No barrier is needed between h_t and its use in the next step: that is a product,
+// which begins with one. The same holds for dz below. The last vector of a row may reach beyond it: those
+// numbers are read and not stored (vector.h).
+__global__ void __launch_bounds__(FourStrips::kMaxThreads, 1)
+    lstm_recurrence(Sizes sizes, Direction first, Direction second,
                     const real* __restrict__ x,   // [batch][steps][features]
-                    real* __restrict__ z,         // [directions][max_batch][steps][4u]: the gates
+                    real* __restrict__ gates,     // [directions][max_batch][steps][4u]
                     real* __restrict__ h_before,  // [directions][max_batch][steps][u]
                     real* __restrict__ c_before,  // the same
                     real* __restrict__ y) {       // [batch][directions u], or ..[steps][..]
+  using S = FourStrips;
   const int d = blockIdx.y, b0 = blockIdx.x * S::kRows, u = sizes.units, steps = sizes.steps;
   const int images = min(sizes.batch - b0, S::kRows);
-  const Weights weights = d == 0 ? first : second;
+  const Direction parameters = d == 0 ? first : second;
   for (int s = 0; s < steps; ++s) {
     const int t = sizes.time(d, s);
-    const long row = sizes.row(d, b0, t);
-    const long x_image = 1L * steps * sizes.features;
-    const Strided x_t{x + b0 * x_image + t * sizes.features, x_image, 1, images};
+    const long row = sizes.row(d, b0, t), x_image = 1L * steps * sizes.features;
+    const long on = sizes.time(d, s + 1) - t;  // to the row of the next step
+    Strided x_t{x + b0 * x_image + t * sizes.features, x_image, 1, images};
+    const Span seen = nonzero_columns(x_t, sizes.features);
+    x_t.first += seen.begin;
+    const real* W = parameters.W.value + 4L * u * seen.begin;
     const Strided h_t_before{h_before + row * sizes.h_stride, steps * sizes.h_stride, 1, images};
-    for (int n0 = 0; n0 < 4 * u; n0 += S::columns_at_once()) {
-      const int columns = min(4 * u - n0, S::columns_at_once());
+    for (int k0 = 0; k0 < u; k0 += S::columns_at_once()) {
       S strip;
-      strip.add_product(x_t, weights.W + n0, 4 * u, columns, sizes.features);
-      if (s > 0) strip.add_product(h_t_before, weights.U + n0, 4 * u, columns, u);
-      strip.store(images, columns, [&](int m, int n, Vector sum, int count) {
-        store(z + (row + m * steps) * sizes.z_stride + n0 + n, sum + load(weights.bias + n0 + n), count);
+      strip.add_product(x_t, W + k0, 4 * u, u - k0, seen.end - seen.begin, u);
+      if (s > 0) strip.add_product(h_t_before, parameters.U.value + k0, 4 * u, u - k0, u, u);
+      // tanh c_t waits for c_t; in between, other rows' gates can be computed. The rows of the next step are
+      // asked for, as they lie in no cache yet; beyond the last, asking does no harm.
+      Vector c_t[S::kRows], o[S::kRows];
+      strip.store_rows(images, u - k0, [&](int m, int n, const Vector* z, int count) {
+        const int k = k0 + n;
+        const long at = row + m * steps;
+        const real* bias = parameters.bias.value + k;
+        const Vector i = sigmoid(z[0] + load(bias)), f = sigmoid(z[1] + load(bias + u));
+        const Vector g = hyperbolic_tangent(z[2] + load(bias + 2 * u));
+        o[m] = sigmoid(z[3] + load(bias + 3 * u));
+        c_t[m] = f * load(c_before + at * sizes.h_stride + k) + i * g;
+        const Vector gates_t[4] = {i, f, g, o[m]};
+        real* gate = gates + at * sizes.z_stride + k;
+        for (int q = 0; q < 4; ++q) store(gate + q * u, gates_t[q], count);
+        for (int q = 0; q < 4; ++q) prefetch_to_write(gate + on * sizes.z_stride + q * u);
+        prefetch_to_write(h_before + (at + 2 * on) * sizes.h_stride + k);
+        prefetch_to_write(c_before + (at + 2 * on) * sizes.h_stride + k);
       });
-    }
-    __syncthreads();  // all of z_t is there
-    for (int b = b0; b < b0 + images; ++b) {
-      real* gate = z + sizes.row(d, b, t) * sizes.z_stride;
-      const long at = sizes.row(d, b, t) * sizes.h_stride;
-      const long after = sizes.row(d, b, sizes.time(d, s + 1)) * sizes.h_stride;  // if there is a step
-      for (int k = threadIdx.x * kVectorLanes; k < u; k += blockDim.x * kVectorLanes) {
-        const Vector i = sigmoid(load(gate + k)), f = sigmoid(load(gate + u + k));
-        const Vector g = hyperbolic_tangent(load(gate + 2 * u + k));
-        const Vector o = sigmoid(load(gate + 3 * u + k));
-        const Vector c_t = f * load(c_before + at + k) + i * g, h_t = o * hyperbolic_tangent(c_t);
-        store(gate + k, i, u - k);
-        store(gate + u + k, f, u - k);
-        store(gate + 2 * u + k, g, u - k);
-        store(gate + 3 * u + k, o, u - k);
+      strip.store_rows(images, u - k0, [&](int m, int n, const Vector*, int count) {
+        const long after = (row + m * steps + on) * sizes.h_stride + k0 + n;
+        const Vector h_t = o[m] * hyperbolic_tangent(c_t[m]);
         if (s + 1 < steps) {
-          store(h_before + after + k, h_t, u - k);
-          store(c_before + after + k, c_t, u - k);
+          store(h_before + after, h_t, count);
+          store(c_before + after, c_t[m], count);
         }
-        if (s + 1 == steps || sizes.whole_sequence) store(y + sizes.in_y(d, b, t) + k, h_t, u - k);
-      }
+        real* to = y + sizes.in_y(d, b0 + m, t) + k0 + n;
+        if (s + 1 == steps || sizes.whole_sequence) store(to, h_t, count);
+      });
     }
   }
 }
 
 // The same from the last step to the first. It turns the gates into dz, sums dz for dbias, and hands dh and
 // dc on to the step before.
-template <class S>
+template <class S>  // a Strip
 __global__ void __launch_bounds__(S::kMaxThreads, 1)
     lstm_backward_recurrence(Sizes sizes,
                              const real* __restrict__ u_t,  // [directions][4u][u]: U transposed
@@ -178,57 +185,55 @@ class FastLstm : public Layer {
 
   void forward(const real* x, real* y, int batch) override {
     sizes_.batch = batch;
-    with_width(4 * sizes_.units, [&](auto width) {
-      using S = Strip<width()>;
-      launch(lstm_recurrence<S>, {tiles(batch, S::kRows), sizes_.directions}, S::block(4 * sizes_.units),
-             sizes_, weights(0), weights(sizes_.directions - 1), x, z_.data(), h_before_.data(),
-             c_before_.data(), y);
-    });
+    launch(lstm_recurrence, {tiles(batch, FourStrips::kRows), sizes_.directions},
+           FourStrips::block(sizes_.units), sizes_, direction(0), direction(sizes_.directions - 1), x,
+           z_.data(), h_before_.data(), c_before_.data(), y);
   }
 
   void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
-    const int u = sizes_.units;
+    const int u = sizes_.units, features = sizes_.features, rows = batch * sizes_.steps;
+    const int z_stride = sizes_.z_stride, h_stride = sizes_.h_stride;
+    const int some = tiles(rows, 4);  // so that a strip of dz stays in the cache for the next product
     for (int d = 0; d < sizes_.directions; ++d)
-      transpose(weights(d).U, 1, u, 4 * u, u_t_.data() + 4L * u * u * d);
+      transpose(direction(d).U.value, 1, u, 4 * u, u_t_.data() + 4L * u * u * d);
     with_width(u, [&](auto width) {
       using S = Strip<width()>;
       launch(lstm_backward_recurrence<S>, {tiles(batch, S::kRows), sizes_.directions}, S::block(u), sizes_,
              u_t_.data(), dy, z_.data(), c_before_.data(), dh_.data(), dc_.data(), dz_sum_.data());
     });
-    for (int d = 0; d < sizes_.directions; ++d) backward_products(d, x, dx);
+    // Of all these, the slowest index counts directions: the core that wrote z and h reads them.
+    const Direction first = direction(0), second = direction(sizes_.directions - 1);
+    const long apart = sizes_.row(1, 0, 0);
+    const Several dW{sizes_.directions, 0, apart * z_stride, second.W.gradient - first.W.gradient};
+    const Several dU{sizes_.directions, apart * h_stride, apart * z_stride,
+                     second.U.gradient - first.U.gradient};
+    for (int r = 0; r < rows; r += some) {
+      const real *dz = z_.data() + 1L * r * z_stride, *h_before = h_before_.data() + 1L * r * h_stride;
+      const int count = min(some, rows - r);
+      product({x + 1L * r * features, 1, features, features}, dz, z_stride, count, first.W.gradient, 4 * u,
+              4 * u, /*add=*/r > 0, dW);
+      product({h_before, 1, h_stride, u}, dz, z_stride, count, first.U.gradient, 4 * u, 4 * u, /*add=*/r > 0,
+              dU);
+    }
+    for (int d = 0; d < sizes_.directions; ++d) {
+      const real* dz_sum = dz_sum_.data() + sizes_.image(d, 0) * 4 * u;
+      sum_rows(dz_sum, batch, 4 * u, 4 * u, direction(d).bias.gradient);
+      if (!dx) continue;
+      const real* dz = z_.data() + d * apart * z_stride;
+      transpose(direction(d).W.value, 1, features, 4 * u, w_t_.data());
+      product({dz, z_stride, 1, rows}, w_t_.data(), features, 4 * u, dx, features, features,
+              /*add=*/d > 0);
+    }
   }
 
  private:
-  // The gradients of one direction's parameters, and its part of dx, if that is wanted.
-  void backward_products(int d, const real* x, real* dx) {
-    const int u = sizes_.units, features = sizes_.features, rows = sizes_.batch * sizes_.steps;
-    const int z_stride = static_cast<int>(sizes_.z_stride);
-    const real* dz = z_.data() + sizes_.row(d, 0, 0) * z_stride;
-    const real* h_before = h_before_.data() + sizes_.row(d, 0, 0) * sizes_.h_stride;
-    const Parameter *W = &parameters_[3 * d], *U = W + 1, *bias = W + 2;
-    const int some = tiles(rows, 4);  // so that a strip of dz stays in the cache for the next product
-    for (int r = 0; r < rows; r += some) {
-      const int count = min(some, rows - r);
-      const Finish add{nullptr, false, /*add=*/r > 0};
-      product({x + 1L * r * features, 1, features, features}, dz + 1L * r * z_stride, z_stride, count,
-              W->gradient, 4 * u, 4 * u, add);
-      product({h_before + r * sizes_.h_stride, 1, sizes_.h_stride, u}, dz + 1L * r * z_stride, z_stride,
-              count, U->gradient, 4 * u, 4 * u, add);
-    }
-    sum_rows(dz_sum_.data() + sizes_.image(d, 0) * 4 * u, sizes_.batch, 4 * u, 4 * u, bias->gradient);
-    if (!dx) return;
-    transpose(W->value, 1, features, 4 * u, w_t_.data());
-    product({dz, z_stride, 1, rows}, w_t_.data(), features, 4 * u, dx, features, features,
-            Finish{nullptr, false, /*add=*/d > 0});
-  }
-
-  Weights weights(int d) const {
-    return {parameters_[3 * d].value, parameters_[3 * d + 1].value, parameters_[3 * d + 2].value};
+  Direction direction(int d) const {
+    return {parameters_[3 * d], parameters_[3 * d + 1], parameters_[3 * d + 2]};
   }
 
   Sizes sizes_{};
   std::vector<Parameter> parameters_;  // of each direction W, U and the bias
-  Buffer<real> z_;                     // [directions][max_batch][steps][4u]: z, then the gates, then dz
+  Buffer<real> z_;                     // [directions][max_batch][steps][4u]: the gates, then dz
   Buffer<real> h_before_, c_before_;   // [directions][max_batch][steps][u]
   Buffer<real> dh_, dc_;               // [directions][max_batch][u]: what step t gets from step t+1
   Buffer<real> dz_sum_;                // [directions][max_batch][4u]

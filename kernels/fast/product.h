@@ -4,11 +4,11 @@
 
 namespace plainnet::TARGET {
 
-/// What becomes of a product before it is written.
-struct Finish {
-  const real* bias = nullptr;  // [columns], added to each row
-  bool relu = false;           // then negative numbers become 0
-  bool add = false;            // or the product is added to what c holds
+/// Several products of one shape, done at once: how many, and how far a, b and c of each lie from those
+/// of the one before.
+struct Several {
+  int count = 1;
+  long a = 0, b = 0, c = 0;
 };
 
 /// c = a b: c[m][n] = Σ_k a[m][k] b[k][n]. Either the rows or the columns of a are without gaps: a.column
@@ -20,6 +20,7 @@ void product(Strided a,                   // [a.rows][depth]
              real* c,                     // [a.rows][columns]
              int c_stride,                // from row to row
              int columns,
-             const Finish& finish = {});
+             bool add = false,            // whether to what c holds
+             const Several& several = {});
 
 }  // namespace plainnet::TARGET

@@ -8,16 +8,40 @@
 
 namespace plainnet::TARGET {
 
+/// Columns from `begin` to before `end`.
+struct Span {
+  int begin, end;
+};
+
 #if defined TARGET_CPU
 
 /// On a CPU any tile will do.
 template <int V>
 using Strip = Tile<V>;
 
+/// Four of them, of a vector each, whose columns lie `apart` in b.
+struct FourStrips : Tile<4> {
+  static constexpr int columns_at_once() { return kVectorLanes; }
+};
+
+/// All other columns of a are zero, as edges of pictures are, and need not be multiplied.
+inline Span nonzero_columns(Strided a, int columns) {
+  Span span{columns, 0};
+  for (int m = 0; m < a.rows; ++m) {
+    const real* row = a.begin(m);
+    int begin = 0, end = columns;
+    while (begin < span.begin && row[begin] == 0) ++begin;
+    while (end > span.end && row[end - 1] == 0) --end;
+    span = {begin, end};
+  }
+  return span;
+}
+
 #else
 
-/// On a GPU a thread computes all rows of one column. a and b come through the caches: all threads of a warp
-/// read the same number of a, and all blocks the same b.
+/// On a GPU a thread computes all rows of one column, or of kParts columns that lie `apart` in b. a and b
+/// come through the caches: all threads of a warp read the same number of a, and all blocks the same b.
+template <int kParts>
 class WideStrip {
  public:
   static constexpr int kRows = 4;
@@ -29,30 +53,40 @@ class WideStrip {
 
   /// sum[m][n] += Σ_{k < depth} a[m][k] b[k * b_stride + n]
   /// All threads must call it. It waits for them before it reads a, which any of them may have written.
-  __device__ void add_product(Strided a, const real* b, int b_stride, int columns, int depth) {
+  __device__ void add_product(Strided a, const real* b, int b_stride, int columns, int depth,
+                              int apart = 0) {
     __syncthreads();  // a is complete
     const int n = threadIdx.x;
-    for (int k = 0; k < depth && n < columns; ++k) {
-      const real b_kn = b[static_cast<long>(k) * b_stride + n];
-      for (int m = 0; m < kRows; ++m) sum_[m] += a.begin(m)[k] * b_kn;
-    }
+    for (int k = 0; k < depth && n < columns; ++k)
+      for (int p = 0; p < kParts; ++p) {
+        const real b_kn = b[static_cast<long>(k) * b_stride + p * apart + n];
+        for (int m = 0; m < kRows; ++m) sum_[m][p] += a.begin(m)[k] * b_kn;
+      }
   }
 
   /// As a tile's.
   template <class F>
   __device__ void store(int rows, int columns, const F& f) const {
+    store_rows(rows, columns, [&](int m, int n, const real* sums, int count) { f(m, n, sums[0], count); });
+  }
+  template <class F>
+  __device__ void store_rows(int rows, int columns, const F& f) const {
     const int n = threadIdx.x;
     for (int m = 0; m < kRows; ++m)
       if (m < rows && n < columns) f(m, n, sum_[m], 1);
   }
 
  private:
-  real sum_[kRows]{};
+  real sum_[kRows][kParts]{};
 };
 
 /// Whatever the width: V is for the CPU's.
 template <int V>
-using Strip = WideStrip;
+using Strip = WideStrip<1>;
+using FourStrips = WideStrip<4>;
+
+/// Here all: to look for zeros takes about as long as to multiply by them.
+__device__ inline Span nonzero_columns(Strided, int columns) { return {0, columns}; }
 
 #endif
 

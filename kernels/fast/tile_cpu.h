@@ -1,9 +1,9 @@
 #pragma once
 
 // The tile of the cpu target: see tile.h, which includes it. It belongs to one thread, 8 rows of up to 3
-// vectors: 24 of the 32 vector registers of AVX-512 (4 rows, 12 of 16 registers, with AVX2 and less). A row
-// of b is loaded as vectors, a number of a is broadcast to all lanes. Both are read straight from memory:
-// the caches do what shared memory does on a GPU.
+// vectors, or 6 rows of 4: 24 of the 32 vector registers of AVX-512 (with AVX2 and less 4 or 3 rows, 12 of
+// 16 registers). A row of b is loaded as vectors, a number of a is broadcast to all lanes. Both are read
+// straight from memory: the caches do what shared memory does on a GPU.
 
 namespace plainnet::TARGET {
 
@@ -15,7 +15,7 @@ static_assert(3 * kVectorBytes <= kReadableBeyond, "a tile may read that far bey
 template <int V, Neighbours kNeighbours = kInRow, class L = Vector>
 class Tile {
  public:
-  static constexpr int kRows = kTileRows;
+  static constexpr int kRows = V < 4 ? kTileRows : kTileRows / 4 * 3;
   static constexpr int kLanes = sizeof(L) / sizeof(real);
   static constexpr int kColumns = V * kLanes;
   static constexpr Dim3 kThreads = threads(1);
@@ -30,15 +30,18 @@ class Tile {
       for (int v = 0; v < V; ++v) sum_[m][v] = L{};
   }
 
-  /// sum[m][n] += Σ_{k < depth} a[m][k] b[k * b_stride + n]
-  __forceinline__ void add_product(Strided a, const real* b, int b_stride, int columns, int depth) {
-    add_product([=](int m) { return a.begin(m); }, [=](int k) { return k * a.column; }, b, b_stride, columns,
-                depth);
+  /// sum[m][n] += Σ_{k < depth} a[m][k] b[k * b_stride + n]; the vectors of a row of b may lie `apart`.
+  __forceinline__ void add_product(Strided a, const real* b, int b_stride, int columns, int depth,
+                                   int apart = kLanes) {
+    // In a column, one pointer serves all rows; beyond the last, any number will do.
+    add_product([=](int m) { return kNeighbours == kInColumn ? a.first + m : a.begin(m); },
+                [=](int k) { return k * a.column; }, b, b_stride, columns, depth, apart);
   }
 
   /// sum[m][n] += Σ_{k < depth} row(m)[at(k)] b[k * b_stride + n]
   template <class Row, class At>
-  __forceinline__ void add_product(Row row, At at, const real* b, int b_stride, int /*columns*/, int depth) {
+  __forceinline__ void add_product(Row row, At at, const real* b, int b_stride, int /*columns*/, int depth,
+                                   int apart = kLanes) {
     const real* a[kRows];
     L sum[kRows][V];  // a copy, which the compiler keeps in registers throughout the loop
 #pragma GCC unroll 8
@@ -52,8 +55,8 @@ class Tile {
       L b_row[V];
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) {
-        b_row[v] = load<L>(b + v * kLanes);
-        if (v % 2 == 0) prefetch(ahead + v * kLanes);  // lines come in pairs
+        b_row[v] = load<L>(b + v * apart);
+        if (V < 4 && v % 2 == 0) prefetch(ahead + v * kLanes);  // lines come in pairs
       }
       ahead += b_stride;
       const long column = at(k);
@@ -78,6 +81,12 @@ class Tile {
     for (int m = 0; m < min(rows, kRows); ++m)
       for (int v = 0; v < V && v * kLanes < columns; ++v)
         f(m, v * kLanes, sum_[m][v], min(columns - v * kLanes, kLanes));
+  }
+
+  /// The same for all sums of a row at once.
+  template <class F>
+  __attribute__((noinline)) void store_rows(int rows, int columns, const F& f) const {
+    for (int m = 0; m < min(rows, kRows); ++m) f(m, 0, sum_[m], columns);
   }
 
   /// The same for four rows at once, 4 m to 4 m + 3, for all m < fours: calls f(m, n, their sums, count).

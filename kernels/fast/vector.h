@@ -38,8 +38,9 @@ UNWATCHED V load(const real* p) {
   return v;
 }
 
-/// Asks for the memory at p, which is wanted soon. It may be anywhere.
+/// Asks for the memory at p, which is wanted soon, to be read or to be written. It may be anywhere.
 __forceinline__ void prefetch(const real* p) { __builtin_prefetch(p); }
+__forceinline__ void prefetch_to_write(real* p) { __builtin_prefetch(p, 1); }
 
 // The first n of the lanes of a vector, or all if n is larger.
 template <int kLanes, class T>
@@ -77,8 +78,12 @@ __forceinline__ void store_bytes(unsigned char* p, V v, int n) {
 
 using Vector = real;
 constexpr int kVectorLanes = 1;
-__device__ __forceinline__ Vector load(const real* p) { return *p; }
+template <class V = Vector>
+__device__ __forceinline__ V load(const real* p) {
+  return *p;
+}
 __device__ __forceinline__ void prefetch(const real*) {}
+__device__ __forceinline__ void prefetch_to_write(real*) {}
 __device__ __forceinline__ void store(real* p, Vector v, int) { *p = v; }
 
 #endif
