@@ -1,8 +1,8 @@
 // The depthwise convolution, fast. No channel meets another, so there is no matrix product in
 // kernels/depthwise_conv2d.cu: a number is used kh kw times only, and the kernels are bound by loads, not by
 // arithmetic. What can be saved are loads: a thread keeps the sums of several neighbours in registers, and
-// loads what they share once. It computes a vector of channels of kRun neighbouring pixels, or of kTaps taps
-// (on a GPU one channel: neighbouring threads have its neighbours).
+// loads what they share once. It computes some channels of kRun neighbouring pixels, or of kTaps taps (on a
+// GPU one channel: neighbouring threads have its neighbours).
 
 #include "kernels/depthwise_conv2d.h"
 
@@ -14,8 +14,17 @@ namespace plainnet::TARGET {
 namespace {
 
 constexpr Dim3 kThreads = threads(32, 4);
-constexpr int kRun = 4;
 constexpr int kTaps = 5;
+
+// The channels of one instruction. Half vectors of AVX-512 are as fast, and 24 channels are three of them.
+#if defined TARGET_CPU
+using Channels = std::conditional_t<kVectorBytes == 64, HalfVector, Vector>;
+constexpr int kRun = 8, kRunOfDx = 6;
+#else
+using Channels = Vector;
+constexpr int kRun = 4, kRunOfDx = 4;
+#endif
+constexpr int kChannels = sizeof(Channels) / sizeof(real);
 
 // A block computes one row (b, o) of y.
 __global__ void depthwise_forward_by_runs(
@@ -28,18 +37,18 @@ __global__ void depthwise_forward_by_runs(
   const Axis rows = padded.rows, columns = padded.columns;
   const int channels = padded.in, b = blockIdx.x / rows.output, o = blockIdx.x % rows.output;
   for (int p0 = threadIdx.y * kRun; p0 < columns.output; p0 += blockDim.y * kRun)
-    for (int c = threadIdx.x * kVectorLanes; c < channels; c += blockDim.x * kVectorLanes) {
+    for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
       long first[kRun];  // where the pixels' first taps lie; beyond the end of the row, the last pixel's
-      Vector sum[kRun];
+      Channels sum[kRun];
       for (int r = 0; r < kRun; ++r) {
         first[r] = padded.x_at(b, o * rows.stride, min(p0 + r, columns.output - 1) * columns.stride, c);
-        sum[r] = load(bias + c);
+        sum[r] = load<Channels>(bias + c);
       }
       for (int i = 0; i < rows.window; ++i)
         for (int j = 0; j < columns.window; ++j) {
-          const Vector shared = load(weight + (i * columns.window + j) * channels + c);
+          const Channels shared = load<Channels>(weight + (i * columns.window + j) * channels + c);
           const real* x_tap = x + (static_cast<long>(i) * columns.input + j) * channels;
-          for (int r = 0; r < kRun; ++r) sum[r] += load(x_tap + first[r]) * shared;
+          for (int r = 0; r < kRun; ++r) sum[r] += load<Channels>(x_tap + first[r]) * shared;
         }
       for (int r = 0; r < kRun && p0 + r < columns.output; ++r)
         store(y + padded.y_at(b, o, p0 + r, c), with_relu ? relu(sum[r]) : sum[r], channels - c);
@@ -47,28 +56,29 @@ __global__ void depthwise_forward_by_runs(
 }
 
 // A block computes one row (b, h) of dx. Output p sees pixel w with tap j = w + before - p stride, if there
-// is such a tap; for those that see only some of the run, the rows of `weight` have kRun - 1 zeros at both
-// ends here.
+// is such a tap; for those that see only some of the run, the rows of `weight` have kRunOfDx - 1 zeros at
+// both ends here.
 __global__ void depthwise_backward_x_by_runs(
     Geometry g,
     const real* __restrict__ dz,      // [batch][oh][ow][channels]
-    const real* __restrict__ weight,  // [kh][3 + kw + 3][channels]
+    const real* __restrict__ weight,  // [kh][kRunOfDx - 1 + kw + kRunOfDx - 1][channels]
     real* __restrict__ dx) {          // [batch][height][width][channels]
   const Axis rows = g.rows, columns = g.columns;
   const int channels = g.in, b = blockIdx.x / rows.input, h = blockIdx.x % rows.input;
-  const int weight_row = columns.window + 2 * (kRun - 1);
-  for (int w0 = threadIdx.y * kRun; w0 < columns.input; w0 += blockDim.y * kRun) {
-    const int p0 = first_output(columns, w0), p1 = end_output(columns, min(w0 + kRun, columns.input) - 1);
-    for (int c = threadIdx.x * kVectorLanes; c < channels; c += blockDim.x * kVectorLanes) {
-      Vector sum[kRun]{};
+  const int weight_row = columns.window + 2 * (kRunOfDx - 1);
+  for (int w0 = threadIdx.y * kRunOfDx; w0 < columns.input; w0 += blockDim.y * kRunOfDx) {
+    const int p0 = first_output(columns, w0);
+    const int p1 = end_output(columns, min(w0 + kRunOfDx, columns.input) - 1);
+    for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
+      Channels sum[kRunOfDx]{};
       for (int o = first_output(rows, h); o < end_output(rows, h); ++o)
         for (int p = p0; p < p1; ++p) {
           const int i = h + rows.before - o * rows.stride, j = w0 + columns.before - p * columns.stride;
-          const real* w = weight + (i * weight_row + kRun - 1 + j) * channels + c;
-          const Vector shared = load(dz + g.y_at(b, o, p, c));
-          for (int r = 0; r < kRun; ++r) sum[r] += shared * load(w + r * channels);
+          const real* w = weight + (i * weight_row + kRunOfDx - 1 + j) * channels + c;
+          const Channels shared = load<Channels>(dz + g.y_at(b, o, p, c));
+          for (int r = 0; r < kRunOfDx; ++r) sum[r] += shared * load<Channels>(w + r * channels);
         }
-      for (int r = 0; r < kRun && w0 + r < columns.input; ++r)
+      for (int r = 0; r < kRunOfDx && w0 + r < columns.input; ++r)
         store(dx + g.x_at(b, h, w0 + r, c), sum[r], channels - c);
     }
   }
@@ -85,9 +95,9 @@ __global__ void depthwise_backward_weight_by_taps(
   const Axis rows = padded.rows, columns = padded.columns;
   const int channels = padded.in, taps = rows.window * columns.window, tap0 = blockIdx.x * kTaps;
   const int b0 = blockIdx.y * images_per_part, b1 = min(b0 + images_per_part, batch);
-  for (int c = threadIdx.x * kVectorLanes; c < channels; c += blockDim.x * kVectorLanes) {
+  for (int c = threadIdx.x * kChannels; c < channels; c += blockDim.x * kChannels) {
     long offset[kTaps];  // how far the taps lie from the first; beyond the last tap, that one's
-    Vector sum[kTaps]{};
+    Channels sum[kTaps]{};
     for (int t = 0; t < kTaps; ++t) {
       const int tap = min(tap0 + t, taps - 1);
       offset[t] = (static_cast<long>(tap / columns.window) * columns.input + tap % columns.window) * channels;
@@ -97,9 +107,9 @@ __global__ void depthwise_backward_weight_by_taps(
         const real* x_row = x + padded.x_at(b, o * rows.stride, 0, c);
         const real* dz_row = dz + padded.y_at(b, o, 0, c);
         for (int p = 0; p < columns.output; ++p) {
-          const Vector shared = load(dz_row + p * channels);
+          const Channels shared = load<Channels>(dz_row + p * channels);
           const real* x_pixel = x_row + p * columns.stride * channels;
-          for (int t = 0; t < kTaps; ++t) sum[t] += load(x_pixel + offset[t]) * shared;
+          for (int t = 0; t < kTaps; ++t) sum[t] += load<Channels>(x_pixel + offset[t]) * shared;
         }
       }
     for (int t = 0; t < kTaps && tap0 + t < taps; ++t)
@@ -116,9 +126,9 @@ class FastDepthwiseConv2d : public Layer {
         weight_(parameters[0]),
         bias_(parameters[1]),
         x_(g_, max_batch),
-        // As an image is for a window of one row, with kRun - 1 zeros before it.
+        // As an image is for a window of one row, with kRunOfDx - 1 zeros before it.
         padded_weight_(Geometry{{g_.rows.window, g_.rows.window, 1, 1, 0},
-                                {g_.columns.window, g_.columns.window, 2 * kRun - 1, 1, kRun - 1},
+                                {g_.columns.window, g_.columns.window, 2 * kRunOfDx - 1, 1, kRunOfDx - 1},
                                 g_.in, g_.in}, 1),
         images_per_part_(static_cast<int>(max(1L, 1L * max_batch * taps() / (kTaps * 256)))),
         partial_(size_t{1} * tiles(max_batch, images_per_part_) * g_.window_size()),
@@ -148,7 +158,7 @@ class FastDepthwiseConv2d : public Layer {
   bool relu_;
   Parameter weight_, bias_;
   PaddedImages x_;
-  PaddedImages padded_weight_;  // [kh][3 + kw + 3][channels]
+  PaddedImages padded_weight_;  // [kh][kRunOfDx - 1 + kw + kRunOfDx - 1][channels]
   int images_per_part_;
   Buffer<real> partial_;  // [parts][kh][kw][channels]
   BiasGradient bias_gradient_;
