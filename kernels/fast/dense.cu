@@ -68,7 +68,7 @@ class FastDense : public Layer {
   Parameter weight_, bias_;
   BiasGradient bias_gradient_;
   int parts_;
-  Buffer<real> part_;         // [parts][batch][out]
+  Buffer<real> part_;         // the parts of x weight: [parts][batch][out]
   Buffer<real> dz_t_, dx_t_;  // transposed: [out][batch], [in][batch]
 };
 

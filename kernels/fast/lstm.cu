@@ -25,8 +25,8 @@ namespace {
 
 struct Sizes {
   int max_batch, batch, steps, features, units, directions;
-  bool whole_sequence;      // whether y has all steps
-  bool first_backwards;     // whether direction 0 begins at the end; direction 1 begins at the other end
+  bool whole_sequence;     // whether y has all steps
+  bool first_backwards;    // whether direction 0 begins at the end; direction 1 begins at the other end
   int z_stride, h_stride;  // from row to row of z [..][4u], and of h and c [..][u]; see FastLstm
 
   // The time of step s of direction d.
@@ -201,7 +201,7 @@ class FastLstm : public Layer {
       launch(lstm_backward_recurrence<S>, {tiles(batch, S::kRows), sizes_.directions}, S::block(u), sizes_,
              u_t_.data(), dy, z_.data(), c_before_.data(), dh_.data(), dc_.data(), dz_sum_.data());
     });
-    // Of all these, the slowest index counts directions: the core that wrote z and h reads them.
+    // Of these products, too, the slowest index counts directions: the core that wrote z and h reads them.
     const Direction first = direction(0), second = direction(sizes_.directions - 1);
     const long apart = sizes_.row(1, 0, 0);
     const Several dW{sizes_.directions, 0, apart * z_stride, second.W.gradient - first.W.gradient};

@@ -312,7 +312,7 @@ class PooledConv2d : public Layer {
   Buffer<FirstTap> first_tap_;    // [oh / 2][ow / 2][4]
   Buffer<unsigned char> winner_;  // [max_batch][oh / 2][ow / 2][out]
   int per_channel_;               // numbers in a part: dweight [kh][kw][in], dbias, and the rest of a patch
-  Buffer<real> weight_points_;         // see winograd()
+  Buffer<real> weight_points_;    // see winograd()
   Buffer<real> weight_t_;         // [out][kh][kw][in]
   int images_per_part_;
   Buffer<real> partial_;      // [parts][out][per_channel_]

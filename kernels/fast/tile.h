@@ -21,8 +21,9 @@
 // to 8 beyond K. b is a plain matrix with rows b_stride apart. What lies beyond the rows and columns that
 // are there is computed and not stored; reading it is allowed up to kReadableBeyond (targets/cpu.h).
 //
-// V, the width of the tile in steps of kColumnStep columns, is 1, 2 or 3: with_width() chooses it. The second
-// template argument says which numbers of a lie side by side in memory: those of a row, or those of a column.
+// V, the width of the tile in steps of kColumnStep columns, is 1, 2 or 3: with_width() chooses it. (On a CPU
+// strip.h has one of 4, whose vectors lie apart in b.) The second template argument says which numbers of a
+// lie side by side in memory: those of a row, or those of a column.
 
 #include "kernels/fast/vector.h"
 

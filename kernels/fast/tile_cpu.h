@@ -56,7 +56,8 @@ class Tile {
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) {
         b_row[v] = load<L>(b + v * apart);
-        if (V < 4 && v % 2 == 0) prefetch(ahead + v * kLanes);  // lines come in pairs
+        // Lines come in pairs. Those of vectors that lie apart come in time without being asked for.
+        if (V < 4 && v % 2 == 0) prefetch(ahead + v * kLanes);
       }
       ahead += b_stride;
       const long column = at(k);
