@@ -45,10 +45,11 @@ class Draw {
       default: {
         const Lstm lstm{.units = many(40), .return_sequences = coin(), .go_backwards = coin()};
         drawn.layers = {type == 6 ? LayerDescription(lstm) : LayerDescription(Bidirectional{lstm})};
-        drawn.input = {from(1, kEmulated ? 3 : 6), 1, many(30)};
+        drawn.input = {from(1, kEmulated ? 3 : 6), 1, many(50)};
       }
     }
-    drawn.batch = many(20);
+    // Of the rows of an LSTM, which are its batch times its steps, more than are listed at once for dW.
+    drawn.batch = many(type < 6 ? 20 : 90);
     drawn.max_batch = drawn.batch + (coin() ? 0 : many(20));
     return drawn;
   }

@@ -210,8 +210,8 @@ class FastLstm : public Layer {
     for (int r = 0; r < rows; r += some) {
       const real *dz = z_.data() + 1L * r * z_stride, *h_before = h_before_.data() + 1L * r * h_stride;
       const int count = min(some, rows - r);
-      product({x + 1L * r * features, 1, features, features}, dz, z_stride, count, first.W.gradient, 4 * u,
-              4 * u, /*add=*/r > 0, dW);
+      product({x + 1L * r * features, 1, features, features, /*mostly_zero=*/true}, dz, z_stride, count,
+              first.W.gradient, 4 * u, 4 * u, /*add=*/r > 0, dW);
       product({h_before, 1, h_stride, u}, dz, z_stride, count, first.U.gradient, 4 * u, 4 * u, /*add=*/r > 0,
               dU);
     }

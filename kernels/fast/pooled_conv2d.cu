@@ -20,6 +20,7 @@
 #include "kernels/conv2d.h"
 
 #include "kernels/fast/layers.h"
+#include "kernels/fast/nonzero.h"
 #include "kernels/fast/pooled_conv2d.h"
 #include "kernels/fast/tile.h"
 
@@ -59,12 +60,6 @@ __global__ void pooled_conv2d_forward(PooledGeometry g,
   });
 }
 
-// A number of dz that is not zero, and what else one must know of it: a channel or a pixel.
-struct Nonzero {
-  int of;
-  real dz;
-};
-
 // How many vectors of a window's row are summed at once, in registers: of a short row, and of any other.
 constexpr int kShortRow = 32 / kVectorLanes, kLongRow = 8;
 // Output channels that are done together. Their numbers of dy lie side by side; and where they are summed in
@@ -88,42 +83,25 @@ __global__ void pooled_conv2d_backward_weight(
   const int rows = g.z.rows.window, row = g.z.columns.window * g.z.in;
   for (int b = b0; b < b1; ++b)
     for (int k0 = 0; k0 < g.y_pixels(); k0 += kPools) {
-      // Which are zero cannot be foreseen, so there is no branch here: a processor would guess wrong half the
-      // time. A zero is written, too, and overwritten by the next. Where there are fewer channels, the last
-      // one is listed again.
+      // Where there are fewer channels, the last one is listed again. The entry of a kNone is not used.
       int listed[kTogether] = {};
       for (int k = k0; k < min(k0 + kPools, g.y_pixels()); ++k)
 #pragma GCC unroll 4
         for (int n = 0; n < kTogether; ++n) {
           const long at = b * g.y_size() + static_cast<long>(k) * g.z.out + n0 + min(n, channels - 1);
-          list[n][listed[n]] = {k * kPooled + winner[at], dy[at]};
-          listed[n] += winner[at] != kNone;
+          const Nonzero dz{first_tap[k * kPooled + winner[at]].at, dy[at]};
+          add_to_list(list[n], listed[n], dz, winner[at] == kNone);
         }
 
       const bool begins = b == b0 && k0 == 0;  // else adds to what is there
       for (int n = 0; n < channels; ++n) {
         real* dweight = partial + (static_cast<long>(blockIdx.y) * g.z.out + n0 + n) * (rows * row + 1);
         real total = begins ? 0 : dweight[rows * row];
-        for (int e = 0; e < listed[n]; ++e) total += list[n][e].dz;
+        for (int e = 0; e < listed[n]; ++e) total += list[n][e].value;
         dweight[rows * row] = total;
         for (int i = 0; i < rows; ++i)
-          for (int tap = 0; tap < row; tap += kLongRow * kVectorLanes) {
-            const real* from[kLongRow];  // beyond the end of the row, its last number
-            Vector sum[kLongRow]{};
-#pragma GCC unroll 8
-            for (int v = 0; v < kLongRow; ++v)
-              from[v] = x + g.padded.x_at(b, i, 0, 0) + min(tap + v * kVectorLanes, row - 1);
-            for (int e = 0; e < listed[n]; ++e) {
-              const int at = first_tap[list[n][e].of].at;
-#pragma GCC unroll 8
-              for (int v = 0; v < kLongRow; ++v) sum[v] += list[n][e].dz * load(from[v] + at);
-            }
-            real* to = dweight + i * row + tap;
-#pragma GCC unroll 8
-            for (int v = 0; v < kLongRow; ++v)
-              if (const int at = v * kVectorLanes; tap + at < row)
-                store(to + at, begins ? sum[v] : load(to + at) + sum[v], row - tap - at);
-          }
+          sum_list<kLongRow>(list[n], listed[n], x + g.padded.x_at(b, i, 0, 0), row, dweight + i * row,
+                             /*add=*/!begins);
       }
     }
 }
@@ -210,7 +188,7 @@ __global__ void pooled_conv2d_backward_x(PooledGeometry g,
       for (int k = 0; k < pools; ++k)
         for (int n = n0; n < min(n0 + kListed, z.out); ++n) {
           const long at = blockIdx.x * g.y_size() + static_cast<long>(k0 + k) * z.out + n;
-          list[k][winner[at]][listed[k][winner[at]]++] = {n, dy[at]};
+          list[k][winner[at]][listed[k][winner[at]]++] = {n * z.window_size(), dy[at]};
         }
 
       for (int i = 0; i < z.rows.window; ++i)
@@ -218,21 +196,9 @@ __global__ void pooled_conv2d_backward_x(PooledGeometry g,
           const FirstTap first = first_tap[k0 * kPooled + pixel];
           if (first.h + i < 0 || first.h + i >= z.rows.input) continue;
           const int begin = max(-first.w, 0) * z.in, end = min(row, (z.columns.input - first.w) * z.in);
-          const Nonzero* nonzero = list[pixel / kPooled][pixel % kPooled];
-          const int count = listed[pixel / kPooled][pixel % kPooled];
-          for (int tap = begin; tap < end; tap += kVectors * kVectorLanes) {
-            Vector sum[kVectors]{};
-            for (int e = 0; e < count; ++e) {
-              const real* from = weight_t + (nonzero[e].of * z.rows.window + i) * row + tap;
-#pragma GCC unroll 8
-              for (int v = 0; v < kVectors; ++v) sum[v] += nonzero[e].dz * load(from + v * kVectorLanes);
-            }
-            real* to = dx_image + (first.h + i) * x_row + first.w * z.in + tap;
-#pragma GCC unroll 8
-            for (int v = 0; v < kVectors; ++v)
-              if (const int at = v * kVectorLanes; tap + at < end)
-                store(to + at, load(to + at) + sum[v], end - tap - at);
-          }
+          sum_list<kVectors>(list[pixel / kPooled][pixel % kPooled], listed[pixel / kPooled][pixel % kPooled],
+                             weight_t + i * row + begin, end - begin,
+                             dx_image + (first.h + i) * x_row + first.w * z.in + begin, /*add=*/true);
         }
     }
 }
@@ -249,8 +215,7 @@ class PooledConv2d : public Layer {
         winner_(max_batch * g_.y_size()),
         per_channel_(is_small(z) ? kPatch : z.window_size() + 1),
         weight_points_(suits_winograd(z) ? size_t{8} * 8 * z.in * z.out : 0),
-        // Vectors of the last row may reach beyond it, by more than kReadableBeyond.
-        weight_t_(size_t{1} * z.window_size() * z.out + kLongRow * kVectorLanes) {
+        weight_t_(size_t{1} * z.window_size() * z.out) {
     std::vector<FirstTap> first_tap;
     for (int k = 0; k < g_.y_pixels(); ++k)
       for (int q = 0; q < kPooled; ++q) {

@@ -5,6 +5,10 @@
 
 #include "kernels/fast/product.h"
 
+#if defined TARGET_CPU
+#include "kernels/fast/nonzero.h"
+#endif
+
 namespace plainnet::TARGET {
 namespace {
 
@@ -27,10 +31,46 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2)
   });
 }
 
+#if defined TARGET_CPU
+// The same for an `a` of kInColumn that is mostly zero. A block computes some rows of c. It lists some steps
+// of k at a time, for which a strip of b stays in the first-level cache. b itself comes from farther away: it
+// is read once for 32 rows of c, and asked for before, as no prefetcher foresees what is listed.
+constexpr int kTogether = 32;
+
+__global__ void product_of_lists(Strided a, const real* b, int b_stride, int depth, real* c, int c_stride,
+                                 int columns, bool add, Several several) {
+  constexpr int kListed = 64, kVectors = 8;
+  Nonzero list[kTogether][kListed];
+  const int m0 = blockIdx.x * kTogether, rows = min(a.rows - m0, kTogether);
+  const real* a_rows = a.first + blockIdx.y * several.a + m0;
+  b += blockIdx.y * several.b;
+  c += blockIdx.y * several.c + static_cast<long>(m0) * c_stride;
+  for (int k0 = 0; k0 < depth; k0 += kListed) {
+    int listed[kTogether] = {};
+    for (int k = k0; k < min(k0 + kListed, depth); ++k) {
+      for (int n = 0; n < columns; n += kVectorLanes) prefetch(b + 1L * k * b_stride + n);
+      for (int m = 0; m < rows; ++m) {
+        const real a_mk = a_rows[k * a.column + m];
+        add_to_list(list[m], listed[m], {k * b_stride, a_mk}, a_mk == 0);
+      }
+    }
+    for (int n = 0; n < columns; n += kVectors * kVectorLanes)
+      for (int m = 0; m < rows; ++m)
+        sum_list<kVectors>(list[m], listed[m], b + n, min(columns - n, kVectors * kVectorLanes),
+                           c + static_cast<long>(m) * c_stride + n, add || k0 > 0);
+  }
+}
+#endif
+
 }  // namespace
 
 void product(Strided a, const real* b, int b_stride, int depth, real* c, int c_stride, int columns,
              bool add, const Several& several) {
+#if defined TARGET_CPU
+  if (a.mostly_zero)
+    return launch(product_of_lists, {tiles(a.rows, kTogether), several.count}, threads(1), a, b, b_stride,
+                  depth, c, c_stride, columns, add, several);
+#endif
   with_width(columns, [&](auto width) {
     constexpr int V = width();
     const int m_tiles = tiles(a.rows, Tile<V>::kRows), n_tiles = tiles(columns, Tile<V>::kColumns);

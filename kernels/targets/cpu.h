@@ -40,7 +40,7 @@ void launch(void (*kernel)(Parameters...), Grid grid, Dim3, Arguments... argumen
 /// Zeroed memory, on a cache line of its own. Fast kernels load several neighbouring numbers at once, and
 /// such a load may reach up to kReadableBeyond bytes past the end: that is harmless, and what is read there
 /// is not used.
-constexpr size_t kReadableBeyond = 256;
+constexpr size_t kReadableBeyond = 512;
 inline void* allocate(size_t bytes) { return allocate_pages(bytes + kReadableBeyond); }
 inline void release(void* memory) { release_pages(memory); }
 inline void copy(void* to, const void* from, size_t bytes) {
