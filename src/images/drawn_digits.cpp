@@ -99,8 +99,6 @@ struct Style {
 
 using Ink = std::array<float, kSize * kSize>;  // 0 none to 1 full
 
-double square(double x) { return x * x; }
-
 // Lays ink wherever a line of the given radius from a to b leaves its mark.
 void draw_line(Point a, Point b, double radius, double softness, Ink& ink) {
   const double dx = b.x - a.x, dy = b.y - a.y;
@@ -113,11 +111,10 @@ void draw_line(Point a, Point b, double radius, double softness, Ink& ink) {
     for (int column = left; column <= right; ++column) {
       const double x = column + 0.5 - a.x, y = row + 0.5 - a.y;
       const double t = std::clamp((x * dx + y * dy) * per_length_squared, 0.0, 1.0);
-      const double distance_squared = square(x - t * dx) + square(y - t * dy);
-      if (distance_squared >= reach * reach) continue;
-      const double covered = std::min((reach - std::sqrt(distance_squared)) / softness, 1.0);
+      const double across = x - t * dx, down = y - t * dy;  // from the nearest point of the line
+      const double covered = (reach - std::sqrt(across * across + down * down)) / softness;
       float& here = ink[row * kSize + column];
-      here = std::max(here, static_cast<float>(covered));
+      here = std::max(here, static_cast<float>(std::min(covered, 1.0)));
     }
 }
 
