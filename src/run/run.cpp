@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <numeric>
-#include <optional>
 
 #include "base/command_line.h"
 #include "base/error.h"
@@ -162,7 +161,7 @@ class Run {
       prepare_folder(options_.out);
     else
       std::printf("Going on after epoch %d of %d.\n\n", done(), options_.epochs);
-    lock_.emplace(options_.out);  // which also removes what a killed run left
+    const FolderLock lock(options_.out);  // which also removes what a killed run left
     if (options_.resume.empty() && !fs::is_empty(options_.out))
       throw Error("--out ", options_.out, ": expected a new folder, or a run, found other files");
     step_log_ = step_log_of(options_.step_log, 1L * done() * steps_);
@@ -249,7 +248,6 @@ class Run {
   std::unique_ptr<Trainer> trainer_;
   std::map<std::string, std::string> notes_;  // what the metadata of weights say
   int steps_ = 0;                             // of an epoch
-  std::optional<FolderLock> lock_;
   std::string step_log_;
   long checked_ = 0;                  // steps that check_rate() saw
   double start_loss_ = 0, rise_ = 0;  // how far the loss is above its start, summed over up to 100 steps
