@@ -87,31 +87,29 @@ Options parse_options(int argc, const char* const* argv) {
   return options;
 }
 
-std::map<std::string, std::string> shaping_options(const Options& options) {
-  Options copy = options;
+std::map<std::string, std::string> shaping_options(Options options) {
   std::map<std::string, std::string> all;
-  for (const Option& option : shaping_list(copy)) all[option.name] = option.value.get();
+  for (const Option& option : shaping_list(options)) all[option.name] = option.value.get();
   return all;
 }
 
 void take_over(Options& options, const std::map<std::string, std::string>& saved) {
-  const std::string folder = options.resume;
   if (options.given.count("--init"))
     throw UsageError("--init: a run that is resumed has its weights already");
-  if (options.given.count("--out") && options.out != folder)
-    throw UsageError("--out: --resume ", folder, " goes on in its own folder, found ", options.out);
-  options.out = folder;
+  if (options.given.count("--out") && options.out != options.resume)
+    throw UsageError("--out: --resume ", options.resume, " goes on in its own folder, found ", options.out);
+  options.out = options.resume;
   for (const auto& [name, value_name, help, value, title] : shaping_list(options)) {
     const auto kept = saved.find(name);
-    if (kept == saved.end()) throw Error(folder, ": expected ", name, " in its checkpoint, found none");
+    if (kept == saved.end()) throw Error(options.out, ": expected ", name, " in its checkpoint, found none");
     if (!options.given.count(name)) try {
         value.set(name, kept->second);
       } catch (const UsageError& error) {
-        throw Error(folder, ": ", error.what());
+        throw Error(options.out, ": ", error.what());
       }
     else if (value.get() != kept->second && name != "--data" &&
              (name != "--epochs" || (saved.count("--schedule") && saved.at("--schedule") == "cosine")))
-      throw UsageError(name, ": the run in ", folder, " has ", kept->second,
+      throw UsageError(name, ": the run in ", options.out, " has ", kept->second,
                        ", which cannot change on the way, found ", value.get());
   }
 }

@@ -46,7 +46,7 @@ struct Options : TrainerOptions, Schedule {
 Options parse_options(int argc, const char* const* argv);
 
 /// The options that shape a run, as texts by name: what a checkpoint keeps.
-std::map<std::string, std::string> shaping_options(const Options& options);
+std::map<std::string, std::string> shaping_options(Options options);
 
 /// Sets all options that are not given to those in `saved`. Throws UsageError, naming the option,
 /// where one is given that contradicts `saved`. Only --data may, and --epochs unless the schedule is
