@@ -34,6 +34,7 @@ struct Options : TrainerOptions, Schedule {
   std::string data = "data/mnist";  // "digits": built-in ones, also if not given and not there
   int limit = 0, test_limit = 0;    // 0: all images
   bool shuffle = true;
+  int steps() const { return (limit + batch - 1) / batch; }  // of an epoch of `limit` images
 
   std::string out;                        // the run folder; empty: runs/MODEL
   std::string resume;                     // the run folder to go on with; empty: none

@@ -64,9 +64,8 @@ void print_progress(const Options& options, int epoch, const std::vector<StepSco
   if (!isatty(STDOUT_FILENO) || !terminal || !*terminal || text(terminal) == "dumb") return;
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) size.ws_col = 80;
-  const int images = options.limit, steps = (images + options.batch - 1) / options.batch;
-  const int done = static_cast<int>(scores.size());
-  const Score score = mean_score(scores, options.batch, images);
+  const int steps = options.steps(), done = static_cast<int>(scores.size());
+  const Score score = mean_score(scores, options.batch, options.limit);
   const std::string line =
       format("epoch %d/%d: %d of %d batches, %s left, loss %s, accuracy %.2f%%", epoch, options.epochs, done,
              steps, clock_text(seconds / done * (steps - done)).c_str(), loss_text(score.loss).c_str(),

@@ -139,7 +139,6 @@ class Run {
     for (const std::string& name : dataset_.classes) notes_["classes"] += name + "\n";
     keep_first(dataset_.train, options_.limit, "--limit", dataset_.source);
     keep_first(dataset_.test, options_.test_limit, "--test-limit", dataset_.source);
-    steps_ = (options_.limit + options_.batch - 1) / options_.batch;
     trainer_ = target_.make_trainer(options_, dataset_);
     dataset_.train.pixels = std::vector<uint8_t>();  // the device has them
     if (resumed) {
@@ -147,7 +146,7 @@ class Run {
         std::printf("The run was on the %s: on the %s it goes on, but not to the same bits.\n",
                     run_.metadata["device"].c_str(), target_.name.c_str());
       trainer_->set_weights(run_.weights, options_.resume + kCheckpoint);
-      trainer_->set_state(run_.state, 1L * done() * steps_, options_.resume + kCheckpoint);
+      trainer_->set_state(run_.state, 1L * done() * options_.steps(), options_.resume + kCheckpoint);
     }
     if (!options_.init.empty()) trainer_->set_weights(read_weights(options_.init).tensors, options_.init);
     run_.metadata = shaping_options(options_);
@@ -164,7 +163,7 @@ class Run {
     const FolderLock lock(options_.out);  // which also removes what a killed run left
     if (options_.resume.empty() && !fs::is_empty(options_.out))
       throw Error("--out ", options_.out, ": expected a new folder, or a run, found other files");
-    step_log_ = step_log_of(options_.step_log, 1L * done() * steps_);
+    step_log_ = step_log_of(options_.step_log, 1L * done() * options_.steps());
     stop_on_signals(options_.out);
     save_checkpoint();  // a folder that cannot be written is known before the work
 
@@ -187,13 +186,13 @@ class Run {
   void train_epoch() {
     const int epoch = done() + 1, images = dataset_.train.count;
     const double start = now();
-    const std::vector<double> rates = learning_rates(options_, epoch, steps_);
+    const std::vector<double> rates = learning_rates(options_, epoch, options_.steps());
     const std::vector<int> order = epoch_order(images, options_.shuffle, options_.seed, epoch);
     const auto report = [&](auto& scores) { print_progress(options_, epoch, scores, now() - start); };
     const std::vector<StepScore> scores = trainer_->train(order, rates, report);
     const double seconds = now() - start;
     for (size_t i = 0; i < scores.size(); ++i)
-      step_log_ += text(1L * (epoch - 1) * steps_ + i + 1, ",", exact_text(scores[i].loss), "\n");
+      step_log_ += text(1L * (epoch - 1) * options_.steps() + i + 1, ",", exact_text(scores[i].loss), "\n");
     const Score train = mean_score(scores, options_.batch, images), test = trainer_->evaluate();
     run_.epochs.push_back({epoch, train.loss, train.accuracy, test.loss, test.accuracy, seconds});
     const bool is_best = best_epoch(run_.epochs).epoch == epoch;
@@ -247,7 +246,6 @@ class Run {
   Dataset dataset_;
   std::unique_ptr<Trainer> trainer_;
   std::map<std::string, std::string> notes_;  // what the metadata of weights say
-  int steps_ = 0;                             // of an epoch
   std::string step_log_;
   long checked_ = 0;                  // steps that check_rate() saw
   double start_loss_ = 0, rise_ = 0;  // how far the loss is above its start, summed over up to 100 steps
