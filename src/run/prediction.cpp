@@ -61,8 +61,8 @@ struct Weights {
                   ", found ", said(key, ""));
     return number;
   }
-  int height(int otherwise) const { return static_cast<int>(number("height", otherwise, 1, 4096)); }
-  int width(int otherwise) const { return static_cast<int>(number("width", otherwise, 1, 4096)); }
+  // The "height" or "width" of an image.
+  int side(const char* key, int otherwise) const { return static_cast<int>(number(key, otherwise, 1, 4096)); }
   Ink ink() const { return {said("ink", "light") == "dark", number("fill", 714, 100, 1000) / 1000.0}; }
 };
 
@@ -107,7 +107,7 @@ Dataset data_of(const Weights& weights, PredictOptions& options) try {
     std::fprintf(options.csv ? stderr : stdout, "Not the data that %s learnt.\n",
                  shown(weights.path).c_str());
   const Images& test = data.test;
-  const int height = weights.height(test.height), width = weights.width(test.width);
+  const int height = weights.side("height", test.height), width = weights.side("width", test.width);
   if (test.height != height || test.width != width)
     throw Error(options.data, ": expected images of ", height, "x", width, ", which ", weights.path,
                 " was trained on, found ", test.height, "x", test.width);
@@ -120,7 +120,7 @@ Dataset data_of(const Weights& weights, PredictOptions& options) try {
 
 // No images, but the size of those that the weights learnt, and their classes.
 Dataset frame_of(const Weights& weights) {
-  const Images none = {0, weights.height(28), weights.width(28), {}, {}};
+  const Images none = {0, weights.side("height", 28), weights.side("width", 28), {}, {}};
   const std::string classes = weights.said("classes", "0\n1\n2\n3\n4\n5\n6\n7\n8\n9");
   return {"", none, none, read_classes(classes, weights.path + ": metadata classes")};
 }
