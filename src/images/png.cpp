@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <utility>
@@ -84,20 +85,18 @@ GreyImage decode_png(std::string_view bytes, const std::string& name) {
   const size_t row_size = width * channels;
   std::string rows = inflate(chunks.at("IDAT"), height * (row_size + 1), name);
   unfilter(rows, row_size, channels, name);
-  const auto luma_at = [](std::string_view colours, size_t i) {
-    return luma(byte_at(colours, i), byte_at(colours, i + 1), byte_at(colours, i + 2));
-  };
   // The brightness and the opacity of pixel i.
   const auto pixel = [&](size_t i) {
-    const size_t at = i / width * (row_size + 1) + 1 + i % width * channels, first = byte_at(rows, at);
-    if (!has_palette)
-      return std::pair(channels >= 3 ? luma_at(rows, at) : static_cast<uint8_t>(first),
-                       channels % 2 == 0 ? byte_at(rows, at + channels - 1) : 255);
-    if (3 * first + 3 > palette.size())
+    std::string colour = rows.substr(i / width * (row_size + 1) + 1 + i % width * channels, channels);
+    const size_t number = byte_at(colour, 0);
+    if (has_palette && 3 * number + 3 > palette.size())
       throw Error(name, ": expected one of the ", palette.size() / 3,
-                  " colours of the palette, found number ", first);
-    return std::pair(luma_at(palette, 3 * first),
-                     first < opacity.size() ? byte_at(opacity, first) : 255);
+                  " colours of the palette, found number ", number);
+    if (has_palette)  // an entry for which no opacity is said is opaque
+      colour = palette.substr(3 * number, 3) + opacity.substr(std::min(number, opacity.size()), 1);
+    const auto part = [&](size_t n) { return byte_at(colour, n); };
+    return std::pair(colour.size() < 3 ? part(0) : luma(part(0), part(1), part(2)),
+                     colour.size() % 2 == 0 ? part(colour.size() - 1) : 255);
   };
   const size_t pixels = size_t{width} * height;
   int64_t lightness = 0;  // more than 0 where what is opaque is light
