@@ -35,9 +35,8 @@ std::vector<std::string> read_classes(const std::string& lines, const std::strin
 }
 
 int longest_name(const std::vector<std::string>& classes) {
-  size_t longest = 0;
-  for (const std::string& name : classes) longest = std::max(longest, name.size());
-  return static_cast<int>(longest);
+  const auto size = [](const std::string& name) { return name.size(); };
+  return static_cast<int>(std::ranges::max(classes, {}, size).size());
 }
 
 Dataset load_dataset(std::string* data, bool required, uint64_t seed, const std::string& expected) {

@@ -23,7 +23,7 @@ struct Dataset {
 /// there twice, or where they are not 2 to 256.
 std::vector<std::string> read_classes(const std::string& lines, const std::string& source);
 
-/// The length of the longest name, in bytes.
+/// The length of the longest name, in bytes, of one or more.
 int longest_name(const std::vector<std::string>& classes);
 
 /// What tells one data set from another: the size, and a hash (FNV-1a) of all bytes and names.
