@@ -50,16 +50,11 @@ static void unfilter(std::string& rows, size_t row_size, size_t pixel_size, cons
     const int left = first ? 0 : byte_at(rows, i - pixel_size);
     const int above = row == 0 ? 0 : byte_at(rows, i - row_size - 1);
     const int corner = first || row == 0 ? 0 : byte_at(rows, i - row_size - 1 - pixel_size);
-    int guess = 0;
-    if (filter == 1) guess = left;
-    if (filter == 2) guess = above;
-    if (filter == 3) guess = (left + above) / 2;
-    if (filter == 4) {  // Paeth: whichever is nearest to left + above - corner
-      const int to_left = std::abs(above - corner), to_above = std::abs(left - corner);
-      const int to_corner = std::abs(left + above - 2 * corner);
-      guess = to_left <= to_above && to_left <= to_corner ? left : to_above <= to_corner ? above : corner;
-    }
-    rows[i] = static_cast<char>(rows[i] + guess);
+    // Paeth's guess is the neighbour that is nearest to left + above - corner, the first of equal ones.
+    const auto distance = [&](int neighbour) { return std::abs(left + above - corner - neighbour); };
+    const int nearest = std::ranges::min({left, above, corner}, {}, distance);
+    const int guesses[] = {0, left, above, (left + above) / 2, nearest};  // by the filter's number
+    rows[i] = static_cast<char>(rows[i] + guesses[filter]);
   }
 }
 
