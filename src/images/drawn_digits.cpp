@@ -18,9 +18,7 @@ constexpr int kSize = 28;
 
 struct Point {
   double x, y;  // of a shape: 0 to 1 across the digit's box and down; of a picture: pixels
-  bool operator==(const Point&) const = default;
 };
-using Stroke = std::vector<Point>;  // a smooth curve through its points
 
 // For each digit three ways in which people write it. Points are x,y in hundredths of the digit's
 // box, from its top left; one given twice is a corner; | lifts the pen.
@@ -124,19 +122,19 @@ double spline(double p0, double p1, double p2, double p3, double t) {
   return p1 + 0.5 * t * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0)));
 }
 
-void draw_stroke(const Stroke& stroke, const Style& style, double phase, Ink& ink) {
+// A smooth curve through the points of the stroke.
+void draw_stroke(const std::vector<Point>& stroke, const Style& style, double phase, Ink& ink) {
   constexpr int kPieces = 6;  // straight lines per span
   for (size_t i = 0; i + 1 < stroke.size(); ++i) {
     const Point from = stroke[i], to = stroke[i + 1];
-    if (from == to) continue;  // a corner
+    if (from.x == to.x && from.y == to.y) continue;  // a corner
     const Point before = i == 0 ? from : stroke[i - 1];
     const Point after = i + 2 == stroke.size() ? to : stroke[i + 2];
     Point last = style.place(from);
     for (int piece = 1; piece <= kPieces; ++piece) {
       const double t = static_cast<double>(piece) / kPieces;
-      const double x = spline(before.x, from.x, to.x, after.x, t);
-      const double y = spline(before.y, from.y, to.y, after.y, t);
-      const Point next = style.place({x, y});
+      const Point next = style.place({spline(before.x, from.x, to.x, after.x, t),
+                                      spline(before.y, from.y, to.y, after.y, t)});
       const double pressure = 1 + style.pressure * std::sin(phase + 0.8 * (i + t));
       draw_line(last, next, style.radius * pressure, style.softness, ink);
       last = next;
@@ -151,7 +149,7 @@ void draw_digit(int digit, Random& random, uint8_t* pixels) {
   for (std::string points; std::getline(strokes, points, '|');) {
     // Nobody sets the pen down exactly where it belongs.
     const Point miss = {0.03 * random.normal(), 0.03 * random.normal()};
-    Stroke stroke;
+    std::vector<Point> stroke;
     std::istringstream numbers(points);
     char comma;
     for (double x, y; numbers >> x >> comma >> y;) stroke.push_back({x / 100 + miss.x, y / 100 + miss.y});
