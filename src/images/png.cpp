@@ -13,10 +13,8 @@ namespace plainnet {
 constexpr std::string_view kSignature = "\x89PNG\r\n\x1a\n";
 
 /// What the chunks hold that matter, those of a type one after the other.
-using Chunks = std::map<std::string_view, std::string>;
-
-static Chunks read_chunks(std::string_view bytes, const std::string& name) {
-  Chunks chunks{{"IHDR", ""}, {"PLTE", ""}, {"tRNS", ""}, {"IDAT", ""}};
+static std::map<std::string_view, std::string> read_chunks(std::string_view bytes, const std::string& name) {
+  std::map<std::string_view, std::string> chunks{{"IHDR", ""}, {"PLTE", ""}, {"tRNS", ""}, {"IDAT", ""}};
   std::string_view type;
   for (size_t at = kSignature.size(); type != "IEND";) {
     const size_t left = bytes.size() - at;
@@ -60,10 +58,11 @@ static void unfilter(std::string& rows, size_t row_size, size_t pixel_size, cons
 
 GreyImage decode_png(std::string_view bytes, const std::string& name) {
   if (!bytes.starts_with(kSignature)) throw Error(name, ": expected a PNG file, found another kind of file");
-  const Chunks chunks = read_chunks(bytes, name);
+  const auto chunks = read_chunks(bytes, name);
   const std::string &header = chunks.at("IHDR"), &palette = chunks.at("PLTE"), &opacity = chunks.at("tRNS");
   const uint32_t width = big_endian(header, 0), height = big_endian(header, 4);
-  if (width == 0 || height == 0 || uint64_t{width} * height > 1 << 24)
+  const size_t pixels = size_t{width} * height;
+  if (pixels == 0 || pixels > 1 << 24)
     throw Error(name, ": expected 1 to 2^24 pixels, found ", width, "x", height);
   constexpr size_t kChannels[] = {1, 0, 3, 1, 2, 0, 4};  // of each type of colour; 0: there is none
   const size_t depth = byte_at(header, 8), type = byte_at(header, 9);
@@ -93,7 +92,6 @@ GreyImage decode_png(std::string_view bytes, const std::string& name) {
     return std::pair(colour.size() < 3 ? part(0) : luma(part(0), part(1), part(2)),
                      colour.size() % 2 == 0 ? part(colour.size() - 1) : 255);
   };
-  const size_t pixels = size_t{width} * height;
   int64_t lightness = 0;  // more than 0 where what is opaque is light
   for (size_t i = 0; i < pixels; ++i) lightness += (2 * pixel(i).first - 255) * pixel(i).second;
   const int behind = lightness > 0 ? 0 : 255;
