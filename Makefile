@@ -167,6 +167,8 @@ compile = $(call show,CXX) $(CXX_COMMAND) -include $(BUILD)/$(1).h $(CXXFLAGS) -
           -c $< $(object)
 # An object, and beside it a rule that says which headers it includes.
 object = -MMD -MP -MT $@ -MF $@.d.part -o $@.part && mv -f $@.d.part $@.d && mv -f $@.part $@
+# Of the targets, what is compiled once sees the cpu target's names, if any.
+$(BUILD)/once/%.o: DEFINES := -DTARGET_CPU -DTARGET=cpu_float -DREAL=float
 $(BUILD)/once/%.o: %.cpp $(BUILD)/Og.h.gch
 	$(call compile,Og)
 
@@ -183,7 +185,7 @@ gpu_kernels      = $(call show,NVCC) $(NVCC_COMMAND) $(NVCCFLAGS) $(CPPFLAGS) $(
 
 # For each target and number type. $(1): the target; $(2): the target in capitals; $(3): the type.
 define rules
-$(BUILD)/$(1)_$(3)/%.o: DEFINES := -DTARGET_$(2) -DREAL=$(3)
+$(BUILD)/$(1)_$(3)/%.o: DEFINES := -DTARGET_$(2) -DTARGET=$(1)_$(3) -DREAL=$(3)
 $(BUILD)/$(1)_$(3)/%.o: %.cpp $(BUILD)/Og.h.gch
 	$$(call compile,Og)
 $(BUILD)/$(1)_$(3)/%.o: %.cu $(BUILD)/O3.h.gch $(BUILD)/Og.h.gch

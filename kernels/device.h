@@ -3,8 +3,9 @@
 // One kernel source, three targets.
 //
 // Every .cu file, and what calls it, is compiled once for each target, into a namespace of its own:
-// -DTARGET_GPU, -DTARGET_CPU or -DTARGET_EMULATED chooses the target and -DREAL=float or -DREAL=double
-// the number type, so that `namespace plainnet::TARGET` reads, say, plainnet::cpu_float.
+// -DTARGET_GPU, -DTARGET_CPU or -DTARGET_EMULATED chooses the target, -DREAL=float or -DREAL=double the
+// number type, and -DTARGET=cpu_float, say, the namespace, plainnet::TARGET. What is compiled once is
+// compiled as cpu_float.
 //
 // A kernel is written in CUDA's own words, which docs/architecture.md explains: __global__,
 // __shared__, threadIdx, __syncthreads(). It works on all three targets if it follows two rules:
@@ -30,24 +31,6 @@
 #include <vector>
 
 #include "base/error.h"
-
-#ifndef REAL
-#define REAL float
-#endif
-
-#define JOIN_(a, b) a##_##b
-#define JOIN(a, b) JOIN_(a, b)
-#if defined TARGET_GPU
-#define TARGET JOIN(gpu, REAL)
-#define TARGET_HEADER "kernels/targets/gpu.h"
-#elif defined TARGET_EMULATED
-#define TARGET JOIN(emulated, REAL)
-#define TARGET_HEADER "kernels/targets/emulated.h"
-#else
-#define TARGET JOIN(cpu, REAL)
-#define TARGET_HEADER "kernels/targets/cpu.h"
-#define TARGET_CPU 1  // as -DTARGET_CPU has it; also for what is compiled once, which names no target
-#endif
 
 namespace plainnet {
 
@@ -91,7 +74,13 @@ constexpr int tiles(long n, int size) { return static_cast<int>((n + size - 1) /
 
 }  // namespace plainnet
 
-#include TARGET_HEADER
+#if defined TARGET_GPU
+#include "kernels/targets/gpu.h"
+#elif defined TARGET_EMULATED
+#include "kernels/targets/emulated.h"
+#else
+#include "kernels/targets/cpu.h"
+#endif
 
 namespace plainnet::TARGET {
 
