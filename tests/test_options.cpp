@@ -153,8 +153,8 @@ TEST("options: a value that is no number, or out of range") {
                   {"--momentum", "expected a number from 0 to 0.9999", "found " + value});
   check_refused("cnn --learning-rate -1", {"--learning-rate", "found -1"});
   check_refused("cnn --weight-decay nan", {"--weight-decay", "found nan"});
-  check_refused("cnn --nesterov yes", {"--nesterov", "expected on or off", "found yes"});
-  check_refused("cnn --shuffle=", {"--shuffle", "expected on or off", "found ''"});
+  check_refused("cnn --nesterov yes", {"--nesterov", "expected off or on", "found yes"});
+  check_refused("cnn --shuffle=", {"--shuffle", "expected off or on", "found ''"});
   check_refused("cnn --device tpu", {"--device", "gpu, cpu, emulated or auto", "found tpu"});
 }
 

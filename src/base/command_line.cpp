@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <new>
 #include <regex>
@@ -68,14 +67,6 @@ Value number(T* variable, std::type_identity_t<T> low, std::type_identity_t<T> h
 template Value number(int*, int, int);
 template Value number(uint64_t*, uint64_t, uint64_t);
 template Value number(double*, double, double);
-
-Value on_off(bool* variable) {
-  const auto set = [=](const std::string& name, const std::string& value) {
-    if (value != "on" && value != "off") refuse(name, "on or off", value);
-    *variable = value == "on";
-  };
-  return {set, [=] { return *variable ? "on" : "off"; }};
-}
 
 Value choice(std::string* variable, const std::vector<std::string>& allowed) {
   const auto set = [=](const std::string& name, const std::string& value) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <set>
 #include <string>
@@ -20,9 +21,21 @@ struct Value {
 /// A number from `low` to `high`, a whole one unless it is a double. T: int, uint64_t or double.
 template <class T>
 Value number(T* variable, std::type_identity_t<T> low, std::type_identity_t<T> high);
-Value on_off(bool* variable);
 Value choice(std::string* variable, const std::vector<std::string>& allowed);
 Value path(std::string* variable);
+
+/// A choice of a value of an enum, by one of `names`, which stand in the enum's order.
+template <class Enum>
+Value choice_of(Enum* variable, const std::vector<std::string>& names) {
+  const auto set = [=](const std::string& option, const std::string& value) {
+    std::string name;
+    choice(&name, names).set(option, value);
+    *variable = Enum(std::find(names.begin(), names.end(), name) - names.begin());
+  };
+  return {set, [=] { return names[*variable]; }};
+}
+
+inline Value on_off(bool* variable) { return choice_of(variable, {"off", "on"}); }
 
 struct Option {
   std::string name, value_name, help;  // "--epochs", "N", what it does, with its default

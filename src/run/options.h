@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -10,17 +9,6 @@
 #include "training/trainer.h"
 
 namespace plainnet {
-
-/// A choice of a value of an enum, by one of `names`, which stand in the enum's order.
-template <class Enum>
-Value choice_of(Enum* variable, const std::vector<std::string>& names) {
-  const auto set = [=](const std::string& option, const std::string& value) {
-    std::string name;
-    choice(&name, names).set(option, value);
-    *variable = Enum(std::find(names.begin(), names.end(), name) - names.begin());
-  };
-  return {set, [=] { return names[*variable]; }};
-}
 
 /// What `./train` is told to do; the learning rate and the weight decay are what suits the optimizer, unless
 /// they are given.
