@@ -12,16 +12,9 @@ struct Bidirectional {
   const char* type() const { return "bidirectional"; }
 
   /// The same in the other direction.
-  Lstm reverse() const {
-    Lstm other = onward;
-    other.go_backwards = !onward.go_backwards;
-    return other;
-  }
+  Lstm reverse() const { return {onward.units, onward.return_sequences, !onward.go_backwards}; }
 
-  Shape output(Shape x) const {
-    const Shape one = onward.output(x);
-    return {one.height, one.width, 2 * one.channels};
-  }
+  Shape output(Shape x) const { return {onward.output(x).height, 1, 2 * onward.units}; }
 
   // The names are Keras's: "forward.kernel" is W of the LSTM onward, "backward.kernel" that of the reverse.
   std::vector<ParameterDescription> parameters(Shape x) const {
