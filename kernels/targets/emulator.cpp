@@ -58,15 +58,10 @@ struct Block {
   std::deque<std::barrier<>> warp_barriers;  // [warp]
 };
 
-// The threads are started when a launch first needs them, and wait for the next launch after it.
+// The threads are started when a launch first needs them, and wait for the next launch after it, until the
+// program ends.
 class Threads {
  public:
-  ~Threads() {
-    body_ = nullptr;
-    announce();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
   // Calls body(0) to body(count - 1) at the same time.
   void run(int count, const std::function<void(int)>& body) {
     count_ = count;
@@ -74,30 +69,25 @@ class Threads {
     for (int i = static_cast<int>(threads_.size()); i < count; ++i)
       threads_.emplace_back(&Threads::work, this, i, launch_.load());
     running_ = static_cast<int>(threads_.size());
-    announce();
+    ++launch_;
+    launch_.notify_all();
     for (int n; (n = running_.load()) > 0;) running_.wait(n);
   }
 
  private:
-  void announce() {
-    ++launch_;
-    launch_.notify_all();
-  }
-
   void work(int index, unsigned seen) {
     for (;; ++seen) {
       launch_.wait(seen);
-      if (!body_) return;
       if (index < count_) (*body_)(index);
       if (--running_ == 0) running_.notify_all();
     }
   }
 
   std::vector<std::thread> threads_;
-  std::atomic<unsigned> launch_ = 0;  // counts the launches announced so far
+  std::atomic<unsigned> launch_ = 0;  // counts the launches so far
   std::atomic<int> running_ = 0;
   int count_ = 0;
-  const std::function<void(int)>* body_ = nullptr;  // null: the threads end
+  const std::function<void(int)>* body_ = nullptr;  // of the launch
 };
 
 }  // namespace
@@ -107,7 +97,7 @@ void run(Grid grid, Dim3 block_size, const void*, const std::function<void()>& c
   if (size < 1 || size > 1024)
     throw Error(grid.where.name(), ": launch: expected a block of 1 to 1024 threads, found ", size);
   Block block(size);
-  static Threads threads;
+  static Threads& threads = *new Threads;  // never destroyed, as its threads never end
   threads.run(size, [&](int index) {
     own_block = &block;
     own_index = index;
