@@ -29,10 +29,9 @@ __global__ void advance_step(int* step) { *step += 1; }
 
 }  // namespace
 
-void gather_batch(const DeviceImages& images, int pixels, const int* order, const int* step,
-                  int stride, int batch, real* x, uint8_t* label) {
-  launch(gather_images, batch, threads(128), images.pixels.data(), images.labels.data(), pixels,
-         order, step, stride, x, label);
+void gather_batch(const uint8_t* pixels, const uint8_t* labels, int size, const int* order,
+                  const int* step, int stride, int batch, real* x, uint8_t* label) {
+  launch(gather_images, batch, threads(128), pixels, labels, size, order, step, stride, x, label);
 }
 
 void advance(int* step) { launch(advance_step, 1, threads(1), step); }

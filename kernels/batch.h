@@ -6,21 +6,16 @@
 
 namespace plainnet::TARGET {
 
-/// Images with labels, on the device.
-struct DeviceImages {
-  Buffer<uint8_t> pixels;  // [count][pixels of an image], 0 to 255; count is that of all images
-  Buffer<uint8_t> labels;  // [count]
-};
-
 /// The batch of step *step: the images order[*step * stride + b] for b < batch, with pixels from 0
-/// to 1, and their labels.
-void gather_batch(const DeviceImages& images,
-                  int pixels,        // of an image
-                  const int* order,  // on the device, [count]: numbers of images
-                  const int* step,   // on the device
-                  int stride,        // the size of a full batch
+/// to 1, and their labels. All pointers are to the device; count is that of all images.
+void gather_batch(const uint8_t* pixels,  // [count][size], 0 to 255
+                  const uint8_t* labels,  // [count]
+                  int size,               // pixels of an image
+                  const int* order,       // [count]: numbers of images
+                  const int* step,
+                  int stride,  // the size of a full batch
                   int batch,
-                  real* x,          // [batch][pixels]
+                  real* x,          // [batch][size]
                   uint8_t* label);  // [batch]
 
 /// *step += 1, on the device.

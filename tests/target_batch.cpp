@@ -11,7 +11,7 @@ TARGET_TEST("batch: images in the order given, from 0 to 1") {
   std::vector<uint8_t> pixels(kImages * kPixels), labels(kImages);
   for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * 7);
   for (int i = 0; i < kImages; ++i) labels[i] = static_cast<uint8_t>(kImages - i);
-  const DeviceImages images{Buffer<uint8_t>(pixels), Buffer<uint8_t>(labels)};
+  const Buffer<uint8_t> device_pixels(pixels), device_labels(labels);
   const std::vector<int> order = {3, 1, 4, 10, 5, 9, 2, 6, 0, 8, 7};
   const Buffer<int> device_order(order), step(std::vector<int>{0});
 
@@ -20,8 +20,8 @@ TARGET_TEST("batch: images in the order given, from 0 to 1") {
     GuardedBuffer x(kStride * kPixels);
     Buffer<uint8_t> label(std::vector<uint8_t>(kStride, 99));
     CHECK_EQUAL(step.download()[0], s);
-    gather_batch(images, kPixels, device_order.data(), step.data(), kStride, batch, x.data(),
-                 label.data());
+    gather_batch(device_pixels.data(), device_labels.data(), kPixels, device_order.data(), step.data(),
+                 kStride, batch, x.data(), label.data());
     Values expected;
     std::vector<uint8_t> expected_labels(kStride, 99);
     for (int b = 0; b < batch; ++b) {

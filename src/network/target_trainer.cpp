@@ -21,7 +21,8 @@ struct Part {
   Part(const Images& images, int batch, const std::function<void(int)>& step)
       : count(images.count),
         steps(tiles(images.count, batch)),
-        device{Buffer<uint8_t>(images.pixels), Buffer<uint8_t>(images.labels)},
+        pixels(images.pixels),
+        labels(images.labels),
         order(images.count),
         scores(steps),
         full([=] { step(batch); }),
@@ -30,7 +31,8 @@ struct Part {
   void run_step(int number) const { (number < steps ? full : last).run(); }
 
   int count, steps;
-  DeviceImages device;
+  Buffer<uint8_t> pixels;     // [count][pixels of an image]
+  Buffer<uint8_t> labels;     // [count]
   Buffer<int> order;          // [count]
   Buffer<BatchScore> scores;  // [steps]
   Recording full, last;       // of a full batch, and of the last one, which may be smaller
@@ -100,8 +102,8 @@ class TargetTrainer : public Trainer {
 
  private:
   void gather(const Part& part, int batch) {
-    gather_batch(part.device, pixels_, part.order.data(), step_.data(), options_.batch, batch,
-                 network_.input(), labels_.data());
+    gather_batch(part.pixels.data(), part.labels.data(), pixels_, part.order.data(), step_.data(),
+                 options_.batch, batch, network_.input(), labels_.data());
   }
 
   void train_step(int batch) {
