@@ -6,8 +6,9 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "base/random.h"
+#include "base/command_line.h"
 #include "base/files.h"
+#include "base/random.h"
 #include "files/checkpoint.h"
 #include "run/run.h"
 #include "tests/big_endian.h"
@@ -77,7 +78,13 @@ Outcome outcome_of(const std::function<int()>& program) {
 static Outcome run(const std::vector<std::string>& arguments, int (*program)(int, const char* const*)) {
   std::vector<const char*> argv = {"program"};
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-  return outcome_of([&] { return program(static_cast<int>(argv.size()), argv.data()); });
+  return outcome_of([&] {
+    try {
+      return program(static_cast<int>(argv.size()), argv.data());
+    } catch (const Help& help) {
+      return std::fputs(help.what(), stdout) == EOF ? 1 : 0;
+    }
+  });
 }
 
 Outcome train(const std::vector<std::string>& arguments) {

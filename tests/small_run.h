@@ -31,7 +31,7 @@ struct Outcome {
 /// What `program` returns and prints; throws what it throws.
 Outcome outcome_of(const std::function<int()>& program);
 
-/// ./train and ./predict with these arguments; throw what they throw.
+/// ./train and ./predict with these arguments; print Help, and throw what else they throw.
 Outcome train(const std::vector<std::string>& arguments);
 Outcome predict(const std::vector<std::string>& arguments);
 

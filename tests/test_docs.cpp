@@ -121,7 +121,7 @@ std::string output_of(const Lines& command, bool shown) {
   Lines arguments(command.begin() + 1, command.end());
   if (command[0] == "./predict" && arguments.size() < 2) arguments.push_back("--help");
   if (command[0] == "./predict") return test::predict(arguments).output;
-  if (shown) return test::train(arguments).output;
+  if (shown || command.back() == "--help") return test::train(arguments).output;
   std::vector<const char*> argv;
   for (const std::string& word : command) argv.push_back(word.c_str());
   if (argv.size() > 1) parse_options(static_cast<int>(argv.size()), argv.data());

@@ -46,7 +46,7 @@ TEST("options: each model has its defaults") {
     CHECK_EQUAL(options.seed, 1u);
     CHECK_EQUAL(options.data, "data/mnist");
     CHECK_EQUAL(options.device, "auto");
-    CHECK(options.rule.nesterov && options.shuffle && !options.help);
+    CHECK(options.rule.nesterov && options.shuffle);
     CHECK(options.limit == 0 && options.threads == 0);
     CHECK(options.init.empty() && options.save.empty() && options.log.empty() &&
           options.step_log.empty() && options.resume.empty());
@@ -88,8 +88,18 @@ TEST("options: arrive, before and after the model, with a space or an =") {
   CHECK_EQUAL(options.save, "b=c");
   CHECK_EQUAL(options.log, "d");
   CHECK_EQUAL(options.step_log, "e");
-  CHECK(parse("--help").help && parse("-h").help && parse("cnn --help").help);
   CHECK_EQUAL(parse("cnn --epochs 3 --epochs 4").epochs, 4);
+}
+
+TEST("options: --help is told of all options, wherever it stands") {
+  for (const std::string words : {"--help", "-h", "cnn --help", "--help --epochs 3"})
+    try {
+      parse(words);
+      throw test::Failure("expected Help, got none: " + words);
+    } catch (const Help& help) {
+      for (const std::string part : {"usage: ./train MODEL", "--epochs N ", "--step-log FILE", "--help "})
+        CHECK(test::contains(help.what(), part), part, " in ", help.what());
+    }
 }
 
 TEST("options: no model, two, or one that there is not") {

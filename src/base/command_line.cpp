@@ -45,6 +45,17 @@ const Option& find_option(const std::vector<Option>& options, const std::string&
   throw UsageError("unknown option ", name, suggestion(name, names), " (--help lists them all)");
 }
 
+// A line for each, by groups.
+std::string describe(const std::vector<Option>& options) {
+  std::string all;
+  for (const Option& option : options) {
+    if (!option.title.empty()) all += option.title + "\n";
+    const std::string left = text("  ", option.name, " ", option.value_name);
+    all += format("%-23s %s\n", left.c_str(), option.help.c_str());
+  }
+  return all;
+}
+
 }  // namespace
 
 std::string listed(const std::vector<std::string>& words) {
@@ -85,9 +96,10 @@ Value path(std::string* variable) {
   return {set, [=] { return *variable; }};
 }
 
-std::set<std::string> parse_command_line(int argc, const char* const* argv,
-                                         const std::vector<Option>& options,
-                                         std::vector<std::string>* arguments) {
+std::set<std::string> parse_command_line(int argc, const char* const* argv, const std::string& usage,
+                                         std::vector<Option> options, std::vector<std::string>* arguments) {
+  bool help = false;
+  options.push_back({"--help", "", "print this", on_off(&help)});
   std::set<std::string> given;
   for (int i = 1; i < argc; ++i) {
     std::string name = argv[i];
@@ -110,17 +122,8 @@ std::set<std::string> parse_command_line(int argc, const char* const* argv,
     option.value.set(option.name, value);
     given.insert(option.name);
   }
+  if (help) throw Help(usage + describe(options));
   return given;
-}
-
-std::string describe(const std::vector<Option>& options) {
-  std::string all;
-  for (const Option& option : options) {
-    if (!option.title.empty()) all += option.title + "\n";
-    const std::string left = text("  ", option.name, " ", option.value_name);
-    all += format("%-23s %s\n", left.c_str(), option.help.c_str());
-  }
-  return all;
 }
 
 std::string shell_word(const std::string& word) {
@@ -143,6 +146,8 @@ int run_program(const std::string& name, const std::function<int()>& run) {
     const int status = run();
     check_output();
     return status;
+  } catch (const Help& help) {
+    return run_program(name, [&] { return std::fputs(help.what(), stdout) == EOF; });
   } catch (const UsageError& error) {
     say(error.what());
     return 2;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -43,16 +44,18 @@ struct Option {
   std::string title = "";              // of a group of options, which begins with this one
 };
 
+/// No error, but what --help asks for: run_program() prints it.
+struct Help : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// Sets what the command line gives, --epochs 3 or --epochs=3, and returns the names of these
 /// options; what is no option goes to `arguments`. Throws UsageError, in one line that names the
 /// option and what is allowed, for an unknown option or choice (with the nearest one), a missing or
-/// superfluous value, or one out of range.
-std::set<std::string> parse_command_line(int argc, const char* const* argv,
-                                         const std::vector<Option>& options,
-                                         std::vector<std::string>* arguments);
-
-/// The options, a line for each, by groups.
-std::string describe(const std::vector<Option>& options);
+/// superfluous value, or one out of range; else Help for --help and -h: `usage`, and the options, a line for
+/// each, by groups.
+std::set<std::string> parse_command_line(int argc, const char* const* argv, const std::string& usage,
+                                         std::vector<Option> options, std::vector<std::string>* arguments);
 
 /// `word` as one types it into a shell: a backslash stands before a blank and all else that means something
 /// there.
@@ -61,9 +64,9 @@ std::string shell_word(const std::string& word);
 /// Throws Error if what was printed could not be written.
 void check_output();
 
-/// Calls `run` and returns what it returns, the exit status; prints an Error, with the name of the
-/// program before it, and returns 2 for a UsageError, 1 for any other. A standard stream that is closed is
-/// /dev/null.
+/// Calls `run` and returns what it returns, the exit status; prints the Help that it throws and returns 0, or
+/// an Error, with the name of the program before it, and returns 2 for a UsageError, 1 for any other. A
+/// standard stream that is closed is /dev/null.
 int run_program(const std::string& name, const std::function<int()>& run);
 
 }  // namespace plainnet

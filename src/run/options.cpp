@@ -46,8 +46,7 @@ std::vector<Option> list(Options& o) {
       {"--init", "FILE", "start from the weights in a safetensors file", path(&o.init)},
       {"--save", "FILE", "also write the final weights here", path(&o.save)},
       {"--log", "FILE", "also write a line of CSV for every epoch here", path(&o.log)},
-      {"--step-log", "FILE", "step,loss for every batch before its update", path(&o.step_log)},
-      {"--help", "", "print this", on_off(&o.help)}});
+      {"--step-log", "FILE", "step,loss for every batch before its update", path(&o.step_log)}});
   return all;
 }
 
@@ -76,14 +75,16 @@ void complete(Options& o) {
 Options parse_options(int argc, const char* const* argv) {
   Options options;
   std::vector<std::string> arguments;
-  options.given = parse_command_line(argc, argv, list(options), &arguments);
+  const std::string usage = "usage: ./train MODEL [options]       MODEL: " + listed(model_names()) +
+                            "\n       ./train --resume DIR [options]\n\n";
+  options.given = parse_command_line(argc, argv, usage, list(options), &arguments);
   if (arguments.size() > 1)
     throw UsageError("expected one model, found ", arguments[0], " and ", arguments[1]);
   if (!arguments.empty()) {
     list(options)[0].value.set("model", arguments[0]);
     options.given.insert("model");
   }
-  if (!options.help && options.resume.empty()) complete(options);
+  if (options.resume.empty()) complete(options);
   return options;
 }
 
@@ -112,12 +113,6 @@ void take_over(Options& options, const std::map<std::string, std::string>& saved
       throw UsageError(name, ": the run in ", options.out, " has ", kept->second,
                        ", which cannot change on the way, found ", value.get());
   }
-}
-
-std::string help_text() {
-  Options options;
-  return "usage: ./train MODEL [options]       MODEL: " + listed(model_names()) +
-         "\n       ./train --resume DIR [options]\n\n" + describe(list(options));
 }
 
 }  // namespace plainnet

@@ -13,7 +13,6 @@ namespace plainnet {
 /// What `./train` is told to do; the learning rate and the weight decay are what suits the optimizer, unless
 /// they are given.
 struct Options : TrainerOptions, Schedule {
-  bool help = false;
   std::set<std::string> given;  // the names of the options on the command line, and "model"
 
   std::string device = "auto";
@@ -29,9 +28,9 @@ struct Options : TrainerOptions, Schedule {
   std::string init, save, log, step_log;  // files; empty: none
 };
 
-/// Reads the command line and, unless it resumes a run, sets what has no fixed default. Throws
-/// UsageError, in one line that names the option and what is allowed, also for a missing model or an
-/// option that has no meaning beside the others.
+/// Reads the command line and, unless it resumes a run, sets what has no fixed default. Throws as
+/// parse_command_line() does, UsageError also for a missing model or an option that has no meaning beside the
+/// others.
 Options parse_options(int argc, const char* const* argv);
 
 /// The options that shape a run, as texts by name: what a checkpoint keeps.
@@ -41,8 +40,5 @@ std::map<std::string, std::string> shaping_options(Options options);
 /// where one is given that contradicts `saved`. Only --data may, and --epochs unless the schedule is
 /// the cosine. Throws Error, naming the folder, where one is missing in `saved` or has no meaning there.
 void take_over(Options& options, const std::map<std::string, std::string>& saved);
-
-/// What --help prints.
-std::string help_text();
 
 }  // namespace plainnet

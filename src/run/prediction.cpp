@@ -21,7 +21,7 @@ namespace {
 struct PredictOptions : TrainerOptions {
   std::string data = "data/mnist", device = "auto";
   int index = 0, threads = 0;
-  bool evaluate = false, csv = false, help = false;
+  bool evaluate = false, csv = false;
   std::set<std::string> given;  // the names of the options on the command line
 };
 
@@ -40,8 +40,7 @@ std::vector<Option> list(PredictOptions& o) {
            choice_of(&o.kernels, {"plain", "fast"})},
           {"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
            choice(&o.device, {"gpu", "cpu", "emulated", "auto"})},
-          {"--threads", "N", "of the cpu target (one a processor)", number(&o.threads, 1, 1024)},
-          {"--help", "", "print this", on_off(&o.help)}};
+          {"--threads", "N", "of the cpu target (one a processor)", number(&o.threads, 1, 1024)}};
 }
 
 // A file of weights, and what its metadata say of the network and its images.
@@ -263,11 +262,7 @@ struct Reading {
 int run_prediction(int argc, const char* const* argv) {
   PredictOptions options;
   std::vector<std::string> paths;  // of the weights, then of pictures
-  options.given = parse_command_line(argc, argv, list(options), &paths);
-  if (options.help) {
-    std::printf("%s%s", kUsage, describe(list(options)).c_str());
-    return 0;
-  }
+  options.given = parse_command_line(argc, argv, kUsage, list(options), &paths);
   if (paths.empty()) throw UsageError("expected a file of weights or a run, found none (see --help)");
   const size_t inputs = (paths.size() > 1) + options.given.count("--index") + options.evaluate;
   if (paths.size() > 1 && options.given.count("--data")) throw UsageError("--data: pictures need no data");

@@ -263,11 +263,7 @@ std::vector<int> epoch_order(int count, bool shuffle, uint64_t seed, int epoch) 
 }
 
 int run_training(int argc, const char* const* argv) {
-  const Options options = parse_options(argc, argv);
-  if (options.help)
-    std::fputs(help_text().c_str(), stdout);
-  else
-    Run(options).train();
+  Run(parse_options(argc, argv)).train();
   return 0;
 }
 

@@ -34,7 +34,7 @@ namespace plainnet::bench {
 namespace {
 
 struct Options {
-  bool help = false, cold = true;
+  bool cold = true;
   std::string model = "all", layer, device = "auto", kernels = "fast", csv;
   int batch = 128, threads = 0, images = 60000;
   double seconds = 1;
@@ -56,8 +56,7 @@ std::vector<Option> list(Options& o) {
            choice(&o.device, {"gpu", "cpu", "emulated", "auto"}), "Machine"},
           {"--threads", "N", "of the cpu target (one a processor)", number(&o.threads, 1, 1024)},
           {"--kernels", "K", "plain or fast (fast)", choice(&o.kernels, {"plain", "fast"})},
-          {"--csv", "FILE", "also write the table there, as CSV", path(&o.csv), "Output"},
-          {"--help", "", "print this", on_off(&o.help)}};
+          {"--csv", "FILE", "also write the table there, as CSV", path(&o.csv), "Output"}};
 }
 
 Probe probe(const std::string& device) {
@@ -293,14 +292,10 @@ class Bench {
 int run(int argc, char** argv) {
   Options options;
   std::vector<std::string> arguments;
-  const std::vector<Option> all = list(options);
-  parse_command_line(argc, argv, all, &arguments);
+  parse_command_line(argc, argv, "usage: make bench BENCH=\"[options]\"\n\n", list(options), &arguments);
   if (!arguments.empty())
     throw UsageError("expected options only, found ", arguments[0], " (--help lists them)");
-  if (options.help)
-    std::printf("usage: make bench BENCH=\"[options]\"\n\n%s", describe(all).c_str());
-  else
-    Bench(options).run();
+  Bench(options).run();
   return 0;
 }
 

@@ -131,7 +131,10 @@ void read_as_command_line(const std::string& input) {
   }
   std::vector<const char*> argv;
   for (const std::string& word : words) argv.push_back(word.c_str());
-  parse_options(static_cast<int>(argv.size()), argv.data());
+  try {
+    parse_options(static_cast<int>(argv.size()), argv.data());
+  } catch (const Help&) {
+  }
 }
 
 }  // namespace
