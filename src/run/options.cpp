@@ -95,8 +95,7 @@ std::map<std::string, std::string> shaping_options(Options options) {
 }
 
 void take_over(Options& options, const std::map<std::string, std::string>& saved) {
-  if (options.given.count("--init"))
-    throw UsageError("--init: a run that is resumed has its weights already");
+  if (options.given.count("--init")) throw UsageError("--init: a resumed run has its weights already");
   if (options.given.count("--out") && options.out != options.resume)
     throw UsageError("--out: --resume ", options.resume, " goes on in its own folder, found ", options.out);
   options.out = options.resume;

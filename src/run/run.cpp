@@ -122,8 +122,7 @@ class Run {
     }
     check_paths(options_);
     if (options_.epochs < done())
-      throw UsageError("--epochs: expected at least ", done(), ", which are done already, found ",
-                       options_.epochs);
+      throw UsageError("--epochs: expected at least ", done(), ", which are done, found ", options_.epochs);
     target_ = choose_target(options_.device, options_.threads);
     dataset_ = load_dataset(&options_.data, resumed || options_.given.count("--data"), options_.seed,
                             run_.metadata["data"]);
