@@ -103,7 +103,11 @@ void compare(const LayerCase& layer_case, Draw draw) {
     plain.set_parameter(i, values);
     fast.set_parameter(i, values);
   }
-  const Values x = draw.x(plain.x_size(), layer_case.input.channels), dy = draw.values(plain.y_size());
+  // Of many channels some are zero, rather than whole windows: their z are the same but for rounding errors of
+  // winograd.cu, which then decide which of them is the largest.
+  const Shape in = layer_case.input;
+  const int row = in.channels < 4 ? in.width * in.channels : in.channels;
+  const Values x = draw.x(plain.x_size(), row), dy = draw.values(plain.y_size());
   const std::string what = layer_case.name() + ": ";
   test::check_close(what + "y", fast.forward(x), plain.forward(x), 1e-12);
   const std::vector<NamedValues> got = fast.backward(dy), expected = plain.backward(dy);

@@ -53,15 +53,15 @@ constexpr int kColumnsPerSum = 128;
 
 __global__ void sum_rows_in_order(const real* y,       // [rows][columns], or null
                                   real* dz,            // like y: the same memory as `matrix`; or null
-                                  const real* matrix,  // [rows][columns], rows `stride` apart
-                                  long rows, int columns, long stride, long rows_per_block,
+                                  const real* matrix,  // [rows][columns]
+                                  long rows, int columns, long rows_per_block,
                                   real* out) {  // [tiles of rows][columns]
   const long begin = blockIdx.x * rows_per_block, end = min(begin + rows_per_block, rows);
   const int c0 = blockIdx.y * kColumnsPerSum, width = min(columns - c0, kColumnsPerSum);
   for (int c = threadIdx.x * kVectorLanes; c < width; c += blockDim.x * kVectorLanes) {
     Vector sum{};
     for (long r = begin; r < end; ++r) {
-      const long place = r * stride + c0 + c;
+      const long place = r * columns + c0 + c;
       Vector v = load(matrix + place);
       if (y) {
         v = load(y + place) > 0 ? v : Vector{};
@@ -75,9 +75,9 @@ __global__ void sum_rows_in_order(const real* y,       // [rows][columns], or nu
 
 }  // namespace
 
-void sum_rows(const real* matrix, int rows, int columns, long stride, real* out) {
+void sum_rows(const real* matrix, int rows, int columns, real* out) {
   launch(sum_rows_in_order, {1, tiles(columns, kColumnsPerSum)}, threads(kColumnsPerSum), nullptr, nullptr,
-         matrix, rows, columns, stride, rows, out);
+         matrix, rows, columns, rows, out);
 }
 
 void transpose(const real* in, int count, int rows, int columns, real* out) {
@@ -121,9 +121,9 @@ BiasGradient::BiasGradient(long max_rows, int columns)
 
 const real* BiasGradient::run(const real* y, real* dy, long rows, real* dbias) {
   const Grid grid(tiles(rows, kRowsPerSum), tiles(columns_, kColumnsPerSum));
-  launch(sum_rows_in_order, grid, threads(kColumnsPerSum), y, dy, dy, rows, columns_, columns_, kRowsPerSum,
+  launch(sum_rows_in_order, grid, threads(kColumnsPerSum), y, dy, dy, rows, columns_, kRowsPerSum,
          partial_.data());
-  sum_rows(partial_.data(), grid.size.x, columns_, columns_, dbias);
+  sum_rows(partial_.data(), grid.size.x, columns_, dbias);
   return dy;
 }
 

@@ -6,10 +6,9 @@
 
 namespace plainnet::TARGET {
 
-/// out[c] = Σ_r matrix[r * stride + c], in a fixed order. For few rows, such as the partial results of
-/// several blocks.
-void sum_rows(const real* matrix,  // [rows][columns], rows `stride` apart
-              int rows, int columns, long stride,
+/// out[c] = Σ_r matrix[r][c], in a fixed order. For few rows, such as the partial results of several blocks.
+void sum_rows(const real* matrix,  // [rows][columns]
+              int rows, int columns,
               real* out);  // [columns]
 
 /// out[i][c][r] = in[i][r][c]: each matrix transposed.

@@ -140,7 +140,7 @@ class FastConv2d : public Layer {
       launch(conv2d_backward_weight_by_tiles<V>, grid, Tile<V>::kThreads, x_.padded(), x_.padded_already(x),
              tap_at_.data(), pixel_at_.data(), dz, partial_.data(), batch, images_per_part_);
     });
-    sum_rows(partial_.data(), parts, size, size, weight_.gradient);
+    sum_rows(partial_.data(), parts, size, weight_.gradient);
     if (!dx) return;
     transpose(weight_.value, g_.rows.window * g_.columns.window, g_.in, g_.out, weight_t_.data());
     with_width(g_.in, [&](auto width) {

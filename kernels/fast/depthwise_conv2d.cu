@@ -145,7 +145,7 @@ class FastDepthwiseConv2d : public Layer {
     const int parts = tiles(batch, images_per_part_), size = g_.window_size();
     launch(depthwise_backward_weight_by_taps, {tiles(taps(), kTaps), parts}, threads(32), x_.padded(),
            x_.padded_already(x), dz, batch, images_per_part_, partial_.data());
-    sum_rows(partial_.data(), parts, size, size, weight_.gradient);
+    sum_rows(partial_.data(), parts, size, weight_.gradient);
     if (!dx) return;
     const real* padded_weight = padded_weight_.pad(weight_.value, 1);
     launch(depthwise_backward_x_by_runs, batch * g_.rows.input, kThreads, g_, dz, padded_weight, dx);

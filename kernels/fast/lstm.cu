@@ -217,7 +217,7 @@ class FastLstm : public Layer {
     }
     for (int d = 0; d < sizes_.directions; ++d) {
       const real* dz_sum = dz_sum_.data() + sizes_.image(d, 0) * 4 * u;
-      sum_rows(dz_sum, batch, 4 * u, 4 * u, direction(d).bias.gradient);
+      sum_rows(dz_sum, batch, 4 * u, direction(d).bias.gradient);
       if (!dx) continue;
       const real* dz = z_.data() + d * apart * z_stride;
       transpose(direction(d).W.value, 1, features, 4 * u, w_t_.data());

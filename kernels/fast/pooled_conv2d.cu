@@ -34,30 +34,53 @@ struct FirstTap {
   int h, w;  // the same as a pixel of x without its zeros; may be negative
 };
 
-// A tile is one pixel of y of several images by several channels.
+// The pixels of y. Those of an image whose windows see zeros only, as at the edges of a picture, are all the
+// same, and one of them is computed.
+struct Pixels {
+  const FirstTap* first_tap;  // [oh / 2][ow / 2][4]
+  int* order;     // [batch][oh / 2 ow / 2]: those that see something, then those that see zeros only
+  int* computed;  // [batch]: how many of them are computed, the first ones in this order
+};
+
+// A block computes an image, by tiles of some pixels of y by some channels.
 template <class T>  // a Tile
 __global__ void pooled_conv2d_forward(PooledGeometry g,
                                       const real* __restrict__ x,  // [batch][padded height][padded width][in]
-                                      const int* __restrict__ tap_at,          // [kh][kw][in]
-                                      const FirstTap* __restrict__ first_tap,  // [oh / 2][ow / 2][4]
-                                      const real* __restrict__ weight,         // [kh][kw][in][out]
-                                      int batch, PooledOutput output) {
-  constexpr int kImages = T::kRows / kPooled;
-  const int b0 = blockIdx.y * kImages, n0 = blockIdx.z * T::kColumns;
-  const int images = min(batch - b0, kImages), channels = g.z.out - n0;
-  const FirstTap* pixel = first_tap + blockIdx.x * kPooled;
+                                      const int* __restrict__ tap_at,   // [kh][kw][in]
+                                      const real* __restrict__ weight,  // [kh][kw][in][out]
+                                      Pixels pixels, PooledOutput output) {
+  constexpr int kPixels = T::kRows / kPooled;
+  const real* image = x + g.padded.x_at(blockIdx.x, 0, 0, 0);
+  // Of x, in rows and in numbers, what a pooling window sees; and a row.
+  const int height = g.z.rows.window + g.z.rows.stride;
+  const int width = (g.z.columns.window + g.z.columns.stride) * g.z.in, row = g.padded.columns.input * g.z.in;
+  int *order = pixels.order + blockIdx.x * g.y_pixels(), count = 0, blank = g.y_pixels();
+  for (int k = 0; k < g.y_pixels(); k += g.y_width()) {
+    Span seen{0, row};
+    if (g.z.in < 4)  // x may be a picture
+      seen = nonzero_columns({image + pixels.first_tap[k * kPooled].at, row, 1, height}, row);
+    for (int p = 0; p < g.y_width(); ++p) {
+      const int begin = 2 * p * g.z.columns.stride * g.z.in;
+      order[begin + width <= seen.begin || begin >= seen.end ? --blank : count++] = k + p;
+    }
+  }
+  count = pixels.computed[blockIdx.x] = min(count + 1, g.y_pixels());
 
-  T tile;
-  tile.add_product(
-      [&](int m) {
-        const int image = min(m / kPooled, images - 1);
-        return x + g.padded.x_at(b0 + image, 0, 0, 0) + pixel[m % kPooled].at;
-      },
-      [&](int k) { return tap_at[k]; }, weight + n0, g.z.out, channels, g.z.window_size());
-  const long first = b0 * g.y_size() + static_cast<long>(blockIdx.x) * g.z.out, y_size = g.y_size();
-  tile.store_fours(images, channels, [=](int m, int n, const auto& z, int count) {
-    output.store(z, n0 + n, first + m * y_size, count);
-  });
+  const auto y_at = [&](int e) { return blockIdx.x * g.y_size() + static_cast<long>(order[e]) * g.z.out; };
+  for (int n0 = 0; n0 < g.z.out; n0 += T::kColumns)
+    for (int e0 = 0; e0 < count; e0 += kPixels) {
+      T tile;
+      tile.add_product(
+          [&](int m) {
+            const int k = order[min(e0 + m / kPooled, count - 1)];
+            return image + pixels.first_tap[k * kPooled + m % kPooled].at;
+          },
+          [&](int k) { return tap_at[k]; }, weight + n0, g.z.out, g.z.out - n0, g.z.window_size());
+      tile.store_fours(count - e0, g.z.out - n0, [&](int m, int n, const auto& z, int channels) {
+        output.store(z, n0 + n, y_at(e0 + m), channels);
+      });
+    }
+  for (int e = count; e < g.y_pixels(); ++e) output.copy(y_at(count - 1), y_at(e), g.z.out);
 }
 
 // How many vectors of a window's row are summed at once, in registers: of a short row, and of any other.
@@ -123,36 +146,41 @@ template <int kCopied>
 __global__ void pooled_conv2d_backward_small_weight(
     PooledGeometry g,
     const real* __restrict__ x,                // [batch][padded height][padded width][in]
-    const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
-    const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
+    Pixels pixels,
+    real* __restrict__ dy,                     // [batch][oh / 2][ow / 2][out]
     const unsigned char* __restrict__ winner,  // like dy
     int batch, int images_per_part,
     real* __restrict__ partial) {  // [parts][out][kPatch]
   constexpr int kPools = 36;       // whose patches the first cache holds
   alignas(kVectorBytes) real patch[kPools][kPooled + 1][kPatch] = {};
-  const int b0 = blockIdx.y * images_per_part, b1 = min(b0 + images_per_part, batch);
+  const int b0 = blockIdx.x * images_per_part, b1 = min(b0 + images_per_part, batch);
   const int row = g.z.columns.window * g.z.in, x_row = g.padded.columns.input * g.z.in;
-  for (int b = b0; b < b1; ++b)
-    for (int k0 = 0; k0 < g.y_pixels(); k0 += kPools) {
-      const int pools = min(g.y_pixels() - k0, kPools);
-      for (int pixel = 0; pixel < pools * kPooled; ++pixel) {
-        const real* from = x + g.padded.x_at(b, 0, 0, 0) + first_tap[k0 * kPooled + pixel].at;
-        real* to = patch[pixel / kPooled][pixel % kPooled];
+  for (int b = b0; b < b1; ++b) {
+    const int *order = pixels.order + b * g.y_pixels(), computed = pixels.computed[b];
+    const auto y_at = [&](int e) { return b * g.y_size() + static_cast<long>(order[e]) * g.z.out; };
+    for (int e = computed; e < g.y_pixels(); ++e)  // for all the same, which the last computed one stands for
+      for (int n = 0; n < g.z.out; ++n) dy[y_at(computed - 1) + n] += dy[y_at(e) + n];
+    for (int e0 = 0; e0 < computed; e0 += kPools) {
+      const int pools = min(computed - e0, kPools);
+      for (int m = 0; m < pools * kPooled; ++m) {
+        const FirstTap first = pixels.first_tap[order[e0 + m / kPooled] * kPooled + m % kPooled];
+        const real* from = x + g.padded.x_at(b, 0, 0, 0) + first.at;
+        real* to = patch[m / kPooled][m % kPooled];
         for (int i = 0; i < g.z.rows.window; ++i) std::copy_n(from + i * x_row, kCopied, to + i * row);
         to[g.z.window_size()] = 1;
       }
       for (int n0 = 0; n0 < g.z.out; n0 += kTogether) {
         Vector sum[kTogether][kPatchVectors]{};
-        for (int k = 0; k < pools; ++k)
+        for (int e = 0; e < pools; ++e)
 #pragma GCC unroll 4
           for (int n = 0; n < kTogether; ++n) {
-            const long at = b * g.y_size() + static_cast<long>(k0 + k) * g.z.out + min(n0 + n, g.z.out - 1);
+            const long at = y_at(e0 + e) + min(n0 + n, g.z.out - 1);
 #pragma GCC unroll 8
             for (int v = 0; v < kPatchVectors; ++v)
-              sum[n][v] += dy[at] * load(patch[k][winner[at]] + v * kVectorLanes);
+              sum[n][v] += dy[at] * load(patch[e][winner[at]] + v * kVectorLanes);
           }
-        const bool begins = b == b0 && k0 == 0;  // else adds to what is there
-        real* to = partial + (static_cast<long>(blockIdx.y) * g.z.out + n0) * kPatch;
+        const bool begins = b == b0 && e0 == 0;  // else adds to what is there
+        real* to = partial + (static_cast<long>(blockIdx.x) * g.z.out + n0) * kPatch;
 #pragma GCC unroll 4
         for (int n = 0; n < kTogether; ++n)
 #pragma GCC unroll 8
@@ -162,6 +190,7 @@ __global__ void pooled_conv2d_backward_small_weight(
           }
       }
     }
+  }
 }
 
 // A block computes dx of an image. For each pixel it lists the channels whose dz is not zero; kNone has a
@@ -212,6 +241,8 @@ class PooledConv2d : public Layer {
         x_(z, max_batch),
         g_{z, x_.padded()},
         tap_at_(tap_offsets(g_.padded)),
+        order_(size_t{1} * max_batch * g_.y_pixels()),
+        computed_(max_batch),
         winner_(max_batch * g_.y_size()),
         per_channel_(is_small(z) ? kPatch : z.window_size() + 1),
         weight_points_(suits_winograd(z) ? size_t{8} * 8 * z.in * z.out : 0),
@@ -237,9 +268,8 @@ class PooledConv2d : public Layer {
     if (suits_winograd(g_.z))
       return winograd(g_, padded_x, weight_.value, batch, weight_points_.data(), output);
     const auto run = [&]<class T>(const T*) {
-      const Grid grid(g_.y_pixels(), tiles(batch, T::kRows / kPooled), tiles(g_.z.out, T::kColumns));
-      launch(pooled_conv2d_forward<T>, grid, T::kThreads, g_, padded_x, tap_at_.data(), first_tap_.data(),
-             weight_.value, batch, output);
+      launch(pooled_conv2d_forward<T>, batch, T::kThreads, g_, padded_x, tap_at_.data(), weight_.value,
+             pixels(), output);
     };
     using Halves = Tile<3, kInRow, HalfVector>;  // for a vector and a half of channels
     if (kVectorBytes == 64 && g_.z.out == Halves::kColumns)
@@ -250,31 +280,38 @@ class PooledConv2d : public Layer {
 
   void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
     const Geometry& z = g_.z;
+    if (dx) {  // first, for dweight adds up what pixels of dy have in common
+      transpose(weight_.value, 1, z.window_size(), z.out, weight_t_.data());
+      const bool is_short = z.columns.window * z.in <= kShortRow * kVectorLanes;
+      launch(is_short ? pooled_conv2d_backward_x<kShortRow> : pooled_conv2d_backward_x<kLongRow>, batch,
+             threads(1), g_, first_tap_.data(), dy, winner_.data(), weight_t_.data(), dx);
+    }
     const int parts = tiles(batch, images_per_part_), size = z.window_size() * z.out;
-    const auto backward_weight = !is_small(z)     ? pooled_conv2d_backward_weight
-                                 : copied(z) == 8 ? pooled_conv2d_backward_small_weight<8>
-                                                  : pooled_conv2d_backward_small_weight<kPatch>;
-    launch(backward_weight, {is_small(z) ? 1 : tiles(z.out, kTogether), parts}, threads(1), g_,
-           x_.padded_already(x), first_tap_.data(), dy, winner_.data(), batch, images_per_part_,
-           partial_.data());
-    sum_rows(partial_.data(), parts, z.out * per_channel_, z.out * per_channel_, sum_.data());
+    const auto small = copied(z) == 8 ? pooled_conv2d_backward_small_weight<8>
+                                      : pooled_conv2d_backward_small_weight<kPatch>;
+    if (is_small(z))
+      launch(small, parts, threads(1), g_, x_.padded_already(x), pixels(), dy, winner_.data(), batch,
+             images_per_part_, partial_.data());
+    else
+      launch(pooled_conv2d_backward_weight, {tiles(z.out, kTogether), parts}, threads(1), g_,
+             x_.padded_already(x), first_tap_.data(), dy, winner_.data(), batch, images_per_part_,
+             partial_.data());
+    sum_rows(partial_.data(), parts, z.out * per_channel_, sum_.data());
     transpose(sum_.data(), 1, z.out, per_channel_, sum_t_.data());
-    sum_rows(sum_t_.data(), 1, size, size, weight_.gradient);  // of one row: a copy
-    sum_rows(sum_t_.data() + size, 1, z.out, z.out, bias_.gradient);
-    if (!dx) return;
-    transpose(weight_.value, 1, z.window_size(), z.out, weight_t_.data());
-    const bool is_short = z.columns.window * z.in <= kShortRow * kVectorLanes;
-    launch(is_short ? pooled_conv2d_backward_x<kShortRow> : pooled_conv2d_backward_x<kLongRow>, batch,
-           threads(1), g_, first_tap_.data(), dy, winner_.data(), weight_t_.data(), dx);
+    sum_rows(sum_t_.data(), 1, size, weight_.gradient);  // of one row: a copy
+    sum_rows(sum_t_.data() + size, 1, z.out, bias_.gradient);
   }
 
  private:
+  Pixels pixels() { return {first_tap_.data(), order_.data(), computed_.data()}; }
+
   Parameter weight_, bias_;
   bool with_relu_;
   PaddedImages x_;
   PooledGeometry g_;
   Buffer<int> tap_at_;            // [kh][kw][in]: see conv2d.cu
   Buffer<FirstTap> first_tap_;    // [oh / 2][ow / 2][4]
+  Buffer<int> order_, computed_;  // [max_batch][oh / 2 ow / 2], [max_batch]
   Buffer<unsigned char> winner_;  // [max_batch][oh / 2][ow / 2][out]
   int per_channel_;               // numbers in a part: dweight [kh][kw][in], dbias, and the rest of a patch
   Buffer<real> weight_points_;    // see winograd()

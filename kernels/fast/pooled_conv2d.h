@@ -50,6 +50,12 @@ struct PooledOutput {
     TARGET::store(y + y_at + n, with_relu ? relu(largest) : largest, count);
     store_bytes(winner + y_at + n, which, count);
   }
+
+  // Writes to y[to] and what follows the same as to y[from].
+  void copy(long from, long to, int count) const {
+    std::copy_n(y + from, count, y + to);
+    std::copy_n(winner + from, count, winner + to);
+  }
 };
 
 /// The forward pass for windows of 5 x 5 that move by one pixel: see winograd.cu.

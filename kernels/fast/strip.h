@@ -8,11 +8,6 @@
 
 namespace plainnet::TARGET {
 
-/// Columns from `begin` to before `end`.
-struct Span {
-  int begin, end;
-};
-
 #if defined TARGET_CPU
 
 /// On a CPU any tile will do.
@@ -23,19 +18,6 @@ using Strip = Tile<V>;
 struct FourStrips : Tile<4> {
   static constexpr int columns_at_once() { return kVectorLanes; }
 };
-
-/// All other columns of a are zero, as edges of pictures are, and need not be multiplied.
-inline Span nonzero_columns(Strided a, int columns) {
-  Span span{columns, 0};
-  for (int m = 0; m < a.rows; ++m) {
-    const real* row = a.begin(m);
-    int begin = 0, end = columns;
-    while (begin < span.begin && row[begin] == 0) ++begin;
-    while (end > span.end && row[end - 1] == 0) --end;
-    span = {begin, end};
-  }
-  return span;
-}
 
 #else
 
@@ -84,9 +66,6 @@ class WideStrip {
 template <int V>
 using Strip = WideStrip<1>;
 using FourStrips = WideStrip<4>;
-
-/// Here all: to look for zeros takes about as long as to multiply by them.
-__device__ inline Span nonzero_columns(Strided, int columns) { return {0, columns}; }
 
 #endif
 

@@ -42,6 +42,11 @@ struct Strided {
   __device__ __forceinline__ const real* begin(int m) const { return first + min(m, rows - 1) * row; }
 };
 
+/// Columns from `begin` to before `end`.
+struct Span {
+  int begin, end;
+};
+
 }  // namespace plainnet::TARGET
 
 #if defined TARGET_CPU

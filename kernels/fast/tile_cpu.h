@@ -105,4 +105,17 @@ class Tile {
   L sum_[kRows][V];
 };
 
+/// All other columns of a are zero, as edges of pictures are, and need not be multiplied.
+inline Span nonzero_columns(Strided a, int columns) {
+  using Bits = decltype(Vector{} != Vector{});
+  Span span{columns, 0};
+  for (int n = 0; n < columns; n += kVectorLanes) {
+    Bits seen{};
+    for (int m = 0; m < a.rows; ++m) seen |= Bits(load(a.begin(m) + n));
+    for (int l = 0; l < min(kVectorLanes, columns - n); ++l)
+      if (seen[l]) span = {min(span.begin, n + l), n + l + 1};
+  }
+  return span;
+}
+
 }  // namespace plainnet::TARGET
