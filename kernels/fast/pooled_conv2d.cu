@@ -51,7 +51,7 @@ __global__ void pooled_conv2d_forward(PooledGeometry g,
                                       Pixels pixels, PooledOutput output) {
   constexpr int kPixels = T::kRows / kPooled;
   const real* image = x + g.padded.x_at(blockIdx.x, 0, 0, 0);
-  // Of x, in rows and in numbers, what a pooling window sees; and a row.
+  // What a pooling window sees of x, in rows and in numbers of a row; and a whole row of x.
   const int height = g.z.rows.window + g.z.rows.stride;
   const int width = (g.z.columns.window + g.z.columns.stride) * g.z.in, row = g.padded.columns.input * g.z.in;
   int *order = pixels.order + blockIdx.x * g.y_pixels(), count = 0, blank = g.y_pixels();
@@ -64,7 +64,7 @@ __global__ void pooled_conv2d_forward(PooledGeometry g,
       order[begin + width <= seen.begin || begin >= seen.end ? --blank : count++] = k + p;
     }
   }
-  count = pixels.computed[blockIdx.x] = min(count + 1, g.y_pixels());
+  count = pixels.computed[blockIdx.x] = min(count + 1, g.y_pixels());  // with a blank one, if there is any
 
   const auto y_at = [&](int e) { return blockIdx.x * g.y_size() + static_cast<long>(order[e]) * g.z.out; };
   for (int n0 = 0; n0 < g.z.out; n0 += T::kColumns)
@@ -158,7 +158,7 @@ __global__ void pooled_conv2d_backward_small_weight(
   for (int b = b0; b < b1; ++b) {
     const int *order = pixels.order + b * g.y_pixels(), computed = pixels.computed[b];
     const auto y_at = [&](int e) { return b * g.y_size() + static_cast<long>(order[e]) * g.z.out; };
-    for (int e = computed; e < g.y_pixels(); ++e)  // for all the same, which the last computed one stands for
+    for (int e = computed; e < g.y_pixels(); ++e)  // all blank ones but one
       for (int n = 0; n < g.z.out; ++n) dy[y_at(computed - 1) + n] += dy[y_at(e) + n];
     for (int e0 = 0; e0 < computed; e0 += kPools) {
       const int pools = min(computed - e0, kPools);

@@ -36,7 +36,7 @@ struct Strided {
   const real* first;
   long row, column;
   int rows;
-  bool mostly_zero = false;  // as the pixels of MNIST are
+  bool mostly_zero = false;  // as pixels of MNIST are: then product() may look for the others
 
   // Where row m begins; beyond the end, where the last one does.
   __device__ __forceinline__ const real* begin(int m) const { return first + min(m, rows - 1) * row; }
