@@ -5,7 +5,8 @@
 
 Both start from the same weights, made here, and see the same images in the same order. Prints both
 losses of every step, and fails if any two differ by more than 1e-3. With --reference-only, PyTorch
-in float32 takes the place of ./train: what then remains is what rounding alone does.
+in float32 takes the place of ./train: what then remains is what rounding alone does. Beyond some 20
+steps that can be more than 1e-3, once it has switched a ReLU or a maximum.
 """
 
 import argparse
@@ -151,7 +152,7 @@ def main():
     parser.add_argument("model", choices=task.MODELS)
     parser.add_argument("--data", type=pathlib.Path, default=task.ROOT / "data/mnist", metavar="DIR")
     parser.add_argument("--device", default="cpu", help="for ./train (cpu)")
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1, help="of the weights (1)")
     parser.add_argument("--reference-only", action="store_true", help="without ./train")
     options = parser.parse_args()
