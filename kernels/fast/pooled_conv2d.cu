@@ -158,6 +158,7 @@ __global__ void pooled_conv2d_backward_small_weight(
   for (int b = b0; b < b1; ++b) {
     const int *order = pixels.order + b * g.y_pixels(), computed = pixels.computed[b];
     const auto y_at = [&](int e) { return b * g.y_size() + static_cast<long>(order[e]) * g.z.out; };
+    // Of the blank pixels, dy adds up at the one that is computed: the last of these in the order.
     for (int e = computed; e < g.y_pixels(); ++e)  // all blank ones but one
       for (int n = 0; n < g.z.out; ++n) dy[y_at(computed - 1) + n] += dy[y_at(e) + n];
     for (int e0 = 0; e0 < computed; e0 += kPools) {
@@ -280,7 +281,7 @@ class PooledConv2d : public Layer {
 
   void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
     const Geometry& z = g_.z;
-    if (dx) {  // first, for dweight adds up what pixels of dy have in common
+    if (dx) {  // first: for dweight, dy of the blank pixels is added to that of one of them
       transpose(weight_.value, 1, z.window_size(), z.out, weight_t_.data());
       const bool is_short = z.columns.window * z.in <= kShortRow * kVectorLanes;
       launch(is_short ? pooled_conv2d_backward_x<kShortRow> : pooled_conv2d_backward_x<kLongRow>, batch,
