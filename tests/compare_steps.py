@@ -4,9 +4,9 @@
     python3 tests/compare_steps.py cnn --data data/mnist
 
 Both start from the same weights, made here, and see the same images in the same order. Prints both
-losses of every step, and fails if any two differ by more than 1e-3. With --reference-only, PyTorch
-in float32 takes the place of ./train: what then remains is what rounding alone does. Beyond some 20
-steps that can be more than 1e-3, once it has switched a ReLU or a maximum.
+losses of every step, and fails if any two differ by more than 3e-4, twice the most that five seeds
+gave. With --reference-only, PyTorch in float32 takes the place of ./train: what then remains is what
+rounding alone does. Beyond some 20 steps that can be more, once it has switched a ReLU or a maximum.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import nn
 
-TOLERANCE = 1e-3
+TOLERANCE = 3e-4
 
 
 def to_device(model, images, labels, dtype, device="cpu"):
