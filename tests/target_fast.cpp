@@ -40,7 +40,7 @@ class Draw {
         break;
       case 5:
         drawn.layers = {Dense{.units = many(70), .relu = coin()}};
-        drawn.input = {1, 1, many(50)};
+        drawn.input = {1, 1, many(90)};
         break;
       default: {
         const Lstm lstm{.units = many(40), .return_sequences = coin(), .go_backwards = coin()};
@@ -48,8 +48,8 @@ class Draw {
         drawn.input = {from(1, kEmulated ? 3 : 6), 1, many(50)};
       }
     }
-    // Of the rows of an LSTM, which are its batch times its steps, more than are listed at once for dW.
-    drawn.batch = many(type < 6 ? 20 : 90);
+    // Of the images of a dense layer and the rows of an LSTM, more than are listed at once for the weights.
+    drawn.batch = many(type < 5 ? 20 : 90);
     drawn.max_batch = drawn.batch + (coin() ? 0 : many(20));
     return drawn;
   }

@@ -2,13 +2,14 @@
 //
 //   y = relu(x weight + bias)      dweight = x^T dz      dx = dz weight^T
 //
-// and product.h computes them. It wants its second factor row by row, so for dx something must be transposed.
-// dz and dx have fewer numbers than a large weight: dx^T = weight dz^T.
+// and product.h computes them. Behind a ReLU two numbers of three of dz are zero, of which a CPU makes use
+// where dz is the first factor. So weight and its gradient are transposed:
+//
+//   dweight^T = dz^T x               dx = dz weight^T
 //
 // x weight is the sum of two parts, of the first and of the second half of weight's rows. The cores that
-// compute a half's part also compute its rows of dweight and of dx^T, and update it: all of these go through
-// the rows in order. So a large weight stays in the caches of the cores that use it, which may be far from
-// each other.
+// compute a half's part also update it, which goes through the rows in order. So a large weight stays in the
+// caches of the cores that use it, which may be far from each other.
 
 #include "kernels/dense.h"
 
@@ -43,8 +44,7 @@ class FastDense : public Layer {
         bias_gradient_(max_batch, out_),
         parts_(in_ % 2 == 0 ? 2 : 1),
         part_(size_t{1} * parts_ * max_batch * out_),
-        dz_t_(size_t{1} * out_ * max_batch),
-        dx_t_(size_t{1} * in_ * max_batch) {}
+        weight_t_(size_t{1} * in_ * out_) {}
 
   void forward(const real* x, real* y, int batch) override {
     const int rows = in_ / parts_;
@@ -55,11 +55,11 @@ class FastDense : public Layer {
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
     const real* dz = bias_gradient_.run(relu_ ? y : nullptr, dy, batch, bias_.gradient);
-    product({x, 1, in_, in_}, dz, out_, batch, weight_.gradient, out_, out_);
+    product({dz, 1, out_, out_, relu_}, x, in_, batch, weight_t_.data(), in_, in_);
+    transpose(weight_t_.data(), 1, out_, in_, weight_.gradient);
     if (!dx) return;
-    transpose(dz, 1, batch, out_, dz_t_.data());
-    product({weight_.value, out_, 1, in_}, dz_t_.data(), batch, out_, dx_t_.data(), batch, batch);
-    transpose(dx_t_.data(), 1, in_, batch, dx);
+    transpose(weight_.value, 1, in_, out_, weight_t_.data());
+    product({dz, out_, 1, batch, relu_}, weight_t_.data(), in_, out_, dx, in_, in_);
   }
 
  private:
@@ -68,8 +68,8 @@ class FastDense : public Layer {
   Parameter weight_, bias_;
   BiasGradient bias_gradient_;
   int parts_;
-  Buffer<real> part_;         // the parts of x weight: [parts][batch][out]
-  Buffer<real> dz_t_, dx_t_;  // transposed: [out][batch], [in][batch]
+  Buffer<real> part_;      // the parts of x weight: [parts][batch][out]
+  Buffer<real> weight_t_;  // transposed, as is its gradient before that: [out][in]
 };
 
 }  // namespace
