@@ -33,11 +33,8 @@ class Random {
 
   /// 32 random bits.
   uint32_t bits() {
-    if (next_ == 4) {
-      block_ = philox(seed_, stream_, counter_++);
-      next_ = 0;
-    }
-    return block_[next_++];
+    if (drawn_ % 4 == 0) block_ = philox(seed_, stream_, drawn_ / 4);
+    return block_[drawn_++ % 4];
   }
 
   /// Uniform in [0, 1), a multiple of 2^-32.
@@ -56,9 +53,8 @@ class Random {
   uint32_t below(uint32_t n) { return static_cast<uint32_t>((uint64_t{bits()} * n) >> 32); }
 
  private:
-  uint64_t seed_, stream_, counter_ = 0;
-  std::array<uint32_t, 4> block_{};
-  int next_ = 4;
+  uint64_t seed_, stream_, drawn_ = 0;  // drawn_: how many numbers so far
+  std::array<uint32_t, 4> block_{};     // those four of which the last is one
 };
 
 }  // namespace plainnet
