@@ -37,11 +37,10 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
 }
 
 const Option& find_option(const std::vector<Option>& options, const std::string& name) {
+  const auto found = std::ranges::find(options, name, &Option::name);
+  if (found != options.end()) return *found;
   std::vector<std::string> names;
-  for (const Option& option : options) {
-    if (option.name == name) return option;
-    names.push_back(option.name);
-  }
+  for (const Option& option : options) names.push_back(option.name);
   throw UsageError("unknown option ", name, suggestion(name, names), " (--help lists them all)");
 }
 
