@@ -17,8 +17,7 @@ namespace {
 
 // Waits until `number` is no longer `seen`: looks again for some microseconds, lets other threads have the
 // processor in between, which they may need to change it, and then sleeps.
-template <class T>
-void wait_while(const std::atomic<T>& number, T seen) {
+void wait_while(const std::atomic<unsigned>& number, unsigned seen) {
   for (int i = 0; i < 3000 && number.load(std::memory_order_acquire) == seen; ++i)
     if (i > 100) std::this_thread::yield();
   number.wait(seen, std::memory_order_acquire);
@@ -60,7 +59,7 @@ class Workers {
     open();
     take_ranges(0);
     ++job_;  // closed: whoever has not come yet would find nothing
-    while (const int inside = inside_) wait_while(inside_, inside);
+    while (const unsigned inside = inside_) wait_while(inside_, inside);
   }
 
  private:
@@ -99,8 +98,8 @@ class Workers {
   }
 
   std::vector<std::thread> workers_;
-  std::atomic<unsigned> job_ = 0;  // twice the number of jobs so far; while one is open, 1 less
-  std::atomic<int> inside_ = 0;    // workers that may be at work on it
+  std::atomic<unsigned> job_ = 0;     // twice the number of jobs so far; while one is open, 1 less
+  std::atomic<unsigned> inside_ = 0;  // workers that may be at work on it
   std::vector<Share> shares_;
   std::atomic<bool> stop_ = false;
   const std::function<void(int, int)>* body_ = nullptr;  // of the job
