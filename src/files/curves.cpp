@@ -68,11 +68,11 @@ Axis value_axis(const Quantity& quantity, const std::vector<EpochRecord>& epochs
   return high - low > 1e-100 ? linear_axis(low, high) : linear_axis(0, 1);  // no epoch: low is above high
 }
 
-/// One panel, its plot with the upper left corner (left, top).
-std::string panel(const Quantity& quantity, const std::vector<EpochRecord>& epochs, double left,
-                  double top, double width, double height) {
+/// One panel, whose plot begins at `left`.
+std::string panel(const Quantity& quantity, const std::vector<EpochRecord>& epochs, double left) {
   const Axis x_axis = linear_axis(0, epochs.empty() ? 1 : epochs.back().epoch, 1);
   const Axis y_axis = value_axis(quantity, epochs);
+  const double top = 85, width = 390, height = 270;
   const double right = left + width, bottom = top + height;
   const auto x_of = [&](double epoch) { return left + width * x_axis.position(epoch); };
   const auto y_of = [&](double value) { return bottom - height * y_axis.position(value); };
@@ -123,9 +123,8 @@ std::string panel(const Quantity& quantity, const std::vector<EpochRecord>& epoc
 std::string curves_svg(const std::string& title, const std::vector<EpochRecord>& epochs) {
   const Quantity loss{"loss", &EpochRecord::train_loss, &EpochRecord::test_loss, false};
   const Quantity accuracy{"accuracy", &EpochRecord::train_accuracy, &EpochRecord::test_accuracy, true};
-  return picture(1000, 420,
-                 label(500, 28, kCentred + " font-size=\"16\"", title) +
-                     panel(loss, epochs, 80, 85, 390, 270) + panel(accuracy, epochs, 580, 85, 390, 270));
+  return picture(1000, 420, label(500, 28, kCentred + " font-size=\"16\"", title) +
+                                panel(loss, epochs, 80) + panel(accuracy, epochs, 580));
 }
 
 }  // namespace plainnet
