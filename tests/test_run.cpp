@@ -66,6 +66,7 @@ TEST("run: a checkpoint holds all that was written") {
   for (const std::string line : {"1,2,3", "1,-1,0,0,0,0", "1,0,0,1e101,0,0", "1,0,0,0,0,0,",
                                  "1,,0,0,0,0", "1,0,0,-1e-300,0,0", "1,0,1.1,0,0,0", "1,0,0,0,-0.1,0",
                                  "1,0,nan,0,0,0", "1,0,0,0,0,-1", "1,0,0,0,0,nan", "1,0,0,0,0,1e13",
+                                 "1,nan,0,0,0,0", "1,inf,0,0,0,0", "1,0,0,nan,0,0", "1,0,0,-inf,0,0",
                                  "2147483648,0,0,0,0,0", "2,0,0,0,0,0"})
     CHECK_ERROR(parse_log(text(kLogHeader, "\n", line, "\n"), "a log"), "a log: expected six numbers as epoch 1 has", line);
   for (const std::string seconds : {"nan", "-1", "inf", "1e13", "x"}) {

@@ -12,8 +12,8 @@ namespace plainnet {
 // SVG pictures of a run.
 
 /// Two panels side by side: loss and accuracy over the epochs, training and test. The loss has a
-/// logarithmic axis where it spans more than a factor of 20. Points that are not finite are left out. Any
-/// number of epochs, in rising order.
+/// logarithmic axis where it spans more than a factor of 20. Any number of epochs, in rising order; all their
+/// numbers are finite, as EpochRecord says: a run ends at the first that is not, and parse_log() refuses it.
 std::string curves_svg(const std::string& title, const std::vector<EpochRecord>& epochs);
 
 /// The counts as a table: a row per label, a column per guess, the colour of a cell by its share of the
