@@ -17,33 +17,25 @@ double round_step(double range, int most) {
   return 10 * power;
 }
 
-struct Axis {
-  double low, high;
-  std::vector<double> ticks;
-  bool logarithmic = false;
-
-  /// Where `value` lies between low, 0, and high, 1.
-  double position(double value) const {
-    if (logarithmic) return std::log(value / low) / std::log(high / low);
-    return (value - low) / (high - low);
-  }
-};
-
-/// An axis that holds all from `low` to `high`, between two of its ticks, which are `least` apart or more.
-Axis linear_axis(double low, double high, double least = 0) {
+/// Ticks between which all from `low` to `high` lies, and which are `least` apart or more.
+std::vector<double> ticks_around(double low, double high, double least = 0) {
   const double step = std::max(least, round_step(high - low, 6));
   std::vector<double> ticks;
   // The 1e-6 keep a tick that low or high lies on where it is.
   for (double i = std::floor(low / step + 1e-6); i < high / step + 1 - 1e-6; ++i) ticks.push_back(i * step);
-  return {ticks.front(), ticks.back(), ticks};
+  return ticks;
 }
 
-/// The same, with ticks at powers of ten.
-Axis logarithmic_axis(double low, double high) {
-  std::vector<double> ticks = linear_axis(std::log10(low), std::log10(high), 1).ticks;
-  for (double& tick : ticks) tick = std::pow(10, tick);
-  return {ticks.front(), ticks.back(), ticks, true};
-}
+struct Axis {
+  std::vector<double> ticks;  // from one end to the other; of a logarithmic axis, the exponents of 10
+  bool logarithmic = false;
+
+  /// Where `value` lies between the ends, from 0 to 1.
+  double position(double value) const {
+    const double at = logarithmic ? std::log10(value) : value;
+    return (at - ticks.front()) / (ticks.back() - ticks.front());
+  }
+};
 
 /// What a panel shows: two numbers of each epoch.
 struct Quantity {
@@ -63,14 +55,15 @@ Axis value_axis(const Quantity& quantity, const std::vector<EpochRecord>& epochs
   for (const EpochRecord& epoch : epochs)
     for (const double value : {epoch.*quantity.train, epoch.*quantity.test})
       low = std::min(low, value), high = std::max(high, value);
-  if (!quantity.is_share && low > 1e-100 && high > 20 * low) return logarithmic_axis(low, high);
+  if (!quantity.is_share && low > 1e-100 && high > 20 * low)
+    return {ticks_around(std::log10(low), std::log10(high), 1), true};
   if (high - low < 1e-3 * high) low -= 0.05 * high;  // a flat line, still with a scale beside it
-  return high - low > 1e-100 ? linear_axis(low, high) : linear_axis(0, 1);  // no epoch: low is above high
+  return {high - low > 1e-100 ? ticks_around(low, high) : ticks_around(0, 1)};  // no epoch: low is above high
 }
 
 /// One panel, whose plot begins at `left`.
 std::string panel(const Quantity& quantity, const std::vector<EpochRecord>& epochs, double left) {
-  const Axis x_axis = linear_axis(0, epochs.empty() ? 1 : epochs.back().epoch, 1);
+  const Axis x_axis{ticks_around(0, epochs.empty() ? 1 : epochs.back().epoch, 1)};
   const Axis y_axis = value_axis(quantity, epochs);
   const double top = 85, width = 390, height = 270;
   const double right = left + width, bottom = top + height;
@@ -78,9 +71,11 @@ std::string panel(const Quantity& quantity, const std::vector<EpochRecord>& epoc
   const auto y_of = [&](double value) { return bottom - height * y_axis.position(value); };
 
   std::string svg;
-  for (const double tick : y_axis.ticks)
-    svg += rectangle(left, y_of(tick) - 0.5, width, 1, "#ddd") +
-           label(left - 8, y_of(tick) + 4, kRightAligned, quantity.shown(tick, "%.6g"));
+  for (const double tick : y_axis.ticks) {
+    const double value = y_axis.logarithmic ? std::pow(10, tick) : tick;
+    svg += rectangle(left, y_of(value) - 0.5, width, 1, "#ddd") +
+           label(left - 8, y_of(value) + 4, kRightAligned, quantity.shown(value, "%.6g"));
+  }
   for (const double tick : x_axis.ticks)
     svg += rectangle(x_of(tick) - 0.5, bottom, 1, 5, "#333") +
            label(x_of(tick), bottom + 20, kCentred, format("%.0f", tick));
