@@ -9,17 +9,12 @@
 namespace plainnet {
 namespace {
 
-/// A step of 1, 2 or 5 times a power of ten that goes into `range` at most `most` times.
-double round_step(double range, int most) {
-  const double power = std::pow(10, std::floor(std::log10(range / most)));
-  for (const double factor : {1, 2, 5})
-    if (factor * power * most >= range * (1 - 1e-9)) return factor * power;
-  return 10 * power;
-}
-
-/// Ticks between which all from `low` to `high` lies, and which are `least` apart or more.
+/// Ticks between which all from `low` to `high` lies. They are 1, 2 or 5 times a power of ten apart, which
+/// goes into that range at most six times, and `least` (a power of ten, or 0) or more.
 std::vector<double> ticks_around(double low, double high, double least = 0) {
-  const double step = std::max(least, round_step(high - low, 6));
+  double step = std::max(least, std::pow(10, std::floor(std::log10((high - low) / 6))));
+  for (const double factor : {2.0, 2.5, 2.0})  // from 1 to 2, to 5, to 10
+    if (6 * step < (high - low) * (1 - 1e-9)) step *= factor;
   std::vector<double> ticks;
   // The 1e-6 keep a tick that low or high lies on where it is.
   for (double i = std::floor(low / step + 1e-6); i < high / step + 1 - 1e-6; ++i) ticks.push_back(i * step);
