@@ -16,11 +16,11 @@ std::string exact_text(Number number) {
   return {digits, std::to_chars(digits, digits + sizeof digits, number).ptr};
 }
 
-/// Whether all of `word` is one number, to which *number is then set.
+/// Whether all of `word` is one number in that base, to which *number is then set.
 template <class Integer>
-bool read_number(const std::string& word, Integer* number) {
+bool read_number(const std::string& word, Integer* number, int base = 10) {
   const char* end = word.data() + word.size();
-  const auto result = std::from_chars(word.data(), end, *number);
+  const auto result = std::from_chars(word.data(), end, *number, base);
   return result.ec == std::errc() && result.ptr == end;
 }
 bool read_number(const std::string& word, double* number);  // a finite one, in decimal digits

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cctype>
-#include <charconv>
 #include <cstring>
 #include <set>
 
@@ -125,10 +124,9 @@ struct HeaderReader {
     ++at;
     const size_t i = here() < 0 ? kEscapes.npos : kEscapes.find(header[at]);
     if (i != kEscapes.npos) return kMeanings[i];
-    const std::string_view digits = header.substr(std::min(at + 1, header.size()), 4);
+    const std::string digits(header.substr(std::min(at + 1, header.size()), 4));
     uint32_t code = 0;
-    const char* const end = std::from_chars(digits.data(), digits.data() + digits.size(), code, 16).ptr;
-    if (here() != 'u' || end - digits.data() != 4 || code > 127)
+    if (here() != 'u' || digits.size() != 4 || !read_number(digits, &code, 16) || code > 127)
       fail("an escape sequence of one letter, or \\u0000 to \\u007f (other characters as UTF-8)");
     at += 4;
     return static_cast<char>(code);
