@@ -8,9 +8,9 @@
 namespace plainnet {
 namespace {
 
-/// A Huffman code: how many symbols have a code of each length from 0 to 15, then these symbols in the order
-/// of their codes.
-using Code = std::vector<int>;
+/// A Huffman code: for each length from 0 to 15 the symbols with a code of it, in the order of their codes.
+/// Those of length 0 do not occur.
+using Code = std::vector<std::vector<int>>;
 
 struct Inflater {
   std::string_view in;
@@ -75,27 +75,23 @@ struct Inflater {
   }
 
   /// The canonical code: of the codes of one length the first symbols have the smallest, and a longer code
-  /// follows on from the shorter ones. `lengths`: that of each symbol's code, 0 for one that does not occur.
+  /// follows on from the shorter ones. `lengths`: that of each symbol's code.
   Code code_of(const std::vector<int>& lengths) const {
     Code code(16);
-    for (int length = 1, unused = 2; length < 16; ++length, unused *= 2)
-      for (size_t symbol = 0; symbol < lengths.size(); ++symbol) {
-        if (lengths[symbol] != length) continue;
-        if (unused-- == 0) fail("more codes than their lengths allow");
-        code.push_back(static_cast<int>(symbol));
-        ++code[length];
-      }
+    for (int symbol = 0; symbol < std::ssize(lengths); ++symbol) code[lengths[symbol]].push_back(symbol);
+    for (size_t length = 1, unused = 2; length < 16; ++length, unused *= 2) {
+      if (code[length].size() > unused) fail("more codes than their lengths allow");
+      unused -= code[length].size();
+    }
     return code;
   }
 
   int symbol(const Code& code) {
-    // Of the codes of each length: how far the bits are beyond the first, as numbers, and its symbol's place.
-    int beyond = 0, first = 16;
-    for (int length = 1; length < 16; ++length) {
+    size_t beyond = 0;  // how far the bits are beyond the first code of that length, as numbers
+    for (size_t length = 1; length < 16; ++length) {
       beyond = 2 * beyond + bits(1);
-      if (beyond < code[length]) return code[first + beyond];
-      beyond -= code[length];
-      first += code[length];
+      if (beyond < code[length].size()) return code[length][beyond];
+      beyond -= code[length].size();
     }
     fail("expected a symbol, found an unused code");
   }
