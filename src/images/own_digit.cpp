@@ -83,9 +83,10 @@ GreyImage paper_of(GreyImage image, int reach) {
 }
 
 /// `none` becomes 0, `full` becomes 255, and what is between lies between.
-void spread(GreyImage& image, int none, int full) {
+GreyImage spread(GreyImage image, int none, int full) {
   for (uint8_t& pixel : image.pixels)
     pixel = static_cast<uint8_t>(std::clamp(255 * (pixel - none) / (full - none), 0, 255));
+  return image;
 }
 
 /// How much darker than the paper each pixel is, 0 to 255 for black; it divides, since light multiplies.
@@ -96,8 +97,7 @@ GreyImage contrast_of(const GreyImage& image) {
     const int paper = contrast.pixels[i], darker = paper - image.pixels[i];
     contrast.pixels[i] = static_cast<uint8_t>(255 * darker / std::max(64, paper));
   }
-  spread(contrast, std::min(254, quantile(contrast.pixels, 0.25)), 255);
-  return contrast;
+  return spread(contrast, std::min(254, quantile(contrast.pixels, 0.25)), 255);
 }
 
 /// Without the lines of squared and lined paper, which are dark, however faint, nearly all the way from the
@@ -193,11 +193,11 @@ GreyImage shrunk(const GreyImage& image) {
 
 /// The digit's ink alone; empty where nothing stands out.
 GreyImage found_in(GreyImage picture, bool is_dark, std::vector<std::string>& done) {
-  if (!is_dark) spread(picture, 255, 0);
-  GreyImage ink = without_lines(without_lines(contrast_of(picture)));
+  if (!is_dark) picture = spread(picture, 255, 0);
+  const GreyImage ink = without_lines(without_lines(contrast_of(picture)));
   const int darkest = quantile(ink.pixels, 0.9995);
-  spread(ink, darkest / 3, darkest * 2 / 3 + 1);  // grain is none, and a stroke is full to its edge
-  return darkest < 32 ? GreyImage{} : digit_of(ink, done);
+  // Grain is none, and a stroke is full to its edge.
+  return darkest < 32 ? GreyImage{} : digit_of(spread(ink, darkest / 3, darkest * 2 / 3 + 1), done);
 }
 
 }  // namespace
@@ -228,7 +228,7 @@ PreparedDigit prepare_digit(const GreyImage& image, int height, int width, const
 
   const double longest = std::max(1.0 * found.height / height, 1.0 * found.width / width);
   GreyImage digit = scaled(found, ink.fill / longest);
-  spread(digit, 0, std::max(1, quantile(digit.pixels, 0.8)));  // a thin stroke comes out faint
+  digit = spread(digit, 0, std::max(1, quantile(digit.pixels, 0.8)));  // a thin stroke comes out faint
   done.push_back(text("scaled: the ink, ", found.width, "x", found.height, " of ", picture.width, "x",
                       picture.height, ", to ", digit.width, "x", digit.height));
   GreyImage centred = blank(height, width);
@@ -236,7 +236,7 @@ PreparedDigit prepare_digit(const GreyImage& image, int height, int width, const
   for (int y = 0; y < digit.height; ++y)
     for (int x = 0; x < digit.width; ++x) centred.at(top + y, left + x) = digit.at(y, x);
   done.push_back(text("centred in ", width, "x", height, " by its centre of mass"));
-  if (ink.is_dark) spread(centred, 255, 0);
+  if (ink.is_dark) centred = spread(centred, 255, 0);
   return {centred.pixels, done};
 }
 
