@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <valarray>
 
 #include "base/random.h"
 
@@ -12,18 +12,13 @@ namespace plainnet {
 // earlier ones twice, since once leaves rounding errors.
 static std::vector<float> orthogonal(int64_t rows, int64_t columns, Random& random) {
   const int64_t count = std::min(rows, columns), length = std::max(rows, columns);
-  std::vector<std::vector<double>> vectors;
-  while (static_cast<int64_t>(vectors.size()) < count) {
-    std::vector<double> v(length);
+  std::vector<std::valarray<double>> vectors;
+  while (std::ssize(vectors) < count) {
+    std::valarray<double> v(length);
     for (double& value : v) value = random.normal();
     for (int pass = 0; pass < 2; ++pass)
-      for (const auto& earlier : vectors) {
-        const double projection = std::inner_product(v.begin(), v.end(), earlier.begin(), 0.0);
-        for (int64_t i = 0; i < length; ++i) v[i] -= projection * earlier[i];
-      }
-    const double norm = std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0));
-    for (double& value : v) value /= norm;
-    vectors.push_back(std::move(v));
+      for (const auto& earlier : vectors) v -= (v * earlier).sum() * earlier;
+    vectors.push_back(v / std::sqrt((v * v).sum()));
   }
   std::vector<float> values(rows * columns);
   for (int64_t r = 0; r < rows; ++r)
