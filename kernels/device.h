@@ -92,7 +92,7 @@ template <class T>
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(size_t size) : data_(static_cast<T*>(allocate(size * sizeof(T)))), size_(size) {}
+  explicit Buffer(size_t size) : data_(static_cast<T*>(allocate(size * sizeof(T))), release), size_(size) {}
   explicit Buffer(const std::vector<T>& values) : Buffer(values.size()) { upload(values); }
 
   T* data() const { return data_.get(); }
@@ -119,10 +119,7 @@ class Buffer {
       throw std::logic_error(text("a buffer of ", size_, " elements has no ", count));
   }
 
-  struct Release {
-    void operator()(T* memory) const { release(memory); }
-  };
-  std::unique_ptr<T[], Release> data_;
+  std::unique_ptr<T[], void (*)(void*)> data_{nullptr, release};
   size_t size_ = 0;
 };
 
