@@ -172,10 +172,10 @@ TARGET_TEST("Buffer: memory that was used before is zero again") {
 
 TARGET_TEST("Recording: runs its launches in order, each time") {
   const Buffer<int> values(std::vector<int>{0, 1, 2});
-  const Recording recording([&] {
+  const Recording recording{[&] {
     launch(fill_kernel, 1, threads(32), values.data(), 3, 10);
     launch(fill_kernel, 1, threads(32), values.data(), 1, 1000);
-  });
+  }};
   CHECK(values.download() == std::vector<int>({0, 1, 2}));
   recording.run();
   CHECK(values.download() == std::vector<int>({1010, 12, 14}));

@@ -22,8 +22,7 @@ inline void synchronize() {}
 inline std::string device_problem() { return ""; }
 
 struct Recording {
-  explicit Recording(std::function<void()> steps) : run(std::move(steps)) {}
-  std::function<void()> run;
+  std::function<void()> run;  // the launches
 };
 
 }  // namespace plainnet::TARGET

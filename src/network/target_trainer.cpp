@@ -25,8 +25,8 @@ struct Part {
         labels(images.labels),
         order(images.count),
         scores(steps),
-        full([=] { step(batch); }),
-        last([=, rest = count - (steps - 1) * batch] { step(rest); }) {}
+        full{[=] { step(batch); }},
+        last{[=, rest = count - (steps - 1) * batch] { step(rest); }} {}
 
   void run_step(int number) const { (number < steps ? full : last).run(); }
 

@@ -66,7 +66,7 @@ inline void repeat(double seconds, const std::function<void()>& steps,
 #else
   const int repetitions = 10;
 #endif
-  const Recording recording(steps);
+  const Recording recording{steps};
   const auto run = [&] {
     recording.run();
     synchronize();
