@@ -26,7 +26,7 @@ struct Conv2d {
     const long area = static_cast<long>(window.height) * window.width;
     return {{"kernel", {window.height, window.width, x.channels, filters}, initializer, area * x.channels,
              area * filters},
-            {"bias", {filters}, Initializer::constant(0)}};
+            {"bias", {filters}, {Initializer::kZero}}};
   }
 };
 

@@ -16,7 +16,7 @@ struct Dense {
 
   std::vector<ParameterDescription> parameters(Shape x) const {
     return {{"kernel", {x.size(), units}, initializer, x.size(), units},
-            {"bias", {units}, Initializer::constant(0)}};
+            {"bias", {units}, {Initializer::kZero}}};
   }
 };
 

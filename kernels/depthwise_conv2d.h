@@ -25,7 +25,7 @@ struct DepthwiseConv2d {
   std::vector<ParameterDescription> parameters(Shape x) const {
     const long area = static_cast<long>(window.height) * window.width;
     return {{"kernel", {window.height, window.width, x.channels, 1}, initializer, area * x.channels, area},
-            {"bias", {x.channels}, Initializer::constant(0)}};
+            {"bias", {x.channels}, {Initializer::kZero}}};
   }
 };
 

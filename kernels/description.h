@@ -25,17 +25,14 @@ struct Shape {
 /// How a parameter starts. initial_values() in src/training/initializers.h draws it.
 struct Initializer {
   enum Kind {
-    kConstant,
+    kZero,
     kUniform,
     kHeNormal,
     kGlorotUniform,
     kOrthogonal,
     kForgetBias,  // one for the second quarter (an LSTM's forget gates), zero for the others
   } kind = kGlorotUniform;
-  double scale = 0;  // kConstant: the value; kUniform: from -scale to scale
-
-  static Initializer constant(double value) { return {kConstant, value}; }
-  static Initializer uniform(double scale) { return {kUniform, scale}; }
+  double scale = 0;  // kUniform: from -scale to scale
 };
 
 /// A tensor that training changes.

@@ -120,13 +120,13 @@ TEST("initializers: variances of He normal and Glorot uniform") {
   CHECK(*low >= -limit * (1 + 1e-6) && *high <= limit * (1 + 1e-6), *low, " ", *high);
 }
 
-TEST("initializers: uniform, constant, forget bias") {
-  const std::vector<float> uniform = draw(Initializer::uniform(0.01), {100, 100}, 1, 1);
+TEST("initializers: uniform, zero, forget bias") {
+  const std::vector<float> uniform = draw({Initializer::kUniform, 0.01}, {100, 100}, 1, 1);
   const auto [low, high] = std::minmax_element(uniform.begin(), uniform.end());
   CHECK_NEAR(*low, -0.01, 1e-5);
   CHECK_NEAR(*high, 0.01, 1e-5);
   CHECK(*low >= -0.01f && *high <= 0.01f);
-  CHECK(draw(Initializer::constant(0.5), {3}, 1, 1) == std::vector<float>({0.5f, 0.5f, 0.5f}));
+  CHECK(draw({Initializer::kZero}, {3}, 1, 1) == std::vector<float>(3));
   CHECK(draw({Initializer::kForgetBias}, {12}, 1, 1) ==
         std::vector<float>({0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0}));
 }
@@ -160,7 +160,7 @@ TEST("initializers: orthogonal points in random directions") {
 
 TEST("initializers: the same seed and stream draw the same, others others") {
   for (const Initializer initializer :
-       {Initializer::uniform(1), Initializer{Initializer::kHeNormal},
+       {Initializer{Initializer::kUniform, 1}, Initializer{Initializer::kHeNormal},
         Initializer{Initializer::kGlorotUniform}, Initializer{Initializer::kOrthogonal}}) {
     const std::vector<float> values = initial_values({"", {5, 7}, initializer, 5, 7}, 1, 3);
     CHECK(initial_values({"", {5, 7}, initializer, 5, 7}, 1, 3) == values);

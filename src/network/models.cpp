@@ -9,19 +9,19 @@ namespace plainnet {
 
 std::vector<Model> models(int classes) {
   constexpr Initializer kHeNormal{Initializer::kHeNormal}, kGlorotUniform{Initializer::kGlorotUniform};
-  const Initializer wide = Initializer::uniform(0.1), narrow = Initializer::uniform(0.01);
+  constexpr Initializer kWide{Initializer::kUniform, 0.1}, kNarrow{Initializer::kUniform, 0.01};
   return {
       // A convolutional network after LeCun et al., "Gradient-based learning applied to document recognition"
       // (1998), with the ReLU and max pooling of today. 428,330 parameters for ten classes of images of
       // 28 x 28.
       {"cnn",
        0.05,
-       {Conv2d{.filters = 24, .window = 5, .relu = true, .initializer = wide},
+       {Conv2d{.filters = 24, .window = 5, .relu = true, .initializer = kWide},
         MaxPool2d{.window = 2, .stride = 2},
-        Conv2d{.filters = 48, .window = 5, .relu = true, .initializer = wide},
+        Conv2d{.filters = 48, .window = 5, .relu = true, .initializer = kWide},
         MaxPool2d{.window = 2, .stride = 2},
-        Dense{.units = 512, .relu = true, .initializer = narrow},
-        Dense{.units = classes, .initializer = narrow}}},
+        Dense{.units = 512, .relu = true, .initializer = kNarrow},
+        Dense{.units = classes, .initializer = kNarrow}}},
 
       // The same with its second convolution split into a depthwise and a pointwise one, as in Chollet,
       // "Xception: Deep learning with depthwise separable convolutions" (2017). 401,306 parameters.

@@ -33,12 +33,11 @@ std::vector<float> initial_values(const ParameterDescription& parameter, uint64_
   if (kind == Initializer::kOrthogonal)
     return orthogonal(parameter.shape.at(0), parameter.shape.at(1), random);
 
-  std::vector<float> values(parameter.size());
+  std::vector<float> values(parameter.size());  // zeros
   const auto uniform = [&](double bound) {
     for (float& value : values) value = static_cast<float>(random.uniform(-bound, bound));
   };
   const double deviation = std::sqrt(2.0 / parameter.fan_in);
-  if (kind == Initializer::kConstant) values.assign(values.size(), static_cast<float>(scale));
   if (kind == Initializer::kUniform) uniform(scale);
   if (kind == Initializer::kGlorotUniform) uniform(std::sqrt(6.0 / (parameter.fan_in + parameter.fan_out)));
   if (kind == Initializer::kHeNormal)

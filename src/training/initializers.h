@@ -8,7 +8,7 @@
 namespace plainnet {
 
 /// The values that a parameter starts with; the same for the same `seed` and `stream`.
-///   kConstant       scale
+///   kZero           0
 ///   kUniform        uniform in [-scale, scale)
 ///   kHeNormal       normal, variance 2 / fan_in (He et al., "Delving deep into rectifiers", 2015)
 ///   kGlorotUniform  uniform, variance 2 / (fan_in + fan_out) (Glorot and Bengio, "Understanding the
