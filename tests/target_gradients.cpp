@@ -71,7 +71,7 @@ void check_network_gradients(Kernels kernels) {
   Network network({Conv2d{.filters = 3, .window = 2, .relu = true}, MaxPool2d{.window = 2, .stride = 2},
                    DepthwiseConv2d{.window = {1, 2}}, Lstm{.units = 2, .return_sequences = true},
                    Dense{.units = 7, .relu = true}, Dense{.units = 2}},
-                  {5, 7, 1}, batch, kernels);
+                  {5, 7, 1}, batch, kernels, 1);
   Random random(5, 0);
   const Values x = random_reals(batch * 5 * 7, random), dy = random_reals(batch * 2, random);
   const auto upload = [](real* to, const Values& values) {

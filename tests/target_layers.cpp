@@ -22,7 +22,7 @@ TARGET_TEST("network: names of layers, pieces of code, and parameters") {
   const std::vector<LayerDescription> layers = {Conv2d{.filters = 2, .window = 3}, MaxPool2d{.window = 2, .stride = 2},
                                                 Conv2d{.filters = 3, .window = 1}, Dense{.units = 4}};
   const auto pieces = [&](Kernels kernels) {
-    Network network(layers, {5, 6, 1}, 1, kernels);
+    Network network(layers, {5, 6, 1}, 1, kernels, 1);
     std::string names;
     for (const Network::Node& node : network.nodes()) names += node.name + "; ";
     return names;
@@ -32,7 +32,7 @@ TARGET_TEST("network: names of layers, pieces of code, and parameters") {
                                  ? "conv2d_1 + max_pool2d_1; conv2d_2; dense_1; "
                                  : "conv2d_1; max_pool2d_1; conv2d_2; dense_1; ");
   for (const Kernels kernels : kBoth) {
-    const Network network(layers, {5, 6, 1}, 1, kernels);
+    const Network network(layers, {5, 6, 1}, 1, kernels, 1);
     std::string names;
     for (const Network::Slot& slot : network.slots()) names += slot.parameter.name + " ";
     CHECK_EQUAL(names,

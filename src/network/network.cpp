@@ -5,16 +5,21 @@
 
 namespace plainnet::TARGET {
 
-Network::Network(const std::vector<LayerDescription>& layers, Shape input, int max_batch, Kernels kernels)
+Network::Network(const std::vector<LayerDescription>& layers, Shape input, int max_batch, Kernels kernels,
+                 uint64_t seed)
     : layers_(name_layers(layers, input)), input_(max_batch * input.size()) {
-  long size = 0;
+  std::vector<real> weights;
   for (const NamedLayer& layer : layers_)
     for (const ParameterDescription& parameter : layer.parameters) {
-      slots_.push_back({parameter, size});
-      size += (parameter.size() + 15) / 16 * 16;
+      // Tensor n draws from stream n.
+      const std::vector<float> values = initial_values(parameter, seed, slots_.size());
+      slots_.push_back({parameter, static_cast<long>(weights.size())});
+      weights.insert(weights.end(), values.begin(), values.end());
+      weights.resize((weights.size() + 15) / 16 * 16);
     }
-  // Zeros, that is, also between the slots: an update takes all from the first to the last.
-  for (Buffer<real>* buffer : {&weights_, &gradients_}) *buffer = Buffer<real>(std::vector<real>(size));
+  // Between the slots lie zeros: an update takes all from the first to the last.
+  weights_ = Buffer<real>(weights);
+  gradients_ = Buffer<real>(std::vector<real>(weights.size()));
   std::vector<Parameter> parameters;
   for (const Slot& slot : slots_)
     parameters.push_back({weights_.data() + slot.offset, gradients_.data() + slot.offset});
@@ -33,15 +38,6 @@ Network::Network(const std::vector<LayerDescription>& layers, Shape input, int m
     Buffer<real> y(max_batch * shape.size()), dy(max_batch * shape.size());
     nodes_.push_back({name, std::move(code), std::move(y), std::move(dy)});
   }
-}
-
-void Network::initialize(uint64_t seed) {
-  std::vector<real> weights(weights_.size());
-  for (size_t n = 0; n < slots_.size(); ++n) {  // tensor n draws from stream n
-    const std::vector<float> values = initial_values(slots_[n].parameter, seed, n);
-    std::copy(values.begin(), values.end(), weights.begin() + slots_[n].offset);
-  }
-  weights_.upload(weights);
 }
 
 void Network::forward(int batch) {

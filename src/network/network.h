@@ -10,11 +10,9 @@ namespace plainnet::TARGET {
 class Network {
  public:
   /// For images of shape `input` in batches of up to `max_batch`; `kernels` says which code computes it.
-  /// Throws Error if the shapes do not fit.
-  Network(const std::vector<LayerDescription>& layers, Shape input, int max_batch, Kernels kernels);
-
-  /// Sets every parameter to what its initializer draws.
-  void initialize(uint64_t seed);
+  /// Every parameter is what its initializer draws with this seed. Throws Error if the shapes do not fit.
+  Network(const std::vector<LayerDescription>& layers, Shape input, int max_batch, Kernels kernels,
+          uint64_t seed);
 
   /// output() from input().
   void forward(int batch);

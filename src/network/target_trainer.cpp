@@ -45,7 +45,7 @@ class TargetTrainer : public Trainer {
         pixels_(dataset.train.height * dataset.train.width),
         classes_(static_cast<int>(dataset.classes.size())),
         network_(find_model(options.model, classes_).layers, {dataset.train.height, dataset.train.width, 1},
-                 options.batch, options.kernels),
+                 options.batch, options.kernels, options.seed),
         momenta_(std::vector<real>(options.rule.has_momenta() ? network_.weights().size() : 0)),
         squares_(std::vector<real>(options.rule.has_squares() ? network_.weights().size() : 0)),
         labels_(options.batch),
@@ -54,7 +54,6 @@ class TargetTrainer : public Trainer {
         train_(dataset.train, options.batch, [this](int batch) { train_step(batch); }),
         test_(dataset.test, options.batch, [this](int batch) { test_step(batch); }) {
     expect_classes(options.model, network_.layers(), classes_);
-    network_.initialize(options.seed);
     std::vector<int> in_order(test_.count);
     std::iota(in_order.begin(), in_order.end(), 0);
     test_.order.upload(in_order);

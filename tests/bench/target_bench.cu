@@ -11,7 +11,7 @@ constexpr Shape kImage{28, 28, 1};
 
 std::vector<bench::Piece> pieces(const std::string& model, Kernels kernels) {
   const std::vector<LayerDescription>& layers = find_model(model).layers;
-  Network network(layers, kImage, 1, kernels);
+  Network network(layers, kImage, 1, kernels, 1);
   std::vector<bench::Piece> all;
   size_t next = 0;  // layer
   Shape shape = kImage;
@@ -57,8 +57,7 @@ void fill_randomly(real* memory, size_t count, Random& random) {
 // rest of what it needs long ago. A single layer finds what it left there itself.
 std::vector<bench::PieceTimes> times(const std::string& model, Kernels kernels, const std::string& layer, int batch,
                                      double seconds, bool cold) {
-  Network network(find_model(model).layers, kImage, batch, kernels);
-  network.initialize(1);
+  Network network(find_model(model).layers, kImage, batch, kernels, 1);
   Random random(1, 1000);
   fill_randomly(network.input(), batch * kImage.size(), random);
   const auto& nodes = network.nodes();
