@@ -140,13 +140,12 @@ std::vector<std::string> pictures_at(const std::vector<std::string>& paths) {
   return pictures;
 }
 
-void print_evaluation(Trainer& trainer, const Dataset& data) {
+void print_score(Trainer& trainer, const Dataset& data) {
   const double start = now();
   const Score score = trainer.evaluate();
   std::printf("%s, %s test images: loss %.4f, accuracy %.2f%%, %s wrong, %.3f s\n",
               shown(data.source).c_str(), grouped(data.test.count).c_str(), score.loss, 100 * score.accuracy,
               grouped(std::lround(data.test.count * (1 - score.accuracy))).c_str(), now() - start);
-  print_confusion(confusion_of(data, guesses_of(trainer.predict(), data.classes.size())), data.classes);
 }
 
 // In quotes where it needs them (RFC 4180).
@@ -280,15 +279,14 @@ int run_prediction(int argc, const char* const* argv) {
   options.batch = std::min(options.batch, reading.data.test.count);
   const auto trainer = choose_target(options.device, options.threads).make_trainer(options, reading.data);
   trainer->set_weights(weights.file.tensors, weights.path);
-  if (options.evaluate && !options.csv) {
-    print_evaluation(*trainer, reading.data);
-    return 0;
-  }
+  if (options.evaluate && !options.csv) print_score(*trainer, reading.data);
   reading.probabilities = trainer->predict();
   for (const float probability : reading.probabilities)
     if (!std::isfinite(probability)) throw Error("the network's output is no number: was it trained?");
   reading.guesses = guesses_of(reading.probabilities, reading.data.classes.size());
   if (options.csv) reading.print_csv();
+  else if (options.evaluate)
+    print_confusion(confusion_of(reading.data, reading.guesses), reading.data.classes);
   else if (several) reading.print_lines();
   else reading.print_one();
   return reading.images.size() < pictures.size();
