@@ -237,13 +237,12 @@ class TargetTrainer : public Trainer {
   Part train_, test_;
 };
 
+std::unique_ptr<Trainer> make_trainer(const TrainerOptions& options, const Dataset& dataset) {
+  return std::make_unique<TargetTrainer>(options, dataset);
+}
+
 }  // namespace
 
-Target target() {
-  return {device_problem, device_name,
-          [](const TrainerOptions& options, const Dataset& dataset) -> std::unique_ptr<Trainer> {
-            return std::make_unique<TargetTrainer>(options, dataset);
-          }};
-}
+Target target() { return {device_problem, device_name, make_trainer}; }
 
 }  // namespace plainnet::TARGET
