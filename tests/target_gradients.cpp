@@ -83,9 +83,9 @@ void check_network_gradients(Kernels kernels) {
     copy(reals.data(), from, count * sizeof(real));
     return Values(reals.begin(), reals.end());
   };
-  for (const Network::Slot& slot : network.slots())
-    upload(network.weights().data() + slot.offset, random_reals(slot.parameter.size(), random));
-  upload(network.input(), x);
+  for (const Network::Slot& slot : network.slots)
+    upload(network.weights.data() + slot.offset, random_reals(slot.parameter.size(), random));
+  upload(network.input.data(), x);
   network.forward(batch);
   const Values y = download(network.output(), dy.size());
   upload(network.output_gradient(), dy);
@@ -94,8 +94,8 @@ void check_network_gradients(Kernels kernels) {
   double size = 0;
   for (size_t i = 0; i < y.size(); ++i) size += std::abs(dy[i] * y[i]);
   std::string report;
-  for (const Network::Slot& slot : network.slots()) {
-    real* const place = network.weights().data() + slot.offset;
+  for (const Network::Slot& slot : network.slots) {
+    real* const place = network.weights.data() + slot.offset;
     const size_t count = slot.parameter.size();
     Values values = download(place, count);
     const auto loss = [&] {
@@ -104,7 +104,7 @@ void check_network_gradients(Kernels kernels) {
       const Values y = download(network.output(), dy.size());
       return std::inner_product(y.begin(), y.end(), dy.begin(), 0.0);
     };
-    const Values gradient = download(network.gradients().data() + slot.offset, count);
+    const Values gradient = download(network.gradients.data() + slot.offset, count);
     CHECK(gradient != Values(count), slot.parameter.name, ": its gradient is zero");
     report += (report.empty() ? "" : ", ") + compare(slot.parameter.name, gradient, &values, size, loss);
     upload(place, values);

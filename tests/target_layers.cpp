@@ -24,7 +24,7 @@ TARGET_TEST("network: names of layers, pieces of code, and parameters") {
   const auto pieces = [&](Kernels kernels) {
     Network network(layers, {5, 6, 1}, 1, kernels, 1);
     std::string names;
-    for (const Network::Node& node : network.nodes()) names += node.name + "; ";
+    for (const Network::Node& node : network.nodes) names += node.name + "; ";
     return names;
   };
   CHECK_EQUAL(pieces(kPlain), "conv2d_1; max_pool2d_1; conv2d_2; dense_1; ");
@@ -34,7 +34,7 @@ TARGET_TEST("network: names of layers, pieces of code, and parameters") {
   for (const Kernels kernels : kBoth) {
     const Network network(layers, {5, 6, 1}, 1, kernels, 1);
     std::string names;
-    for (const Network::Slot& slot : network.slots()) names += slot.parameter.name + " ";
+    for (const Network::Slot& slot : network.slots) names += slot.parameter.name + " ";
     CHECK_EQUAL(names,
                 "conv2d_1.kernel conv2d_1.bias conv2d_2.kernel conv2d_2.bias dense_1.kernel dense_1.bias ");
   }

@@ -46,22 +46,22 @@ class TargetTrainer : public Trainer {
         classes_(static_cast<int>(dataset.classes.size())),
         network_(find_model(options.model, classes_).layers, {dataset.train.height, dataset.train.width, 1},
                  options.batch, options.kernels, options.seed),
-        momenta_(std::vector<real>(options.rule.has_momenta() ? network_.weights().size() : 0)),
-        squares_(std::vector<real>(options.rule.has_squares() ? network_.weights().size() : 0)),
+        momenta_(std::vector<real>(options.rule.has_momenta() ? network_.weights.size() : 0)),
+        squares_(std::vector<real>(options.rule.has_squares() ? network_.weights.size() : 0)),
         labels_(options.batch),
         update_steps_(tiles(dataset.train.count, options.batch)),
         step_(1),
         train_(dataset.train, options.batch, [this](int batch) { train_step(batch); }),
         test_(dataset.test, options.batch, [this](int batch) { test_step(batch); }) {
-    expect_classes(options.model, network_.layers(), classes_);
+    expect_classes(options.model, network_.layers, classes_);
     std::vector<int> in_order(test_.count);
     std::iota(in_order.begin(), in_order.end(), 0);
     test_.order.upload(in_order);
   }
 
-  std::vector<Tensor> weights() override { return tensors({{"", &network_.weights()}}); }
+  std::vector<Tensor> weights() override { return tensors({{"", &network_.weights}}); }
   void set_weights(const std::vector<Tensor>& tensors, const std::string& source) override {
-    set({{"", &network_.weights()}}, tensors, source);
+    set({{"", &network_.weights}}, tensors, source);
   }
 
   std::vector<Tensor> state() override { return tensors(state_buffers()); }
@@ -102,7 +102,7 @@ class TargetTrainer : public Trainer {
  private:
   void gather(const Part& part, int batch) {
     gather_batch(part.pixels.data(), part.labels.data(), pixels_, part.order.data(), step_.data(),
-                 options_.batch, batch, network_.input(), labels_.data());
+                 options_.batch, batch, network_.input.data(), labels_.data());
   }
 
   void train_step(int batch) {
@@ -111,8 +111,8 @@ class TargetTrainer : public Trainer {
     softmax_cross_entropy(network_.output(), labels_.data(), batch, classes_,
                           network_.output_gradient(), step_.data(), train_.scores.data());
     network_.backward(batch);
-    update(options_.rule, network_.weights().data(), network_.gradients().data(), momenta_.data(),
-           squares_.data(), network_.weights().size(), update_steps_.data(), step_.data());
+    update(options_.rule, network_.weights.data(), network_.gradients.data(), momenta_.data(),
+           squares_.data(), network_.weights.size(), update_steps_.data(), step_.data());
     advance(step_.data());
   }
 
@@ -162,8 +162,8 @@ class TargetTrainer : public Trainer {
 
   // What the step that was run last computed, in this order.
   std::vector<Tensor> numbers_of_step(float loss) {
-    std::vector<Tensor> all, gradients = tensors({{"the gradient of ", &network_.gradients()}});
-    for (const Network::Node& node : network_.nodes()) {
+    std::vector<Tensor> all, gradients = tensors({{"the gradient of ", &network_.gradients}});
+    for (const Network::Node& node : network_.nodes) {
       const std::vector<real> y = node.y.download();
       const int64_t size = static_cast<int64_t>(y.size()) / options_.batch;
       all.push_back({"the output of " + node.name, {options_.batch, size}, {y.begin(), y.end()}});
@@ -189,7 +189,7 @@ class TargetTrainer : public Trainer {
     std::vector<Tensor> all;
     for (const auto& [prefix, buffer] : buffers) {
       const std::vector<real> values = buffer->download();
-      for (const Network::Slot& slot : network_.slots()) {
+      for (const Network::Slot& slot : network_.slots) {
         const auto begin = values.begin() + slot.offset, end = begin + slot.parameter.size();
         all.push_back({prefix + slot.parameter.name, slot.parameter.shape, {begin, end}});
       }
@@ -205,7 +205,7 @@ class TargetTrainer : public Trainer {
     std::string problems;
     for (const auto& [prefix, buffer] : buffers) {
       values.emplace_back(buffer->size());
-      for (const Network::Slot& slot : network_.slots()) {
+      for (const Network::Slot& slot : network_.slots) {
         const Tensor expected{prefix + slot.parameter.name, slot.parameter.shape, {}};
         const auto found = given.extract(expected.name);
         const Tensor* tensor = found ? found.mapped() : nullptr;

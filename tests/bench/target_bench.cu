@@ -15,12 +15,12 @@ std::vector<bench::Piece> pieces(const std::string& model, Kernels kernels) {
   std::vector<bench::Piece> all;
   size_t next = 0;  // layer
   Shape shape = kImage;
-  for (const Network::Node& node : network.nodes()) {
+  for (const Network::Node& node : network.nodes) {
     all.push_back({node.name, {}, shape, all.empty()});
     const size_t count = 1 + std::count(node.name.begin(), node.name.end(), '+');
     for (size_t i = 0; i < count; ++i, ++next) {
       all.back().layers.push_back(layers[next]);
-      shape = network.layers()[next].output;
+      shape = network.layers[next].output;
     }
   }
   return all;
@@ -59,8 +59,8 @@ std::vector<bench::PieceTimes> times(const std::string& model, Kernels kernels, 
                                      double seconds, bool cold) {
   Network network(find_model(model).layers, kImage, batch, kernels, 1);
   Random random(1, 1000);
-  fill_randomly(network.input(), batch * kImage.size(), random);
-  const auto& nodes = network.nodes();
+  fill_randomly(network.input.data(), batch * kImage.size(), random);
+  const auto& nodes = network.nodes;
   for (const Network::Node& node : nodes) {  // where not all layers run, others need numbers too
     fill_randomly(node.y.data(), node.y.size(), random);
     fill_randomly(node.dy.data(), node.dy.size(), random);
@@ -74,7 +74,7 @@ std::vector<bench::PieceTimes> times(const std::string& model, Kernels kernels, 
     if (layer.empty() || bench::has_layer(nodes[i].name, layer)) chosen.push_back(i);
   const auto pass = [&] {
     for (const size_t i : chosen) {
-      const real* x = i > 0 ? nodes[i - 1].y.data() : network.input();
+      const real* x = i > 0 ? nodes[i - 1].y.data() : network.input.data();
       if (cold) scratch->copy();
       forward[i].start();
       nodes[i].code->forward(x, nodes[i].y.data(), batch);
@@ -82,7 +82,7 @@ std::vector<bench::PieceTimes> times(const std::string& model, Kernels kernels, 
     }
     for (size_t n = chosen.size(); n-- > 0;) {
       const size_t i = chosen[n];
-      const real* x = i > 0 ? nodes[i - 1].y.data() : network.input();
+      const real* x = i > 0 ? nodes[i - 1].y.data() : network.input.data();
       real* dx = i > 0 ? nodes[i - 1].dy.data() : nullptr;
       if (cold) scratch->copy();
       backward[i].start();
