@@ -6,10 +6,6 @@
 // where dz is the first factor. So weight and its gradient are transposed:
 //
 //   dweight^T = dz^T x               dx = dz weight^T
-//
-// x weight is the sum of two parts, of the first and of the second half of weight's rows. The cores that
-// compute a half's part also update it, which goes through the rows in order. So a large weight stays in the
-// caches of the cores that use it, which may be far from each other.
 
 #include "kernels/dense.h"
 
@@ -21,15 +17,13 @@
 namespace plainnet::TARGET {
 namespace {
 
-// A block computes a row of y from the same row of all parts.
-__global__ void dense_sum_parts(const real* __restrict__ part,  // [parts][batch][out]
-                                int parts, int out, const real* __restrict__ bias, bool with_relu,
-                                real* __restrict__ y) {  // [batch][out]
-  const long row = 1L * blockIdx.x * out, size = 1L * gridDim.x * out;
+// A block turns a row of x weight into one of y.
+__global__ void dense_add_bias(const real* __restrict__ bias, int out, bool with_relu,
+                               real* __restrict__ y) {  // [batch][out]
+  real* row = y + 1L * blockIdx.x * out;
   for (int n = threadIdx.x * kVectorLanes; n < out; n += blockDim.x * kVectorLanes) {
-    Vector sum = load(bias + n);
-    for (int p = 0; p < parts; ++p) sum += load(part + p * size + row + n);
-    store(y + row + n, with_relu ? relu(sum) : sum, out - n);
+    const Vector sum = load(row + n) + load(bias + n);
+    store(row + n, with_relu ? relu(sum) : sum, out - n);
   }
 }
 
@@ -42,15 +36,11 @@ class FastDense : public Layer {
         weight_(parameters[0]),
         bias_(parameters[1]),
         bias_gradient_(max_batch, out_),
-        parts_(in_ % 2 == 0 ? 2 : 1),
-        part_(size_t{1} * parts_ * max_batch * out_),
         weight_t_(size_t{1} * in_ * out_) {}
 
   void forward(const real* x, real* y, int batch) override {
-    const int rows = in_ / parts_;
-    product({x, in_, 1, batch}, weight_.value, out_, rows, part_.data(), out_, out_, /*add=*/false,
-            {parts_, rows, 1L * rows * out_, 1L * batch * out_});
-    launch(dense_sum_parts, batch, threads(128), part_.data(), parts_, out_, bias_.value, relu_, y);
+    product({x, in_, 1, batch}, weight_.value, out_, in_, y, out_, out_);
+    launch(dense_add_bias, batch, threads(128), bias_.value, out_, relu_, y);
   }
 
   void backward(const real* x, const real* y, real* dy, real* dx, int batch) override {
@@ -67,8 +57,6 @@ class FastDense : public Layer {
   bool relu_;
   Parameter weight_, bias_;
   BiasGradient bias_gradient_;
-  int parts_;
-  Buffer<real> part_;      // the parts of x weight: [parts][batch][out]
   Buffer<real> weight_t_;  // transposed, as is its gradient before that: [out][in]
 };
 

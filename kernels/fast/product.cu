@@ -32,34 +32,38 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2)
 }
 
 #if defined TARGET_CPU
-// The same for an `a` that is mostly zero. A block computes some rows of c, with some steps of k and some
-// columns at a time. It lists the numbers of a that are not zero, and copies the part of b that they meet to
-// where all of it has room in the first-level cache.
+// The same for an `a` that is mostly zero. A block computes some rows of c. For some steps of k at a time it
+// lists the numbers of a that are not zero. The rows of b that they meet are copied to where all have room in
+// the first-level cache, if c has so many rows that this pays; else they are asked for, as no prefetcher
+// foresees which are listed.
 constexpr int kTogether = 32;
 
 __global__ void product_of_lists(Strided a, const real* b, int b_stride, int depth, real* c, int c_stride,
                                  int columns, bool add, Several several) {
   constexpr int kListed = 64, kVectors = 8, kWidth = kVectors * kVectorLanes;
+  const bool copied = gridDim.x > 1;
   Nonzero list[kTogether][kListed];
-  real b_part[kListed * kWidth];
+  real copy[kListed * kWidth];
   const int m0 = blockIdx.x * kTogether, rows = min(a.rows - m0, kTogether);
   const real* a_rows = a.first + blockIdx.y * several.a + m0 * a.row;
   b += blockIdx.y * several.b;
   c += blockIdx.y * several.c + static_cast<long>(m0) * c_stride;
-  for (int k0 = 0; k0 < depth; k0 += kListed) {
+  for (int k0 = 0; k0 < depth; k0 += kListed, b += static_cast<long>(kListed) * b_stride) {
     const int steps = min(depth - k0, kListed);
     int listed[kTogether] = {};
-    for (int k = 0; k < steps; ++k)
+    for (int k = 0; k < steps; ++k) {
+      for (int n = 0; n < columns && !copied; n += kVectorLanes) prefetch(b + k * b_stride + n);
       for (int m = 0; m < rows; ++m) {
         const real a_mk = a_rows[m * a.row + (k0 + k) * a.column];
-        add_to_list(list[m], listed[m], {k * kWidth, a_mk}, a_mk == 0);
+        add_to_list(list[m], listed[m], {k * (copied ? kWidth : b_stride), a_mk}, a_mk == 0);
       }
+    }
     for (int n0 = 0; n0 < columns; n0 += kWidth) {
-      for (int k = 0; k < steps; ++k)
+      for (int k = 0; k < steps && copied; ++k)
         for (int n = 0; n < kWidth; n += kVectorLanes)
-          store(b_part + k * kWidth + n, load(b + static_cast<long>(k0 + k) * b_stride + n0 + n), kVectorLanes);
+          store(copy + k * kWidth + n, load(b + k * b_stride + n0 + n), kVectorLanes);
       for (int m = 0; m < rows; ++m)
-        sum_list<kVectors>(list[m], listed[m], b_part, min(columns - n0, kWidth),
+        sum_list<kVectors>(list[m], listed[m], copied ? copy : b + n0, min(columns - n0, kWidth),
                            c + static_cast<long>(m) * c_stride + n0, add || k0 > 0);
     }
   }
