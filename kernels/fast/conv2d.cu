@@ -34,11 +34,12 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2)
   const int images = min(batch - b0, Tile<V>::kRows), channels = padded.out - n0;
 
   Tile<V> tile;
-  tile.add_product(
+  tile.add_scattered(
       [&](int m) {
         return x + padded.x_at(b0 + min(m, images - 1), o * padded.rows.stride, p * padded.columns.stride, 0);
       },
-      [&](int k) { return tap_at[k]; }, weight + n0, padded.out, channels, padded.window_size());
+      [&](int k) { return tap_at[k]; }, [&](int k) { return weight + k * padded.out + n0; }, channels,
+      padded.window_size());
   tile.store(images, channels, [&](int m, int n, Vector sum, int count) {
     const Vector z = sum + load(bias + n0 + n);
     store(y + padded.y_at(b0 + m, o, p, n0 + n), with_relu ? relu(z) : z, count);
@@ -64,9 +65,9 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 1)
 
   Tile<V, kInColumn> tile;
   for (int b = b0; b < b1; ++b)
-    tile.add_product([&](int m) { return x + padded.x_at(b, 0, 0, 0) + tap_at[k0 + min(m, taps - 1)]; },
-                     [&](int k) { return pixel_at[k]; }, dz + padded.y_at(b, 0, 0, n0), padded.out, channels,
-                     padded.y_pixels());
+    tile.add_scattered([&](int m) { return x + padded.x_at(b, 0, 0, 0) + tap_at[k0 + min(m, taps - 1)]; },
+                     [&](int k) { return pixel_at[k]; },
+                     [&](int k) { return dz + padded.y_at(b, 0, k, n0); }, channels, padded.y_pixels());
   real* to = partial + (static_cast<long>(blockIdx.y) * padded.window_size() + k0) * padded.out + n0;
   tile.store(taps, channels,
              [&](int m, int n, Vector sum, int count) { store(to + m * padded.out + n, sum, count); });

@@ -70,12 +70,13 @@ __global__ void pooled_conv2d_forward(PooledGeometry g,
   for (int n0 = 0; n0 < g.z.out; n0 += T::kColumns)
     for (int e0 = 0; e0 < count; e0 += kPixels) {
       T tile;
-      tile.add_product(
+      tile.add_scattered(
           [&](int m) {
             const int k = order[min(e0 + m / kPooled, count - 1)];
             return image + pixels.first_tap[k * kPooled + m % kPooled].at;
           },
-          [&](int k) { return tap_at[k]; }, weight + n0, g.z.out, g.z.out - n0, g.z.window_size());
+          [&](int k) { return tap_at[k]; }, [&](int k) { return weight + k * g.z.out + n0; }, g.z.out - n0,
+          g.z.window_size());
       tile.store_fours(count - e0, g.z.out - n0, [&](int m, int n, const auto& z, int channels) {
         output.store(z, n0 + n, y_at(e0 + m), channels);
       });

@@ -15,11 +15,11 @@
 //     store(c + (m0 + m) * columns + n0 + n, sum, count);
 //   });
 //
-// All threads of the block call both; add_product may be called more than once. Where a is no matrix but
-// has its numbers here and there, as a convolution's windows, add_product takes two functions in place of
-// the Strided: a[m][k] is then row(m)[at(k)], where row() is asked for all kRows rows, and on a CPU at() up
-// to 8 beyond K. b is a plain matrix with rows b_stride apart. What lies beyond the rows and columns that
-// are there is computed and not stored; reading it is allowed up to kReadableBeyond (targets/cpu.h).
+// All threads of the block call both; add_product may be called more than once. Where a and b are no matrices
+// but have their numbers here and there, as a convolution's windows, add_scattered takes three functions in
+// their place: a[m][k] is row(m)[at(k)], b[k][n] is b(k)[n]. row() is asked for all kRows rows, the others on
+// a CPU for up to 8 beyond K. What lies beyond the rows and columns that are there is computed and not
+// stored; reading it is allowed up to kReadableBeyond (targets/cpu.h).
 //
 // V, the width of the tile in steps of kColumnStep columns, is 1, 2 or 3: with_width() chooses it. (On a CPU
 // strip.h has one of 4, whose vectors lie apart in b.) The second template argument says which numbers of a
@@ -37,9 +37,13 @@ struct Strided {
   long row, column;
   int rows;
   bool mostly_zero = false;  // as pixels of MNIST are: then product() may look for the others
+  const int* order = nullptr;  // row m is order[m] in memory; null: it is m
 
   // Where row m begins; beyond the end, where the last one does.
-  __device__ __forceinline__ const real* begin(int m) const { return first + min(m, rows - 1) * row; }
+  __device__ __forceinline__ const real* begin(int m) const {
+    const int place = min(m, rows - 1);
+    return first + (order ? order[place] : place) * row;
+  }
 };
 
 /// Columns from `begin` to before `end`.

@@ -33,15 +33,20 @@ class Tile {
   /// sum[m][n] += Σ_{k < depth} a[m][k] b[k * b_stride + n]; the vectors of a row of b may lie `apart`.
   __forceinline__ void add_product(Strided a, const real* b, int b_stride, int columns, int depth,
                                    int apart = kLanes) {
-    // In a column, one pointer serves all rows; beyond the last, any number will do.
-    add_product([=](int m) { return kNeighbours == kInColumn ? a.first + m : a.begin(m); },
-                [=](int k) { return k * a.column; }, b, b_stride, columns, depth, apart);
+    add_scattered(rows_of(a), [=](int k) { return k * a.column; },
+                [=](int k) { return b + static_cast<long>(k) * b_stride; }, columns, depth, apart);
   }
 
-  /// sum[m][n] += Σ_{k < depth} row(m)[at(k)] b[k * b_stride + n]
-  template <class Row, class At>
-  __forceinline__ void add_product(Row row, At at, const real* b, int b_stride, int /*columns*/, int depth,
-                                   int apart = kLanes) {
+  /// The same, summed over the k that are listed: Σ_{i < listed} a[m][k[i]] b[k[i] * b_stride + n]
+  __forceinline__ void add_listed(Strided a, const real* b, int b_stride, int columns, const int* k,
+                                  int listed) {
+    add_scattered(rows_of(a), [=](int i) { return k[i] * a.column; },
+                [=](int i) { return b + static_cast<long>(k[i]) * b_stride; }, columns, listed);
+  }
+
+  /// sum[m][n] += Σ_{k < depth} row(m)[at(k)] b(k)[n]
+  template <class Row, class At, class B>
+  __forceinline__ void add_scattered(Row row, At at, B b, int /*columns*/, int depth, int apart = kLanes) {
     const real* a[kRows];
     L sum[kRows][V];  // a copy, which the compiler keeps in registers throughout the loop
 #pragma GCC unroll 8
@@ -50,23 +55,21 @@ class Tile {
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) sum[m][v] = sum_[m][v];
     }
-    const real* ahead = b + 8L * b_stride;
     for (int k = 0; k < depth; ++k) {
       L b_row[V];
+      const real *b_k = b(k), *ahead = b(k + 8);
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) {
-        b_row[v] = load<L>(b + v * apart);
+        b_row[v] = load<L>(b_k + v * apart);
         // Lines come in pairs. Those of vectors that lie apart come in time without being asked for.
         if (V < 4 && v % 2 == 0) prefetch(ahead + v * kLanes);
       }
-      ahead += b_stride;
       const long column = at(k);
       if (kNeighbours == kInColumn) prefetch(a[0] + at(k + 8));
 #pragma GCC unroll 8
       for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 8
         for (int v = 0; v < V; ++v) sum[m][v] += a[m][column] * b_row[v];
-      b += b_stride;
     }
 #pragma GCC unroll 8
     for (int m = 0; m < kRows; ++m)
@@ -102,6 +105,11 @@ class Tile {
   }
 
  private:
+  // In a column, one pointer serves all rows; beyond the last, any number will do.
+  static __forceinline__ auto rows_of(Strided a) {
+    return [=](int m) { return kNeighbours == kInColumn ? a.first + m : a.begin(m); };
+  }
+
   L sum_[kRows][V];
 };
 

@@ -24,13 +24,19 @@ class Tile {
 
   /// sum[m][n] += Σ_{k < depth} a[m][k] b[k * b_stride + n]
   __device__ void add_product(Strided a, const real* b, int b_stride, int columns, int depth) {
-    add_product([=](int m) { return a.begin(m); }, [=](int k) { return k * a.column; }, b, b_stride, columns,
-                depth);
+    add_scattered([=](int m) { return a.begin(m); }, [=](int k) { return k * a.column; },
+                [=](int k) { return b + static_cast<long>(k) * b_stride; }, columns, depth);
   }
 
-  /// sum[m][n] += Σ_{k < depth} row(m)[at(k)] b[k * b_stride + n]
-  template <class Row, class At>
-  __device__ void add_product(Row row, At at, const real* b, int b_stride, int columns, int depth) {
+  /// The same, summed over the k that are listed: Σ_{i < listed} a[m][k[i]] b[k[i] * b_stride + n]
+  __device__ void add_listed(Strided a, const real* b, int b_stride, int columns, const int* k, int listed) {
+    add_scattered([=](int m) { return a.begin(m); }, [=](int i) { return k[i] * a.column; },
+                [=](int i) { return b + static_cast<long>(k[i]) * b_stride; }, columns, listed);
+  }
+
+  /// sum[m][n] += Σ_{k < depth} row(m)[at(k)] b(k)[n]
+  template <class Row, class At, class B>
+  __device__ void add_scattered(Row row, At at, B b, int columns, int depth) {
     constexpr int kSlice = 8;
     __shared__ Four a_slice[kSlice][kRows / 4 + 1];  // 1 more, or its writers meet in a memory bank
     __shared__ Four b_slice[kSlice][kColumns / 4];
@@ -45,7 +51,7 @@ class Tile {
       for (int i = threadIdx.x; i < kSlice * kColumns; i += blockDim.x) {
         const int k = i / kColumns, n = i % kColumns;
         const bool inside = k0 + k < depth && n < columns;
-        b_slice[k][n / 4].of[n % 4] = inside ? b[static_cast<long>(k0 + k) * b_stride + n] : real(0);
+        b_slice[k][n / 4].of[n % 4] = inside ? b(k0 + k)[n] : real(0);
       }
       __syncthreads();  // the slice is complete
 #pragma unroll 4
