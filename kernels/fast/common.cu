@@ -23,13 +23,18 @@ __global__ void transpose_by_squares(const real* __restrict__ in,  // [count][ro
   const real* from = in + blockIdx.z * size;
   real* to = out + blockIdx.z * size;
 
-  for (int r = threadIdx.y; r < height; r += blockDim.y)
-    for (int c = threadIdx.x; c < width; c += blockDim.x)
-      square[r][c] = from[static_cast<long>(r0 + r) * columns + c0 + c];
+  // A CPU asks for the next square early: its rows begin where no other ended.
+  for (int r = threadIdx.y; r < height; r += blockDim.y) {
+    const real* row = from + static_cast<long>(r0 + r) * columns + c0;
+    for (int n = 0; n < kSquare; n += kVectorLanes) prefetch(row + kSquare + n);
+    for (int c = threadIdx.x; c < width; c += blockDim.x) square[r][c] = row[c];
+  }
   __syncthreads();
-  for (int c = threadIdx.y; c < width; c += blockDim.y)
-    for (int r = threadIdx.x; r < height; r += blockDim.x)
-      to[static_cast<long>(c0 + c) * rows + r0 + r] = square[r][c];
+  for (int c = threadIdx.y; c < width; c += blockDim.y) {
+    real* row = to + static_cast<long>(c0 + c) * rows + r0;
+    for (int n = 0; n < kSquare; n += kVectorLanes) prefetch_to_write(row + kSquare * rows + n);
+    for (int r = threadIdx.x; r < height; r += blockDim.x) row[r] = square[r][c];
+  }
 }
 
 // A block writes one row (b, h) of the padded image.
