@@ -40,7 +40,7 @@ constexpr int kTogether = 32;
 
 __global__ void product_of_lists(Strided a, const real* b, int b_stride, int depth, real* c, int c_stride,
                                  int columns, bool add, Several several) {
-  constexpr int kListed = 64, kVectors = 8, kWidth = kVectors * kVectorLanes;
+  constexpr int kListed = 64, kVectors = kVectorBytes == 64 ? 8 : 12, kWidth = kVectors * kVectorLanes;
   const bool copied = gridDim.x > 1;
   Nonzero list[kTogether][kListed];
   real copy[kListed * kWidth];
