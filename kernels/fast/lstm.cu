@@ -307,7 +307,7 @@ class FastLstm : public Layer {
       const int some = tiles(rows, 4), r = quarter * some;
       product({x + 1L * r * features, 1, features, features, /*mostly_zero=*/true},
               z_.data() + 1L * r * z_stride, z_stride, min(some, rows - r), first.W.gradient, 4 * u, 4 * u,
-              /*add=*/quarter > 0, {sizes_.directions, 0, apart, second.W.gradient - first.W.gradient});
+              /*add=*/quarter > 0, {sizes_.directions, apart, second.W.gradient - first.W.gradient});
       with_width(4 * u, [&](auto width) {
         using T = Tile<width()>;
         launch(lstm_sum_du<width()>, {tiles(u, T::kRows), tiles(4 * u, T::kColumns), sizes_.directions},

@@ -19,7 +19,7 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2)
   const bool along_m = a.rows < columns;
   const int m0 = (along_m ? blockIdx.x : blockIdx.y) * Tile<V>::kRows;
   const int n0 = (along_m ? blockIdx.y : blockIdx.x) * Tile<V>::kColumns;
-  const Strided a_rows{a.first + blockIdx.z * several.a + m0 * a.row, kNeighbours == kInRow ? a.row : 1,
+  const Strided a_rows{a.first + m0 * a.row, kNeighbours == kInRow ? a.row : 1,
                        kNeighbours == kInRow ? 1 : a.column, a.rows - m0};
 
   Tile<V, kNeighbours> tile;
@@ -45,7 +45,7 @@ __global__ void product_of_lists(Strided a, const real* b, int b_stride, int dep
   Nonzero list[kTogether][kListed];
   real copy[kListed * kWidth];
   const int m0 = blockIdx.x * kTogether, rows = min(a.rows - m0, kTogether);
-  const real* a_rows = a.first + blockIdx.y * several.a + m0 * a.row;
+  const real* a_rows = a.first + m0 * a.row;
   b += blockIdx.y * several.b;
   c += blockIdx.y * several.c + static_cast<long>(m0) * c_stride;
   for (int k0 = 0; k0 < depth; k0 += kListed, b += static_cast<long>(kListed) * b_stride) {

@@ -4,11 +4,11 @@
 
 namespace plainnet::TARGET {
 
-/// Several products of one shape, done at once: how many, and how far a, b and c of each lie from those
+/// Several products with the same a, done at once: how many, and how far b and c of each lie from those
 /// of the one before.
 struct Several {
   int count = 1;
-  long a = 0, b = 0, c = 0;
+  long b = 0, c = 0;
 };
 
 /// c = a b: c[m][n] = Σ_k a[m][k] b[k][n]. Either the rows or the columns of a are without gaps: a.column
