@@ -50,10 +50,11 @@ struct Direction {
 };
 
 // The first rows of a picture are blank, and as long as x_t is zero all images have the same state. So one
-// more image, the blank one, goes through these steps for all. Arrays are [directions][images]:
+// more image, the blank one, goes through these steps for all. In the order in which they begin, the images of
+// a strip that have begun are its first rows. Arrays are [directions][images]:
 struct Order {
   int* begin;  // the step with which each image begins: the first whose x_t is not zero, or the last
-  int* image;  // the images in the order in which they begin; the blank one, which begins at once, comes last
+  int* image;  // the images in this order; the blank one, which begins at once, comes last
   int* row;    // [directions][images steps]: the rows that dU is summed over; before step 0, h is zero
   int* rows;   // [directions]: how many these are
 };
@@ -108,7 +109,6 @@ __global__ void __launch_bounds__(FourStrips::kMaxThreads, 1)
   int images = 0;  // that have begun
   for (int s = begin[image[0]]; s < end; ++s) {
     const int t = sizes.time(d, s);
-    const long x_image = 1L * steps * sizes.features;
     const long on = sizes.time(d, s + 1) - t;  // to the row of the next step
     // Those that begin take the state of the blank image over.
     for (; images < count && begin[image[images]] <= s; ++images)
@@ -117,7 +117,7 @@ __global__ void __launch_bounds__(FourStrips::kMaxThreads, 1)
           const Vector state = load(before + sizes.row(d, sizes.batch, t) * sizes.h_stride + k);
           store(before + sizes.row(d, image[images], t) * sizes.h_stride + k, state, u - k);
         }
-    Strided x_t{x + t * sizes.features, x_image, 1, images, false, image};
+    Strided x_t{x + t * sizes.features, 1L * steps * sizes.features, 1, images, false, image};
     const Span seen = blank ? Span{0, 0} : nonzero_columns(x_t, sizes.features);
     x_t.first += seen.begin;
     const real* W = parameters.W.value + 4L * u * seen.begin;
