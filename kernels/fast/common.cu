@@ -37,18 +37,17 @@ __global__ void transpose_by_squares(const real* __restrict__ in,  // [count][ro
   }
 }
 
-// A block writes one row (b, h) of the padded image.
-__global__ void pad_rows(const real* __restrict__ x,  // [batch][height][width][channels]
-                         Axis rows, Axis columns, int channels, int padded_width,
+// A block writes one row of the padded image.
+__global__ void pad_rows(Geometry g,
+                         const real* __restrict__ x,  // [batch][height][width][channels]
+                         Geometry padded,
                          real* __restrict__ out) {  // [batch][padded height][padded width][channels]
-  const int h = blockIdx.y - rows.before;
-  const long x_row = (static_cast<long>(blockIdx.x) * rows.input + h) * columns.input * channels;
-  const long out_row = (static_cast<long>(blockIdx.x) * gridDim.y + blockIdx.y) * padded_width * channels;
-  for (int w = threadIdx.y; w < padded_width; w += blockDim.y) {
-    const int x_w = w - columns.before;
-    const bool inside = h >= 0 && h < rows.input && x_w >= 0 && x_w < columns.input;
-    for (int c = threadIdx.x; c < channels; c += blockDim.x)
-      out[out_row + w * channels + c] = inside ? x[x_row + x_w * channels + c] : real(0);
+  const int b = blockIdx.x, h = blockIdx.y - g.rows.before;
+  for (int padded_w = threadIdx.y; padded_w < padded.columns.input; padded_w += blockDim.y) {
+    const int w = padded_w - g.columns.before;
+    const bool inside = g.has(h, w);
+    for (int c = threadIdx.x; c < g.in; c += blockDim.x)
+      out[padded.x_at(b, blockIdx.y, padded_w, c)] = inside ? x[g.x_at(b, h, w, c)] : real(0);
   }
 }
 
@@ -90,24 +89,22 @@ void transpose(const real* in, int count, int rows, int columns, real* out) {
          in, rows, columns, out);
 }
 
-// The axis of a copy, in which the zeros are written down.
+// The axis of a copy, in which the zeros are written down; or the same axis, if it has none. (x may have more
+// pixels than any window sees.)
 static Axis with_zeros(Axis axis) {
-  return {(axis.output - 1) * axis.stride + axis.window, axis.output, axis.window, axis.stride, 0};
+  const int seen = (axis.output - 1) * axis.stride + axis.window;
+  return {max(axis.input, seen), axis.output, axis.window, axis.stride, 0};
 }
 
 PaddedImages::PaddedImages(const Geometry& g, int max_batch)
     : g_(g), padded_{with_zeros(g.rows), with_zeros(g.columns), g.in, g.out} {
-  const int height = padded_.rows.input, width = padded_.columns.input;
-  if (g.rows.before > 0 || height > g.rows.input || g.columns.before > 0 || width > g.columns.input)
-    copy_ = Buffer<real>(size_t{1} * max_batch * height * width * g.in);
-  else
-    padded_ = g;  // x may have more pixels than any window sees
+  if (padded_.rows.input > g.rows.input || padded_.columns.input > g.columns.input)
+    copy_ = Buffer<real>(padded_.x_at(max_batch, 0, 0, 0));
 }
 
 const real* PaddedImages::pad(const real* x, int batch) {
   if (copy_.size() > 0)
-    launch(pad_rows, {batch, padded_.rows.input}, threads(32, 4), x, g_.rows, g_.columns, g_.in,
-           padded_.columns.input, copy_.data());
+    launch(pad_rows, {batch, padded_.rows.input}, threads(32, 4), g_, x, padded_, copy_.data());
   return padded_already(x);
 }
 
