@@ -48,7 +48,7 @@ struct PooledOutput {
     largest += load<V>(bias + n);
     if (with_relu) which = largest > 0 ? which : broadcast<V>(kNone);
     TARGET::store(y + y_at + n, with_relu ? relu(largest) : largest, count);
-    store_bytes(winner + y_at + n, which, count);
+    TARGET::store(winner + y_at + n, to_bytes(which), count);
   }
 
   // Writes to y[to] and what follows the same as to y[from].

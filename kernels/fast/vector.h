@@ -42,15 +42,16 @@ UNWATCHED V load(const real* p) {
 __forceinline__ void prefetch(const real* p) { __builtin_prefetch(p); }
 __forceinline__ void prefetch_to_write(real* p) { __builtin_prefetch(p, 1); }
 
-// The first n of the lanes of a vector, or all if n is larger.
-template <int kLanes, class T>
-__forceinline__ void store_lanes(T* p, const void* vector, int n) {
+/// Writes the first n numbers of a vector, or all if n is larger.
+template <class T, class V>
+__forceinline__ void store(T* p, V v, int n) {
+  constexpr int kLanes = sizeof v / sizeof(T);
   if (n >= kLanes) {
-    __builtin_memcpy(p, vector, sizeof(T) * kLanes);
+    __builtin_memcpy(p, &v, sizeof v);
     return;
   }
   T lanes[kLanes];  // in memory, where they can be told apart
-  __builtin_memcpy(lanes, vector, sizeof lanes);
+  __builtin_memcpy(lanes, &v, sizeof v);
   // Half of the lanes at once, if so many: 24 channels are a vector and a half.
   constexpr int kHalf = kLanes / 2;
   const int copied = n >= kHalf ? kHalf : 0;
@@ -58,20 +59,12 @@ __forceinline__ void store_lanes(T* p, const void* vector, int n) {
   for (int i = copied; i < n; ++i) p[i] = lanes[i];
 }
 
-/// Writes the first n numbers of a vector, or all if n is larger.
+/// The same numbers as bytes: they must be whole, from 0 to 255.
 template <class V>
-__forceinline__ void store(real* p, V v, int n) {
-  store_lanes<sizeof v / sizeof(real)>(p, &v, n);
-}
-
-/// The same as bytes: the numbers must be whole, from 0 to 255.
-template <class V>
-__forceinline__ void store_bytes(unsigned char* p, V v, int n) {
-  constexpr int kLanes = sizeof v / sizeof(real);
-  typedef unsigned char Bytes __attribute__((vector_size(kLanes)));
+__forceinline__ auto to_bytes(V v) {
+  typedef unsigned char Bytes __attribute__((vector_size(sizeof v / sizeof(real))));
   using Integers = decltype(v < v);  // of the same width; there is no instruction from real to byte
-  const Bytes bytes = __builtin_convertvector(__builtin_convertvector(v, Integers), Bytes);
-  store_lanes<kLanes>(p, &bytes, n);
+  return __builtin_convertvector(__builtin_convertvector(v, Integers), Bytes);
 }
 
 #else
