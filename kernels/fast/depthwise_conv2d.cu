@@ -1,8 +1,8 @@
 // The depthwise convolution, fast. No channel meets another, so there is no matrix product in
 // kernels/depthwise_conv2d.cu: a number is used kh kw times only, and the kernels are bound by loads, not by
 // arithmetic. What can be saved are loads: a thread keeps the sums of several neighbours in registers, and
-// loads what they share once. It computes some channels of kRun neighbouring pixels, or of kTaps taps (on a
-// GPU one channel: neighbouring threads have its neighbours).
+// loads what they share once. It computes some channels of kRun neighbouring pixels (of dx kRunOfDx), or of
+// kTaps taps (on a GPU one channel: neighbouring threads have its neighbours).
 
 #include "kernels/depthwise_conv2d.h"
 
@@ -15,15 +15,9 @@ namespace {
 
 constexpr Dim3 kThreads = threads(32, 4);
 constexpr int kTaps = 5;
-
-// The channels of one instruction. Half vectors of AVX-512 are as fast, and 24 channels are three of them.
-#if defined TARGET_CPU
-using Channels = std::conditional_t<kVectorBytes == 64, HalfVector, Vector>;
 constexpr int kRun = 8, kRunOfDx = 6;
-#else
-using Channels = Vector;
-constexpr int kRun = 4, kRunOfDx = 4;
-#endif
+
+using Channels = ShortVector;  // the channels of one instruction
 constexpr int kChannels = sizeof(Channels) / sizeof(real);
 
 // A block computes one row (b, o) of y.

@@ -273,8 +273,8 @@ class PooledConv2d : public Layer {
       launch(pooled_conv2d_forward<T>, batch, T::kThreads, g_, padded_x, tap_at_.data(), weight_.value,
              pixels(), output);
     };
-    using Halves = Tile<3, kInRow, HalfVector>;  // for a vector and a half of channels
-    if (kVectorBytes == 64 && g_.z.out == Halves::kColumns)
+    using Halves = Tile<3, kInRow, ShortVector>;  // for a vector and a half of channels
+    if (g_.z.out == Halves::kColumns)
       run(static_cast<Halves*>(nullptr));
     else
       with_width(g_.z.out, [&](auto width) { run(static_cast<Tile<width()>*>(nullptr)); });
