@@ -269,15 +269,11 @@ class PooledConv2d : public Layer {
     const PooledOutput output{bias_.value, with_relu_, y, winner_.data()};
     if (suits_winograd(g_.z))
       return winograd(g_, padded_x, weight_.value, batch, weight_points_.data(), output);
-    const auto run = [&]<class T>(const T*) {
-      launch(pooled_conv2d_forward<T>, batch, T::kThreads, g_, padded_x, tap_at_.data(), weight_.value,
-             pixels(), output);
-    };
-    using Halves = Tile<3, kInRow, ShortVector>;  // for a vector and a half of channels
-    if (g_.z.out == Halves::kColumns)
-      run(static_cast<Halves*>(nullptr));
-    else
-      with_width(g_.z.out, [&](auto width) { run(static_cast<Tile<width()>*>(nullptr)); });
+    using Short = Tile<3, kInRow, ShortVector>;  // for channels that fill three, such as 24
+    auto kernel = pooled_conv2d_forward<Short>;
+    if (g_.z.out != Short::kColumns)
+      with_width(g_.z.out, [&](auto width) { kernel = pooled_conv2d_forward<Tile<width()>>; });
+    launch(kernel, batch, threads(1), g_, padded_x, tap_at_.data(), weight_.value, pixels(), output);
   }
 
   void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
