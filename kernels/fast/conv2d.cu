@@ -21,14 +21,14 @@ namespace {
 
 // A tile is one pixel (o, p) of several images by several output channels.
 template <int V>
-__global__ void __launch_bounds__(Tile<V>::kThreadCount, 2)
-    conv2d_forward_by_tiles(Geometry padded,
-                            const real* __restrict__ x,       // [batch][padded height][padded width][in]
-                            const int* __restrict__ tap_at,   // [kh][kw][in]
-                            const real* __restrict__ weight,  // [kh][kw][in][out]
-                            const real* __restrict__ bias,    // [out]
-                            bool with_relu, int batch,
-                            real* __restrict__ y) {  // [batch][oh][ow][out]
+__global__ void conv2d_forward_by_tiles(
+    Geometry padded,
+    const real* __restrict__ x,       // [batch][padded height][padded width][in]
+    const int* __restrict__ tap_at,   // [kh][kw][in]
+    const real* __restrict__ weight,  // [kh][kw][in][out]
+    const real* __restrict__ bias,    // [out]
+    bool with_relu, int batch,
+    real* __restrict__ y) {  // [batch][oh][ow][out]
   const int o = blockIdx.x / padded.columns.output, p = blockIdx.x % padded.columns.output;
   const int b0 = blockIdx.y * Tile<V>::kRows, n0 = blockIdx.z * Tile<V>::kColumns;
   const int images = min(batch - b0, Tile<V>::kRows), channels = padded.out - n0;
@@ -50,15 +50,14 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 2)
 // (o, p) of some images; `pixel_at` says how far the first tap of each lies from the first number of its
 // image. There is a partial result for every few images, and sum_rows adds them.
 template <int V>
-__global__ void __launch_bounds__(Tile<V>::kThreadCount, 1)
-    conv2d_backward_weight_by_tiles(
-        Geometry padded,
-        const real* __restrict__ x,     // [batch][padded height][padded width][in]
-        const int* __restrict__ tap_at,    // [kh][kw][in]
-        const int* __restrict__ pixel_at,  // [oh][ow]
-        const real* __restrict__ dz,    // [batch][oh][ow][out]
-        real* __restrict__ partial,     // [parts][kh][kw][in][out]
-        int batch, int images_per_part) {
+__global__ void conv2d_backward_weight_by_tiles(
+    Geometry padded,
+    const real* __restrict__ x,        // [batch][padded height][padded width][in]
+    const int* __restrict__ tap_at,    // [kh][kw][in]
+    const int* __restrict__ pixel_at,  // [oh][ow]
+    const real* __restrict__ dz,       // [batch][oh][ow][out]
+    real* __restrict__ partial,        // [parts][kh][kw][in][out]
+    int batch, int images_per_part) {
   const int k0 = blockIdx.x * Tile<V>::kRows, n0 = blockIdx.z * Tile<V>::kColumns;
   const int taps = min(padded.window_size() - k0, Tile<V>::kRows), channels = padded.out - n0;
   const int b0 = blockIdx.y * images_per_part, b1 = min(b0 + images_per_part, batch);
@@ -77,12 +76,11 @@ __global__ void __launch_bounds__(Tile<V>::kThreadCount, 1)
 // whose window sees it, the product Σ_n dz[b][o][p][n] weight[i][j][c][n] is added, for which weight_t has
 // the channels exchanged.
 template <int V>
-__global__ void __launch_bounds__(Tile<V>::kThreadCount, 1)
-    conv2d_backward_x_by_tiles(Geometry g,
-                               const real* __restrict__ dz,        // [batch][oh][ow][out]
-                               const real* __restrict__ weight_t,  // [kh][kw][out][in]
-                               real* __restrict__ dx,              // [batch][height][width][in]
-                               int batch) {
+__global__ void conv2d_backward_x_by_tiles(Geometry g,
+                                           const real* __restrict__ dz,        // [batch][oh][ow][out]
+                                           const real* __restrict__ weight_t,  // [kh][kw][out][in]
+                                           real* __restrict__ dx,              // [batch][height][width][in]
+                                           int batch) {
   const int h = blockIdx.x / g.columns.input, w = blockIdx.x % g.columns.input;
   const int b0 = blockIdx.y * Tile<V>::kRows, c0 = blockIdx.z * Tile<V>::kColumns;
 
