@@ -19,12 +19,9 @@ inline void check(cudaError_t status, const char* what, Place where = Place::her
   throw Error(where.name(), ": ", what, ": ", cudaGetErrorString(status), hint);
 }
 
-/// The one stream that everything runs on, in order.
-inline cudaStream_t stream() {
-  static cudaStream_t only = nullptr;
-  if (!only) check(cudaStreamCreateWithFlags(&only, cudaStreamNonBlocking), "cudaStreamCreate");
-  return only;
-}
+/// The one stream that everything runs on, in order: that of the thread that launches, for CUDA does not
+/// record its default one.
+inline cudaStream_t stream() { return cudaStreamPerThread; }
 
 inline dim3 to_dim3(Dim3 d) { return dim3(d.x, d.y, d.z); }
 
