@@ -6,7 +6,8 @@
 
 namespace plainnet::TARGET {
 
-static __global__ void multiply(int a, int b, int* product) { *product = a * b; }
+static __device__ int product;
+static __global__ void multiply(int a, int b) { product = a * b; }
 
 // 12040 as "12.4".
 static std::string version(int number) { return text(number / 1000, ".", number % 1000 / 10); }
@@ -33,17 +34,13 @@ std::string device_problem() {
   // All kernels load at the start: one that loads at its first launch would do so in a recording.
   setenv("CUDA_MODULE_LOADING", "EAGER", 0);
   // Nothing is trusted to a device that does not multiply.
-  int product = 0, *memory = nullptr;
-  cudaError_t status = cudaMalloc(&memory, sizeof product);
-  if (status == cudaSuccess) {
-    multiply<<<1, 1>>>(6, 7, memory);
-    status = cudaGetLastError();
-  }
-  if (status == cudaSuccess) status = cudaMemcpy(&product, memory, sizeof product, cudaMemcpyDeviceToHost);
+  multiply<<<1, 1>>>(6, 7);
+  int found = 0;
+  cudaError_t status = cudaGetLastError();
+  if (status == cudaSuccess) status = cudaMemcpyFromSymbol(&found, product, sizeof found);
   const std::string problem = status != cudaSuccess ? reason(status)
-                              : product != 42       ? text("it takes 6 * 7 for ", product)
+                              : found != 42         ? text("it takes 6 * 7 for ", found)
                                                     : "";
-  cudaFree(memory);
   cudaGetLastError();  // forgets it: it is told here
   return problem;
 }
