@@ -95,8 +95,8 @@ constexpr int kTogether = 4;
 __global__ void pooled_conv2d_backward_weight(
     PooledGeometry g,
     const real* __restrict__ x,                // [batch][padded height][padded width][in]
-    const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
-    const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
+    Pixels pixels,
+    real* __restrict__ dy,                     // [batch][oh / 2][ow / 2][out]
     const unsigned char* __restrict__ winner,  // like dy
     int batch, int images_per_part,
     real* __restrict__ partial) {  // [parts][out][kh kw in + 1]: dweight, and behind it dbias
@@ -113,7 +113,7 @@ __global__ void pooled_conv2d_backward_weight(
 #pragma GCC unroll 4
         for (int n = 0; n < kTogether; ++n) {
           const long at = b * g.y_size() + static_cast<long>(k) * g.z.out + n0 + min(n, channels - 1);
-          const Nonzero dz{first_tap[k * kPooled + winner[at]].at, dy[at]};
+          const Nonzero dz{pixels.first_tap[k * kPooled + winner[at]].at, dy[at]};
           add_to_list(list[n], listed[n], dz, winner[at] == kNone);
         }
 
@@ -130,10 +130,10 @@ __global__ void pooled_conv2d_backward_weight(
     }
 }
 
-// The same for small windows, such as those of 5 x 5 numbers of the first layer. A number of dz is multiplied
-// by few vectors only, so that a list would take longer than what it saves. The windows are copied into
-// patches, the five of a pooling window one after the other: those of its four pixels, with a 1 behind the
-// numbers, whose sum is dbias; and zeros, for kNone. `winner` chooses among them.
+// The same for small windows, such as those of 5 x 5 numbers of the first layer, and all output channels. A
+// number of dz is multiplied by few vectors only, so that a list would take longer than what it saves. The
+// windows are copied into patches, the five of a pooling window one after the other: those of its four
+// pixels, with a 1 behind the numbers, whose sum is dbias; and zeros, for kNone. `winner` chooses among them.
 constexpr int kPatch = 32, kPatchVectors = kPatch / kVectorLanes;
 
 // How many numbers are copied of a row, which has fewer: the next row overwrites what is too much, and behind
@@ -154,7 +154,7 @@ __global__ void pooled_conv2d_backward_small_weight(
     real* __restrict__ partial) {  // [parts][out][kPatch]
   constexpr int kPools = 36;       // whose patches the first cache holds
   alignas(kVectorBytes) real patch[kPools][kPooled + 1][kPatch] = {};
-  const int b0 = blockIdx.x * images_per_part, b1 = min(b0 + images_per_part, batch);
+  const int b0 = blockIdx.y * images_per_part, b1 = min(b0 + images_per_part, batch);
   const int row = g.z.columns.window * g.z.in, x_row = g.padded.columns.input * g.z.in;
   for (int b = b0; b < b1; ++b) {
     const int *order = pixels.order + b * g.y_pixels(), computed = pixels.computed[b];
@@ -182,7 +182,7 @@ __global__ void pooled_conv2d_backward_small_weight(
               sum[n][v] += dy[at] * load(patch[e][winner[at]] + v * kVectorLanes);
           }
         const bool begins = b == b0 && e0 == 0;  // else adds to what is there
-        real* to = partial + (static_cast<long>(blockIdx.x) * g.z.out + n0) * kPatch;
+        real* to = partial + (static_cast<long>(blockIdx.y) * g.z.out + n0) * kPatch;
 #pragma GCC unroll 4
         for (int n = 0; n < kTogether; ++n)
 #pragma GCC unroll 8
@@ -285,15 +285,12 @@ class PooledConv2d : public Layer {
              threads(1), g_, first_tap_.data(), dy, winner_.data(), weight_t_.data(), dx);
     }
     const int parts = tiles(batch, images_per_part_), size = z.window_size() * z.out;
-    const auto small = copied(z) == 8 ? pooled_conv2d_backward_small_weight<8>
-                                      : pooled_conv2d_backward_small_weight<kPatch>;
+    auto kernel = pooled_conv2d_backward_weight;
     if (is_small(z))
-      launch(small, parts, threads(1), g_, x_.padded_already(x), pixels(), dy, winner_.data(), batch,
-             images_per_part_, partial_.data());
-    else
-      launch(pooled_conv2d_backward_weight, {tiles(z.out, kTogether), parts}, threads(1), g_,
-             x_.padded_already(x), first_tap_.data(), dy, winner_.data(), batch, images_per_part_,
-             partial_.data());
+      kernel = copied(z) == 8 ? pooled_conv2d_backward_small_weight<8>
+                              : pooled_conv2d_backward_small_weight<kPatch>;
+    launch(kernel, {is_small(z) ? 1 : tiles(z.out, kTogether), parts}, threads(1), g_, x_.padded_already(x),
+           pixels(), dy, winner_.data(), batch, images_per_part_, partial_.data());
     sum_rows(partial_.data(), parts, z.out * per_channel_, sum_.data());
     transpose(sum_.data(), 1, z.out, per_channel_, sum_t_.data());
     sum_rows(sum_t_.data(), 1, size, weight_.gradient);  // of one row: a copy
