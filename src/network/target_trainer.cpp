@@ -14,28 +14,21 @@ namespace plainnet::TARGET {
 namespace {
 
 // A part of a data set: its images, in which order to take them, the scores of its batches, and the launches
-// of a step.
+// of a step. A GPU records these when the part is made, so what a step uses of a part stands before them.
 struct Part {
-  // `step` launches a step of a batch of so many images. A GPU records that here, so what a step uses of a
-  // part stands before `full`.
-  Part(const Images& images, int batch, const std::function<void(int)>& step)
-      : count(images.count),
-        steps(tiles(images.count, batch)),
-        pixels(images.pixels),
-        labels(images.labels),
-        order(images.count),
-        scores(steps),
-        full{[=] { step(batch); }},
-        last{[=, rest = count - (steps - 1) * batch] { step(rest); }} {}
+  const Images& images;           // read while the part is made, and not after
+  int batch;                      // images of a step
+  std::function<void(int)> step;  // launches a step of a batch of so many images
+
+  int count = images.count, steps = tiles(count, batch);
+  Buffer<uint8_t> pixels{images.pixels};                  // [count][pixels of an image]
+  Buffer<uint8_t> labels{images.labels};                  // [count]
+  Buffer<int> order = Buffer<int>(count);                 // [count]
+  Buffer<BatchScore> scores = Buffer<BatchScore>(steps);  // [steps]
+  Recording full{[this] { step(batch); }};
+  Recording last{[this] { step(count - (steps - 1) * batch); }};  // of the last batch, which may be smaller
 
   void run_step(int number) const { (number < steps ? full : last).run(); }
-
-  int count, steps;
-  Buffer<uint8_t> pixels;     // [count][pixels of an image]
-  Buffer<uint8_t> labels;     // [count]
-  Buffer<int> order;          // [count]
-  Buffer<BatchScore> scores;  // [steps]
-  Recording full, last;       // of a full batch, and of the last one, which may be smaller
 };
 
 class TargetTrainer : public Trainer {
@@ -51,8 +44,8 @@ class TargetTrainer : public Trainer {
         labels_(options.batch),
         update_steps_(tiles(dataset.train.count, options.batch)),
         step_(1),
-        train_(dataset.train, options.batch, [this](int batch) { train_step(batch); }),
-        test_(dataset.test, options.batch, [this](int batch) { test_step(batch); }) {
+        train_{dataset.train, options.batch, [this](int batch) { train_step(batch); }},
+        test_{dataset.test, options.batch, [this](int batch) { test_step(batch); }} {
     expect_classes(options.model, network_.layers, classes_);
     std::vector<int> in_order(test_.count);
     std::iota(in_order.begin(), in_order.end(), 0);
