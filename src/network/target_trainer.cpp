@@ -167,20 +167,16 @@ class TargetTrainer : public Trainer {
     return all;
   }
 
-  // A buffer with a value for each weight, after what the names of its tensors begin with.
+  // A buffer with a value for each weight, or none, after what the names of its tensors begin with.
   using Named = std::pair<std::string, Buffer<real>*>;
 
-  std::vector<Named> state_buffers() {
-    std::vector<Named> buffers;
-    if (options_.rule.has_momenta()) buffers.push_back({"momentum.", &momenta_});
-    if (options_.rule.has_squares()) buffers.push_back({"square.", &squares_});
-    return buffers;
-  }
+  std::vector<Named> state_buffers() { return {{"momentum.", &momenta_}, {"square.", &squares_}}; }
 
   // The tensors in the buffers.
   std::vector<Tensor> tensors(const std::vector<Named>& buffers) const {
     std::vector<Tensor> all;
     for (const auto& [prefix, buffer] : buffers) {
+      if (buffer->size() == 0) continue;
       const std::vector<real> values = buffer->download();
       for (const Network::Slot& slot : network_.slots) {
         const auto begin = values.begin() + slot.offset, end = begin + slot.parameter.size();
@@ -198,6 +194,7 @@ class TargetTrainer : public Trainer {
     std::string problems;
     for (const auto& [prefix, buffer] : buffers) {
       values.emplace_back(buffer->size());
+      if (buffer->size() == 0) continue;
       for (const Network::Slot& slot : network_.slots) {
         const Tensor expected{prefix + slot.parameter.name, slot.parameter.shape, {}};
         const auto found = given.extract(expected.name);
