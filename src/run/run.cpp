@@ -209,14 +209,12 @@ class Run {
   // may be off by chance: at first, the losses of images differ by about 0.5. Weights that begin trained, of
   // which any batch may be the luckiest, begin at the loss of a guess among the classes.
   void check_rate(double loss) {
-    if (++checked_ == 1) start_loss_ = std::max(loss, std::log(dataset_.classes.size()));
-    rise_ += loss - start_loss_;
-    if (checked_ % 100 != 0) return;
-    if (rise_ > 100 * 0.5 / std::sqrt(options_.batch)) {
-      std::puts("The loss has been above its start for 100 steps: try a smaller --learning-rate.");
-      start_loss_ = HUGE_VAL;  // once is enough
-    }
-    rise_ = 0;
+    losses_.push_back(loss);
+    if (hinted_ || losses_.size() % 100 != 0) return;
+    const double start = std::max(losses_[0], std::log(dataset_.classes.size()));
+    const double mean = std::accumulate(losses_.end() - 100, losses_.end(), 0.0) / 100;
+    hinted_ = mean > start + 0.5 / std::sqrt(options_.batch);
+    if (hinted_) std::puts("The loss has been above its start for 100 steps: try a smaller --learning-rate.");
   }
 
   void save_checkpoint() {
@@ -246,8 +244,8 @@ class Run {
   std::unique_ptr<Trainer> trainer_;
   std::map<std::string, std::string> notes_;  // what the metadata of weights say
   std::string step_log_;
-  long checked_ = 0;                  // steps that check_rate() saw
-  double start_loss_ = 0, rise_ = 0;  // how far the loss is above its start, summed over up to 100 steps
+  std::vector<double> losses_;  // of the steps that check_rate() saw
+  bool hinted_ = false;         // whether it gave its hint
 };
 
 }  // namespace
