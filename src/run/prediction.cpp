@@ -217,16 +217,15 @@ struct Reading {
 
   // "a 4 (62.00%), or a 9 (30.00%)": what image i is read as.
   std::string in_words(size_t i) const {
-    const float* const of_image = &probabilities[i * data.classes.size()];
     std::string words;
-    const auto add = [&](const char* before, int which) {
+    for (int which = 0; which < std::ssize(data.classes); ++which) {
       const std::string& name = data.classes[which];
+      const float probability = probabilities[i * data.classes.size() + which];
       const bool vowel = std::regex_search(name, std::regex("^([aeiou]|8$)", std::regex::icase));
-      words += text(before, vowel ? "an " : "a ", name, format(" (%.2f%%)", 100 * of_image[which]));
-    };
-    add("", guesses[i]);
-    for (int other = 0; other < std::ssize(data.classes); ++other)
-      if (other != guesses[i] && of_image[other] >= 0.1) add(", or ", other);
+      const std::string one = text(vowel ? "an " : "a ", name, format(" (%.2f%%)", 100 * probability));
+      if (which == guesses[i]) words = one + words;
+      else if (probability >= 0.1) words += ", or " + one;
+    }
     return words;
   }
 
