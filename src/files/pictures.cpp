@@ -108,15 +108,12 @@ std::string filters_svg(const Tensor& kernel) {
     const auto weight = [&](int tap) { return kernel.values[static_cast<size_t>(tap) * count + n]; };
     float largest = 0;
     for (int tap = 0; tap < height * width; ++tap)
-      if (std::isfinite(weight(tap))) largest = std::max(largest, std::abs(weight(tap)));
+      largest = std::max(largest, std::abs(weight(tap)));
     for (int tap = 0; tap < height * width; ++tap) {
       const float w = weight(tap), strength = largest > 0 ? std::abs(w) / largest : 0;
       svg += rectangle(kGap + n % columns * tile_width + kScale * (tap % width),
                        kGap + n / columns * tile_height + kScale * (tap / width), kScale, kScale,
-                       !std::isfinite(w) ? "black"
-                       : w < 0           ? tint(strength, 0, 90, 180)
-                                         : tint(strength, 190, 40, 20),
-                       format("%g", w));
+                       w < 0 ? tint(strength, 0, 90, 180) : tint(strength, 190, 40, 20), format("%g", w));
     }
   }
   return picture(sheet_width, sheet_height, svg);

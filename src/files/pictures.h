@@ -30,7 +30,7 @@ std::string mistakes_svg(const Images& images, const std::vector<int>& guesses,
 
 /// The kernel [height][width][in][out] of a convolution, a tile for each input and output channel, in rows
 /// of eight. Each tile has its own scale, symmetric about 0: its largest magnitude is full blue (negative)
-/// or full red (positive), 0 is white, and a number that is not finite is black.
+/// or full red (positive), and 0 is white. All its numbers are finite, as after Trainer::train().
 std::string filters_svg(const Tensor& kernel);
 
 }  // namespace plainnet
