@@ -39,11 +39,7 @@ class TargetTrainer : public Trainer {
         classes_(static_cast<int>(dataset.classes.size())),
         network_(find_model(options.model, classes_).layers, {dataset.train.height, dataset.train.width, 1},
                  options.batch, options.kernels, options.seed),
-        momenta_(std::vector<real>(options.rule.has_momenta() ? network_.weights.size() : 0)),
-        squares_(std::vector<real>(options.rule.has_squares() ? network_.weights.size() : 0)),
-        labels_(options.batch),
         update_steps_(tiles(dataset.train.count, options.batch)),
-        step_(1),
         train_{dataset.train, options.batch, [this](int batch) { train_step(batch); }},
         test_{dataset.test, options.batch, [this](int batch) { test_step(batch); }} {
     expect_classes(options.model, network_.layers, classes_);
@@ -219,11 +215,13 @@ class TargetTrainer : public Trainer {
   TrainerOptions options_;
   int pixels_, classes_;
   Network network_;
-  Buffer<real> momenta_, squares_;  // as weights(); of size 0 if the rule has none
-  Buffer<uint8_t> labels_;           // [batch]
-  Buffer<UpdateStep> update_steps_;  // [steps of an epoch]
-  long updates_ = 0;                 // so far, in all epochs
-  Buffer<int> step_;                 // [1]: the step of the epoch that is running
+  // As network_.weights; of size 0 if the rule has none.
+  Buffer<real> momenta_{std::vector<real>(options_.rule.has_momenta() ? network_.weights.size() : 0)};
+  Buffer<real> squares_{std::vector<real>(options_.rule.has_squares() ? network_.weights.size() : 0)};
+  Buffer<uint8_t> labels_ = Buffer<uint8_t>(options_.batch);  // [batch]
+  Buffer<UpdateStep> update_steps_;                           // [steps of an epoch]
+  long updates_ = 0;                                          // so far, in all epochs
+  Buffer<int> step_{1};                                       // [1]: the step of the epoch that is running
   Part train_, test_;
 };
 
