@@ -50,8 +50,8 @@ struct Direction {
 };
 
 // The first rows of a picture are blank, and as long as x_t is zero all images have the same state. So one
-// more image, the blank one, goes through these steps for all. In the order in which they begin, the images of
-// a strip that have begun are its first rows. Arrays are [directions][images]:
+// more image, the blank one, goes through these steps for all. In the order in which they begin, the images
+// of a strip that have begun are its first rows. Arrays are [directions][images]:
 struct Order {
   int* begin;  // the step with which each image begins: the first whose x_t is not zero, or the last
   int* image;  // the images in this order; the blank one, which begins at once, comes last
@@ -231,20 +231,23 @@ __global__ void __launch_bounds__(S::kMaxThreads, 1)
 
 // A tile of dU = Σ_t h_{t-1}^T dz_t. It is summed over a quarter of the rows, so that a strip of dz stays in
 // the cache for the next tile.
-template <int V>
-__global__ void __launch_bounds__(Tile<V>::kThreadCount, 2)
-    lstm_sum_du(Sizes sizes, Order order, int quarter,
-                const real* __restrict__ h_before,  // [directions][images][steps][u]
-                const real* __restrict__ dz,        // [directions][images][steps][4u]
-                real* __restrict__ first, real* __restrict__ second) {  // dU of both directions: [u][4u]
-  using T = Tile<V, kInColumn>;
-  const int m0 = blockIdx.x * T::kRows, n0 = blockIdx.y * T::kColumns, d = blockIdx.z, u = sizes.units;
+using TileOfDu = Tile<3, kInColumn>;
+
+__global__ void lstm_sum_du(Sizes sizes, Order order, int quarter,
+                            const real* __restrict__ h_before,  // [directions][images][steps][u]
+                            const real* __restrict__ dz,        // [directions][images][steps][4u]
+                            real* __restrict__ first, real* __restrict__ second) {  // dU of both: [u][4u]
+  const int m0 = blockIdx.x * TileOfDu::kRows, n0 = blockIdx.y * TileOfDu::kColumns, d = blockIdx.z;
+  const int u = sizes.units;
   const int begin = order.rows[d] * quarter / 4, end = order.rows[d] * (quarter + 1) / 4;
-  const long row = sizes.row(d, 0, 0);
-  T tile;
-  tile.add_listed({h_before + row * sizes.h_stride + m0, 1, sizes.h_stride, u - m0},
-                  dz + row * sizes.z_stride + n0, sizes.z_stride, 4 * u - n0, order.row + row + begin,
-                  end - begin);
+  const int* row = order.row + sizes.row(d, 0, begin);
+  h_before += sizes.row(d, 0, 0) * sizes.h_stride + m0;
+  dz += sizes.row(d, 0, 0) * sizes.z_stride + n0;
+  TileOfDu tile;
+  tile.add_scattered([&](int m) { return h_before + min(m, u - m0 - 1); },
+                     [&](int i) { return static_cast<long>(row[i]) * sizes.h_stride; },
+                     [&](int i) { return dz + static_cast<long>(row[i]) * sizes.z_stride; }, 4 * u - n0,
+                     end - begin);
   real* dU = (d == 0 ? first : second) + m0 * 4L * u + n0;
   tile.store(u - m0, 4 * u - n0, [&](int m, int n, Vector sum, int count) {
     real* at = dU + m * 4L * u + n;
@@ -308,12 +311,9 @@ class FastLstm : public Layer {
       product({x + 1L * r * features, 1, features, features, /*mostly_zero=*/true},
               z_.data() + 1L * r * z_stride, z_stride, min(some, rows - r), first.W.gradient, 4 * u, 4 * u,
               /*add=*/quarter > 0, {sizes_.directions, apart, second.W.gradient - first.W.gradient});
-      with_width(4 * u, [&](auto width) {
-        using T = Tile<width()>;
-        launch(lstm_sum_du<width()>, {tiles(u, T::kRows), tiles(4 * u, T::kColumns), sizes_.directions},
-               T::kThreads, sizes_, order(), quarter, h_before_.data(), z_.data(), first.U.gradient,
-               second.U.gradient);
-      });
+      const Grid grid(tiles(u, TileOfDu::kRows), tiles(4 * u, TileOfDu::kColumns), sizes_.directions);
+      launch(lstm_sum_du, grid, TileOfDu::kThreads, sizes_, order(), quarter, h_before_.data(), z_.data(),
+             first.U.gradient, second.U.gradient);
     }
     for (int d = 0; d < sizes_.directions; ++d) {
       const real* dz_sum = dz_sum_.data() + sizes_.image(d, 0) * 4 * u;

@@ -13,9 +13,9 @@ namespace plainnet::TARGET {
 namespace {
 
 template <int V, Neighbours kNeighbours>
-__global__ void __launch_bounds__(Tile<V>::kThreadCount, 2)
-    product_of_tiles(Strided a, const real* __restrict__ b, int b_stride, int depth, real* __restrict__ c,
-                     int c_stride, int columns, bool add, Several several) {
+__global__ void product_of_tiles(Strided a, const real* __restrict__ b, int b_stride, int depth,
+                                 real* __restrict__ c, int c_stride, int columns, bool add,
+                                 Several several) {
   const bool along_m = a.rows < columns;
   const int m0 = (along_m ? blockIdx.x : blockIdx.y) * Tile<V>::kRows;
   const int n0 = (along_m ? blockIdx.y : blockIdx.x) * Tile<V>::kColumns;

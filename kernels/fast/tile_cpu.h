@@ -33,15 +33,10 @@ class Tile {
   /// sum[m][n] += Σ_{k < depth} a[m][k] b[k * b_stride + n]; the vectors of a row of b may lie `apart`.
   __forceinline__ void add_product(Strided a, const real* b, int b_stride, int columns, int depth,
                                    int apart = kLanes) {
-    add_scattered(rows_of(a), [=](int k) { return k * a.column; },
-                [=](int k) { return b + static_cast<long>(k) * b_stride; }, columns, depth, apart);
-  }
-
-  /// The same, summed over the k that are listed: Σ_{i < listed} a[m][k[i]] b[k[i] * b_stride + n]
-  __forceinline__ void add_listed(Strided a, const real* b, int b_stride, int columns, const int* k,
-                                  int listed) {
-    add_scattered(rows_of(a), [=](int i) { return k[i] * a.column; },
-                [=](int i) { return b + static_cast<long>(k[i]) * b_stride; }, columns, listed);
+    // In a column, one pointer serves all rows; beyond the last, any number will do.
+    add_scattered([=](int m) { return kNeighbours == kInColumn ? a.first + m : a.begin(m); },
+                  [=](int k) { return k * a.column; },
+                  [=](int k) { return b + static_cast<long>(k) * b_stride; }, columns, depth, apart);
   }
 
   /// sum[m][n] += Σ_{k < depth} row(m)[at(k)] b(k)[n]
@@ -105,11 +100,6 @@ class Tile {
   }
 
  private:
-  // In a column, one pointer serves all rows; beyond the last, any number will do.
-  static __forceinline__ auto rows_of(Strided a) {
-    return [=](int m) { return kNeighbours == kInColumn ? a.first + m : a.begin(m); };
-  }
-
   L sum_[kRows][V];
 };
 

@@ -20,18 +20,11 @@ class Tile {
   static constexpr int kRows = kTileRows;
   static constexpr int kColumns = V * kColumnStep;
   static constexpr Dim3 kThreads = threads(V * 32);
-  static constexpr int kThreadCount = kThreads.x;  // for __launch_bounds__
 
   /// sum[m][n] += Σ_{k < depth} a[m][k] b[k * b_stride + n]
   __device__ void add_product(Strided a, const real* b, int b_stride, int columns, int depth) {
     add_scattered([=](int m) { return a.begin(m); }, [=](int k) { return k * a.column; },
                 [=](int k) { return b + static_cast<long>(k) * b_stride; }, columns, depth);
-  }
-
-  /// The same, summed over the k that are listed: Σ_{i < listed} a[m][k[i]] b[k[i] * b_stride + n]
-  __device__ void add_listed(Strided a, const real* b, int b_stride, int columns, const int* k, int listed) {
-    add_scattered([=](int m) { return a.begin(m); }, [=](int i) { return k[i] * a.column; },
-                [=](int i) { return b + static_cast<long>(k[i]) * b_stride; }, columns, listed);
   }
 
   /// sum[m][n] += Σ_{k < depth} row(m)[at(k)] b(k)[n]
