@@ -3,7 +3,8 @@
 //   y = relu(x weight + bias)      dweight = x^T dz      dx = dz weight^T
 //
 // and product.h computes them. Behind a ReLU two numbers of three of dz are zero, of which a CPU makes use
-// where dz is the first factor. So weight and its gradient are transposed:
+// where dz is the first factor. So the gradient by weight is computed transposed, and dx from weight
+// transposed:
 //
 //   dweight^T = dz^T x               dx = dz weight^T
 

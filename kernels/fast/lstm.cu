@@ -5,9 +5,9 @@
 //
 //   dW = Σ_t x_t^T dz_t      dU = Σ_t h_{t-1}^T dz_t      dx_t = dz_t W^T
 //
-// For that, all rows of a direction lie as those of x do, image by image and time by time. In the row of each
-// step is what it begins with, h and c of the step before, so that the rows of h_before and dz are two
-// matrices that fit. Those of the first step are zero, and nothing ever writes them. x_t W is summed in the
+// For that, all rows of a direction lie as those of x do, image by image and time by time. A row of h_before
+// and c_before is h and c as a step finds them, those of the step before, so that the rows of h_before and dz
+// fit. Those of the first step are zero, and nothing else is ever written there. x_t W is summed in the
 // recurrence, beside h_{t-1} U, rather than for all steps beforehand: that would write z to memory and read
 // it again, which takes longer than the product.
 
@@ -50,20 +50,26 @@ struct Direction {
 };
 
 // The first rows of a picture are blank, and as long as x_t is zero all images have the same state. So one
-// more image, the blank one, goes through these steps for all. In the order in which they begin, the images
-// of a strip that have begun are its first rows. Arrays are [directions][images]:
+// more image, the blank one, goes through these steps for all. The others are sorted by the step with which
+// they begin, so that those of a strip that have begun are its first rows.
+//
+// Before it begins, an image's rows of z, h_before and c_before hold old numbers, which nobody uses: dU
+// leaves these rows out; dW multiplies them by an x_t of zero, which product() leaves out; and where dx is
+// wanted, all begin at once. Arrays are [directions][images]:
 struct Order {
-  int* begin;  // the step with which each image begins: the first whose x_t is not zero, or the last
-  int* image;  // the images in this order; the blank one, which begins at once, comes last
-  int* row;    // [directions][images steps]: the rows that dU is summed over; before step 0, h is zero
-  int* rows;   // [directions]: how many these are
+  int* begin;    // the step with which each image begins: the first whose x_t is not zero, or the last
+  int* image;    // the images in their order; the blank one, which begins at once, comes last
+  int* du_row;   // [directions][images steps]: the rows of h_before and dz that dU is summed over, without
+                 // those of step 0, whose h is zero
+  int* du_rows;  // [directions]: how many these are
 };
 
-// A block does it for one direction. (On a GPU nonzero_columns() sees no zeros, so all begin at once there.)
+// A block fills in the Order of one direction. all_at_once: every image begins with step 0. (So it is on a
+// GPU, where nonzero_columns() looks for no zeros.)
 __global__ void lstm_find_order(Sizes sizes, bool all_at_once, Order order,
                                 const real* __restrict__ x) {  // [batch][steps][features]
   const int d = blockIdx.x, batch = sizes.batch, steps = sizes.steps, features = sizes.features;
-  int *begin = order.begin + sizes.image(d, 0), *row = order.row + sizes.row(d, 0, 0);
+  int *begin = order.begin + sizes.image(d, 0), *row = order.du_row + sizes.row(d, 0, 0);
   for (int b = threadIdx.x; b <= batch; b += blockDim.x) {
     const real* x_b = x + static_cast<long>(b) * steps * features;
     int s = 0;
@@ -83,15 +89,15 @@ __global__ void lstm_find_order(Sizes sizes, bool all_at_once, Order order,
     order.image[sizes.image(d, place)] = b;
     const int end = b < batch ? steps : last;
     for (int s = max(begin[b], 1); s < end; ++s) row[rows++] = b * steps + sizes.time(d, s);
-    if (b == batch) order.rows[d] = rows;
+    if (b == batch) order.du_rows[d] = rows;
   }
 }
 
 // All steps of some images in one direction: those in the order that come after `from`. The blank image is
-// computed first, to where the last of the others begins, or a step at least. A strip has z of all four gates
-// of some units: it goes into them without being written. No barrier is needed between h_t and its use in the
-// next step: that is a product, which begins with one. The same holds for dz below. The last vector of a row
-// may reach beyond it: those numbers are read and not stored (vector.h).
+// computed first, until the last of the others begins, and for one step at least. A strip sums z of all four
+// gates of some units; the gates are computed from it, and z is never stored. No barrier is needed between
+// h_t and its use in the next step: that is a product, which begins with one. The same holds for dz below.
+// The last vector of a row may reach beyond it: those numbers are read and not stored (vector.h).
 __global__ void __launch_bounds__(FourStrips::kMaxThreads, 1)
     lstm_recurrence(Sizes sizes, Order order, int from, Direction first, Direction second,
                     const real* __restrict__ x,   // [batch][steps][features]
@@ -160,7 +166,8 @@ __global__ void __launch_bounds__(FourStrips::kMaxThreads, 1)
 }
 
 // The same from the last step to the first. It turns the gates into dz, sums dz for dbias, and hands dh and
-// dc on to the step before. The blank image comes last, as it gets what the others hand on when they begin.
+// dc on to the step before. The blank image comes last: at the step before an image begins, it adds dh and dc
+// that this image hands on.
 template <class S>  // a Strip
 __global__ void __launch_bounds__(S::kMaxThreads, 1)
     lstm_backward_recurrence(Sizes sizes, Order order, int from,
@@ -176,7 +183,7 @@ __global__ void __launch_bounds__(S::kMaxThreads, 1)
   const int *image = order.image + sizes.image(d, i0), *begin = order.begin + sizes.image(d, 0);
   const int count = blank ? 1 : min(sizes.batch - i0, S::kRows);
   const int end = blank ? max(begin[image[-1]], 1) : steps;
-  int images = count, heirs = 0;  // those that have begun; to the blank one, those that begin after step s
+  int images = count, heirs = 0;  // those that have begun; of the blank one, those that begin after step s
   for (int s = end - 1; s >= begin[image[0]]; --s) {
     const int t = sizes.time(d, s), later_heirs = heirs;
     const bool last = s == end - 1;
@@ -239,8 +246,8 @@ __global__ void lstm_sum_du(Sizes sizes, Order order, int quarter,
                             real* __restrict__ first, real* __restrict__ second) {  // dU of both: [u][4u]
   const int m0 = blockIdx.x * TileOfDu::kRows, n0 = blockIdx.y * TileOfDu::kColumns, d = blockIdx.z;
   const int u = sizes.units;
-  const int begin = order.rows[d] * quarter / 4, end = order.rows[d] * (quarter + 1) / 4;
-  const int* row = order.row + sizes.row(d, 0, begin);
+  const int begin = order.du_rows[d] * quarter / 4, end = order.du_rows[d] * (quarter + 1) / 4;
+  const int* row = order.du_row + sizes.row(d, 0, begin);
   h_before += sizes.row(d, 0, 0) * sizes.h_stride + m0;
   dz += sizes.row(d, 0, 0) * sizes.z_stride + n0;
   TileOfDu tile;
@@ -287,7 +294,8 @@ class FastLstm : public Layer {
   }
 
   void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
-    // For dx an image needs what it has in common with the blank one for itself. (dh_ is free yet.)
+    // For dx every image needs its own dz at all steps. So forward runs again, this once; from then on all
+    // images begin at once. (y goes to dh_, which is free yet.)
     if (dx && !dx_wanted_ && !sizes_.whole_sequence) {
       dx_wanted_ = true;
       forward(x, dh_.data(), batch);
@@ -334,7 +342,7 @@ class FastLstm : public Layer {
   Order order() const { return {begin_.data(), image_.data(), row_.data(), rows_.data()}; }
 
   Sizes sizes_{};
-  bool dx_wanted_ = false;  // ever: the first layer's is not
+  bool dx_wanted_ = false;  // whether backward() was ever asked for dx: in a network's first layer, never
   std::vector<Parameter> parameters_;  // of each direction W, U and the bias
   Buffer<real> z_;                     // [directions][images][steps][4u]: the gates, then dz
   Buffer<real> h_before_, c_before_;   // [directions][images][steps][u]

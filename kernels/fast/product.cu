@@ -33,9 +33,9 @@ __global__ void product_of_tiles(Strided a, const real* __restrict__ b, int b_st
 
 #if defined TARGET_CPU
 // The same for an `a` that is mostly zero. A block computes some rows of c. For some steps of k at a time it
-// lists the numbers of a that are not zero. The rows of b that they meet are copied to where all have room in
-// the first-level cache, if c has so many rows that this pays; else they are asked for, as no prefetcher
-// foresees which are listed.
+// lists the numbers of a that are not zero. With several such blocks, the part of b is copied to where it has
+// room in the first-level cache; with one that does not pay, and its rows are asked for, as a processor does
+// not foresee which are listed.
 constexpr int kTogether = 32;
 
 __global__ void product_of_lists(Strided a, const real* b, int b_stride, int depth, real* c, int c_stride,

@@ -13,7 +13,7 @@ struct Several {
 
 /// c = a b: c[m][n] = Σ_k a[m][k] b[k][n]. Either the rows or the columns of a are without gaps: a.column
 /// or a.row is 1. Transposed matrices are asked for in this way. On a CPU the zeros of a matrix that is
-/// mostly_zero are not multiplied.
+/// mostly_zero are not multiplied. a has no order.
 void product(Strided a,                   // [a.rows][depth]
              const real* b,               // [depth][columns]
              int b_stride,                // from row to row
