@@ -100,6 +100,9 @@ class LayerRun {
     tensors_.push_back(Tensors(output, max_batch));
   }
 
+  /// For the calls that follow: up to max_batch.
+  void set_batch(int batch) { batch_ = batch; }
+
   size_t x_size() const { return batch_ * tensors_.front().size; }
   size_t y_size() const { return batch_ * tensors_.back().size; }
   Shape output_shape() const { return output_; }
