@@ -36,7 +36,7 @@ struct Strided {
   const real* first;
   long row, column;
   int rows;
-  bool mostly_zero = false;  // as pixels of MNIST are: then product() may look for the others
+  bool mostly_zero = false;    // as pixels are, or dz behind a ReLU: product() may look for the others
   const int* order = nullptr;  // row m is order[m] in memory; null: it is m
 
   // Where row m begins; beyond the end, where the last one does.
