@@ -216,8 +216,9 @@ __global__ void pooled_conv2d_backward_x(PooledGeometry g,
     for (int k0 = 0; k0 < g.y_pixels(); k0 += kPools) {
       const int pools = min(g.y_pixels() - k0, kPools);
       int listed[kPools][kPooled + 1] = {};
-      for (int k = 0; k < pools; ++k)
-        for (int n = n0; n < min(n0 + kListed, z.out); ++n) {
+      // Window after window, so that none waits for the length that the entry before has stored.
+      for (int n = n0; n < min(n0 + kListed, z.out); ++n)
+        for (int k = 0; k < pools; ++k) {
           const long at = blockIdx.x * g.y_size() + static_cast<long>(k0 + k) * z.out + n;
           list[k][winner[at]][listed[k][winner[at]]++] = {n * z.window_size(), dy[at]};
         }

@@ -36,7 +36,7 @@ __global__ void product_of_tiles(Strided a, const real* __restrict__ b, int b_st
 // lists the numbers of a that are not zero. With several such blocks, the part of b is copied to where it has
 // room in the first-level cache; with one that does not pay, and its rows are asked for, as a processor does
 // not foresee which are listed.
-constexpr int kTogether = 32;
+constexpr int kTogether = 64;
 
 __global__ void product_of_lists(Strided a, const real* b, int b_stride, int depth, real* c, int c_stride,
                                  int columns, bool add, Several several) {
@@ -51,11 +51,17 @@ __global__ void product_of_lists(Strided a, const real* b, int b_stride, int dep
   for (int k0 = 0; k0 < depth; k0 += kListed, b += static_cast<long>(kListed) * b_stride) {
     const int steps = min(depth - k0, kListed);
     int listed[kTogether] = {};
-    for (int k = 0; k < steps; ++k) {
-      for (int n = 0; n < columns && !copied; n += kVectorLanes) prefetch(b + k * b_stride + n);
-      for (int m = 0; m < rows; ++m) {
-        const real a_mk = a_rows[m * a.row + (k0 + k) * a.column];
-        add_to_list(list[m], listed[m], {k * (copied ? kWidth : b_stride), a_mk}, a_mk == 0);
+    const auto add_number = [&](int m, int k) {
+      const real a_mk = a_rows[m * a.row + (k0 + k) * a.column];
+      add_to_list(list[m], listed[m], {k * (copied ? kWidth : b_stride), a_mk}, a_mk == 0);
+    };
+    if (copied && a.column == 1) {  // as they lie in memory
+      for (int m = 0; m < rows; ++m)
+        for (int k = 0; k < steps; ++k) add_number(m, k);
+    } else {
+      for (int k = 0; k < steps; ++k) {
+        for (int n = 0; n < columns && !copied; n += kVectorLanes) prefetch(b + k * b_stride + n);
+        for (int m = 0; m < rows; ++m) add_number(m, k);
       }
     }
     for (int n0 = 0; n0 < columns; n0 += kWidth) {

@@ -56,8 +56,8 @@ class Tile {
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) {
         b_row[v] = load<L>(b_k + v * apart);
-        // Lines come in pairs. Those of vectors that lie apart come in time without being asked for.
-        if (V < 4 && v % 2 == 0) prefetch(ahead + v * kLanes);
+        // Those of vectors that lie apart come in time without being asked for.
+        if (V < 4) prefetch(ahead + v * kLanes);
       }
       const long column = at(k);
       if (kNeighbours == kInColumn) prefetch(a[0] + at(k + 8));
