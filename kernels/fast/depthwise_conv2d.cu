@@ -2,7 +2,8 @@
 // kernels/depthwise_conv2d.cu: a number is used kh kw times only, and the kernels are bound by loads, not by
 // arithmetic. What can be saved are loads: a thread keeps the sums of several neighbours in registers, and
 // loads what they share once. It computes some channels of kRun neighbouring pixels (of dx kRunOfDx), or of
-// kTaps taps (on a GPU one channel: neighbouring threads have its neighbours).
+// kTaps taps (on a GPU one channel: neighbouring threads have its neighbours). As each multiply-add waits for
+// the one before it in the same sum, there are a dozen sums or more.
 
 #include "kernels/depthwise_conv2d.h"
 
@@ -15,10 +16,30 @@ namespace {
 
 constexpr Dim3 kThreads = threads(32, 4);
 constexpr int kTaps = 5;
-constexpr int kRun = 8, kRunOfDx = 6;
+constexpr int kRun = 4, kRunOfDx = 6;
 
-using Channels = ShortVector;  // the channels of one instruction
-constexpr int kChannels = sizeof(Channels) / sizeof(real);
+// The channels of a thread.
+constexpr int kPart = sizeof(ShortVector) / sizeof(real), kParts = kPart > 1 ? 3 : 1;
+constexpr int kChannels = kParts * kPart;
+
+struct Channels {
+  ShortVector part[kParts]{};
+
+  __device__ __forceinline__ static Channels load(const real* from) {
+    Channels loaded;
+    for (int v = 0; v < kParts; ++v) loaded.part[v] = TARGET::load<ShortVector>(from + v * kPart);
+    return loaded;
+  }
+  // Adds a * (what lies at b).
+  __device__ __forceinline__ void add_product(const Channels& a, const real* b) {
+    for (int v = 0; v < kParts; ++v) part[v] += a.part[v] * TARGET::load<ShortVector>(b + v * kPart);
+  }
+  // Writes the first n, or all if n is larger.
+  __device__ __forceinline__ void store(real* to, int n, bool with_relu = false) const {
+    for (int v = 0; v < kParts; ++v)
+      TARGET::store(to + v * kPart, with_relu ? relu(part[v]) : part[v], n - v * kPart);
+  }
+};
 
 // A block computes one row (b, o) of y.
 __global__ void depthwise_forward_by_runs(
@@ -36,16 +57,16 @@ __global__ void depthwise_forward_by_runs(
       Channels sum[kRun];
       for (int r = 0; r < kRun; ++r) {
         first[r] = padded.x_at(b, o * rows.stride, min(p0 + r, columns.output - 1) * columns.stride, c);
-        sum[r] = load<Channels>(bias + c);
+        sum[r] = Channels::load(bias + c);
       }
       for (int i = 0; i < rows.window; ++i)
         for (int j = 0; j < columns.window; ++j) {
-          const Channels shared = load<Channels>(weight + (i * columns.window + j) * channels + c);
+          const Channels shared = Channels::load(weight + (i * columns.window + j) * channels + c);
           const real* x_tap = x + (static_cast<long>(i) * columns.input + j) * channels;
-          for (int r = 0; r < kRun; ++r) sum[r] += load<Channels>(x_tap + first[r]) * shared;
+          for (int r = 0; r < kRun; ++r) sum[r].add_product(shared, x_tap + first[r]);
         }
       for (int r = 0; r < kRun && p0 + r < columns.output; ++r)
-        store(y + padded.y_at(b, o, p0 + r, c), with_relu ? relu(sum[r]) : sum[r], channels - c);
+        sum[r].store(y + padded.y_at(b, o, p0 + r, c), channels - c, with_relu);
     }
 }
 
@@ -69,11 +90,11 @@ __global__ void depthwise_backward_x_by_runs(
         for (int p = p0; p < p1; ++p) {
           const int i = h + rows.before - o * rows.stride, j = w0 + columns.before - p * columns.stride;
           const real* w = weight + (i * weight_row + kRunOfDx - 1 + j) * channels + c;
-          const Channels shared = load<Channels>(dz + g.y_at(b, o, p, c));
-          for (int r = 0; r < kRunOfDx; ++r) sum[r] += shared * load<Channels>(w + r * channels);
+          const Channels shared = Channels::load(dz + g.y_at(b, o, p, c));
+          for (int r = 0; r < kRunOfDx; ++r) sum[r].add_product(shared, w + r * channels);
         }
       for (int r = 0; r < kRunOfDx && w0 + r < columns.input; ++r)
-        store(dx + g.x_at(b, h, w0 + r, c), sum[r], channels - c);
+        sum[r].store(dx + g.x_at(b, h, w0 + r, c), channels - c);
     }
   }
 }
@@ -101,13 +122,13 @@ __global__ void depthwise_backward_weight_by_taps(
         const real* x_row = x + padded.x_at(b, o * rows.stride, 0, c);
         const real* dz_row = dz + padded.y_at(b, o, 0, c);
         for (int p = 0; p < columns.output; ++p) {
-          const Channels shared = load<Channels>(dz_row + p * channels);
+          const Channels shared = Channels::load(dz_row + p * channels);
           const real* x_pixel = x_row + p * columns.stride * channels;
-          for (int t = 0; t < kTaps; ++t) sum[t] += load<Channels>(x_pixel + offset[t]) * shared;
+          for (int t = 0; t < kTaps; ++t) sum[t].add_product(shared, x_pixel + offset[t]);
         }
       }
     for (int t = 0; t < kTaps && tap0 + t < taps; ++t)
-      store(partial + (static_cast<long>(blockIdx.y) * taps + tap0 + t) * channels + c, sum[t], channels - c);
+      sum[t].store(partial + (static_cast<long>(blockIdx.y) * taps + tap0 + t) * channels + c, channels - c);
   }
 }
 
