@@ -4,7 +4,7 @@
 //
 //   y[b][o][p][n] = relu(bias[n] + max of Σ_k a[b, 2o + q / 2, 2p + q % 2][k] weight[k][n] over q = 0 ... 3)
 //
-// For 5 x 5 windows of many channels winograd.cu does the same with fewer multiplications.
+// For 5 x 5 windows of pictures and of many channels winograd.cu does the same with fewer multiplications.
 //
 // Bias and ReLU do not change which pixel is the largest. Backward, dz is dy at the winner of each pooling
 // window (with a ReLU: where y > 0), and 0 elsewhere. One number of four, with the ReLU about one of eight,
@@ -34,54 +34,29 @@ struct FirstTap {
   int h, w;  // the same as a pixel of x without its zeros; may be negative
 };
 
-// The pixels of y. Those of an image whose windows see zeros only, as at the edges of a picture, are all the
-// same, and one of them is computed.
-struct Pixels {
-  const FirstTap* first_tap;  // [oh / 2][ow / 2][4]
-  int* order;     // [batch][oh / 2 ow / 2]: those that see something, then those that see zeros only
-  int* computed;  // [batch]: how many of them are computed, the first ones in this order
-};
-
 // A block computes an image, by tiles of some pixels of y by some channels.
-template <class T>  // a Tile
+template <int V>
 __global__ void pooled_conv2d_forward(PooledGeometry g,
                                       const real* __restrict__ x,  // [batch][padded height][padded width][in]
-                                      const int* __restrict__ tap_at,   // [kh][kw][in]
-                                      const real* __restrict__ weight,  // [kh][kw][in][out]
-                                      Pixels pixels, PooledOutput output) {
-  constexpr int kPixels = T::kRows / kPooled;
+                                      const FirstTap* __restrict__ first_tap,  // [oh / 2][ow / 2][4]
+                                      const int* __restrict__ tap_at,          // [kh][kw][in]
+                                      const real* __restrict__ weight,         // [kh][kw][in][out]
+                                      PooledOutput output) {
+  constexpr int kPixels = Tile<V>::kRows / kPooled;
   const real* image = x + g.padded.x_at(blockIdx.x, 0, 0, 0);
-  // What a pooling window sees of x, in rows and in numbers of a row; and a whole row of x.
-  const int height = g.z.rows.window + g.z.rows.stride;
-  const int width = (g.z.columns.window + g.z.columns.stride) * g.z.in, row = g.padded.columns.input * g.z.in;
-  int *order = pixels.order + blockIdx.x * g.y_pixels(), count = 0, blank = g.y_pixels();
-  for (int k = 0; k < g.y_pixels(); k += g.y_width()) {
-    Span seen{0, row};
-    if (g.z.in < 4)  // x may be a picture
-      seen = nonzero_columns({image + pixels.first_tap[k * kPooled].at, row, 1, height}, row);
-    for (int p = 0; p < g.y_width(); ++p) {
-      const int begin = 2 * p * g.z.columns.stride * g.z.in;
-      order[begin + width <= seen.begin || begin >= seen.end ? --blank : count++] = k + p;
-    }
-  }
-  count = pixels.computed[blockIdx.x] = min(count + 1, g.y_pixels());  // with a blank one, if there is any
-
-  const auto y_at = [&](int e) { return blockIdx.x * g.y_size() + static_cast<long>(order[e]) * g.z.out; };
-  for (int n0 = 0; n0 < g.z.out; n0 += T::kColumns)
-    for (int e0 = 0; e0 < count; e0 += kPixels) {
-      T tile;
-      tile.add_scattered(
-          [&](int m) {
-            const int k = order[min(e0 + m / kPooled, count - 1)];
-            return image + pixels.first_tap[k * kPooled + m % kPooled].at;
-          },
-          [&](int k) { return tap_at[k]; }, [&](int k) { return weight + k * g.z.out + n0; }, g.z.out - n0,
-          g.z.window_size());
-      tile.store_fours(count - e0, g.z.out - n0, [&](int m, int n, const auto& z, int channels) {
-        output.store(z, n0 + n, y_at(e0 + m), channels);
+  for (int n0 = 0; n0 < g.z.out; n0 += Tile<V>::kColumns)
+    for (int k0 = 0; k0 < g.y_pixels(); k0 += kPixels) {
+      const FirstTap* first = first_tap + k0 * kPooled;
+      const int pixels = g.y_pixels() - k0;
+      Tile<V> tile;
+      tile.add_scattered([&](int m) { return image + first[min(m, pixels * kPooled - 1)].at; },
+                         [&](int k) { return tap_at[k]; },
+                         [&](int k) { return weight + k * g.z.out + n0; }, g.z.out - n0, g.z.window_size());
+      const long y_at = blockIdx.x * g.y_size() + k0 * g.z.out;
+      tile.store_fours(pixels, g.z.out - n0, [&](int m, int n, const auto& z, int channels) {
+        output.store(z, n0 + n, y_at + m * g.z.out, channels);
       });
     }
-  for (int e = count; e < g.y_pixels(); ++e) output.copy(y_at(count - 1), y_at(e), g.z.out);
 }
 
 // How many vectors of a window's row are summed at once, in registers: of a short row, and of any other.
@@ -95,8 +70,8 @@ constexpr int kTogether = 4;
 __global__ void pooled_conv2d_backward_weight(
     PooledGeometry g,
     const real* __restrict__ x,                // [batch][padded height][padded width][in]
-    Pixels pixels,
-    real* __restrict__ dy,                     // [batch][oh / 2][ow / 2][out]
+    const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
+    const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
     const unsigned char* __restrict__ winner,  // like dy
     int batch, int images_per_part,
     real* __restrict__ partial) {  // [parts][out][kh kw in + 1]: dweight, and behind it dbias
@@ -110,10 +85,9 @@ __global__ void pooled_conv2d_backward_weight(
       // Where there are fewer channels, the last one is listed again. The entry of a kNone is not used.
       int listed[kTogether] = {};
       for (int k = k0; k < min(k0 + kPools, g.y_pixels()); ++k)
-#pragma GCC unroll 4
         for (int n = 0; n < kTogether; ++n) {
           const long at = b * g.y_size() + static_cast<long>(k) * g.z.out + n0 + min(n, channels - 1);
-          const Nonzero dz{pixels.first_tap[k * kPooled + winner[at]].at, dy[at]};
+          const Nonzero dz{first_tap[k * kPooled + winner[at]].at, dy[at]};
           add_to_list(list[n], listed[n], dz, winner[at] == kNone);
         }
 
@@ -134,6 +108,8 @@ __global__ void pooled_conv2d_backward_weight(
 // number of dz is multiplied by few vectors only, so that a list would take longer than what it saves. The
 // windows are copied into patches, the five of a pooling window one after the other: those of its four
 // pixels, with a 1 behind the numbers, whose sum is dbias; and zeros, for kNone. `winner` chooses among them.
+// Pooling windows that see zeros only, as at the edges of a picture, are all the same: their dy are added up,
+// for one of them.
 constexpr int kPatch = 32, kPatchVectors = kPatch / kVectorLanes;
 
 // How many numbers are copied of a row, which has fewer: the next row overwrites what is too much, and behind
@@ -147,50 +123,55 @@ template <int kCopied>
 __global__ void pooled_conv2d_backward_small_weight(
     PooledGeometry g,
     const real* __restrict__ x,                // [batch][padded height][padded width][in]
-    Pixels pixels,
+    const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
+    const unsigned char* __restrict__ seen,    // [batch][oh / 2][ow / 2]: see PooledOutput
     real* __restrict__ dy,                     // [batch][oh / 2][ow / 2][out]
     const unsigned char* __restrict__ winner,  // like dy
     int batch, int images_per_part,
     real* __restrict__ partial) {  // [parts][out][kPatch]
   constexpr int kPools = 36;       // whose patches the first cache holds
-  alignas(kVectorBytes) real patch[kPools][kPooled + 1][kPatch] = {};
-  const int b0 = blockIdx.y * images_per_part, b1 = min(b0 + images_per_part, batch);
+  alignas(kVectorBytes) real patch[kPools + 1][kPooled + 1][kPatch] = {};
+  const int b0 = blockIdx.y * images_per_part, b1 = min(b0 + images_per_part, batch), out = g.z.out;
   const int row = g.z.columns.window * g.z.in, x_row = g.padded.columns.input * g.z.in;
+  bool begins = true;  // else adds to what is there
   for (int b = b0; b < b1; ++b) {
-    const int *order = pixels.order + b * g.y_pixels(), computed = pixels.computed[b];
-    const auto y_at = [&](int e) { return b * g.y_size() + static_cast<long>(order[e]) * g.z.out; };
-    // Of the blank pixels, dy adds up at the one that is computed: the last of these in the order.
-    for (int e = computed; e < g.y_pixels(); ++e)  // all blank ones but one
-      for (int n = 0; n < g.z.out; ++n) dy[y_at(computed - 1) + n] += dy[y_at(e) + n];
-    for (int e0 = 0; e0 < computed; e0 += kPools) {
-      const int pools = min(computed - e0, kPools);
+    const long image = b * g.y_size();
+    int order[kPools + 1], pools = 0, blank = -1;  // those in `patch`, their number, and the first blank one
+    for (int k = 0; k < g.y_pixels(); ++k) {
+      if (seen[b * g.y_pixels() + k])
+        order[pools++] = k;
+      else if (blank < 0)
+        blank = k;
+      else
+        for (int n = 0; n < out; ++n) dy[image + blank * out + n] += dy[image + k * out + n];
+      const bool last = k == g.y_pixels() - 1;
+      if (last && blank >= 0) order[pools++] = blank;
+      if (pools < kPools && !last) continue;
+
       for (int m = 0; m < pools * kPooled; ++m) {
-        const FirstTap first = pixels.first_tap[order[e0 + m / kPooled] * kPooled + m % kPooled];
+        const FirstTap first = first_tap[order[m / kPooled] * kPooled + m % kPooled];
         const real* from = x + g.padded.x_at(b, 0, 0, 0) + first.at;
         real* to = patch[m / kPooled][m % kPooled];
         for (int i = 0; i < g.z.rows.window; ++i) std::copy_n(from + i * x_row, kCopied, to + i * row);
         to[g.z.window_size()] = 1;
       }
-      for (int n0 = 0; n0 < g.z.out; n0 += kTogether) {
+      for (int n0 = 0; n0 < out; n0 += kTogether) {
         Vector sum[kTogether][kPatchVectors]{};
         for (int e = 0; e < pools; ++e)
-#pragma GCC unroll 4
           for (int n = 0; n < kTogether; ++n) {
-            const long at = y_at(e0 + e) + min(n0 + n, g.z.out - 1);
-#pragma GCC unroll 8
+            const long at = image + order[e] * out + min(n0 + n, out - 1);
             for (int v = 0; v < kPatchVectors; ++v)
               sum[n][v] += dy[at] * load(patch[e][winner[at]] + v * kVectorLanes);
           }
-        const bool begins = b == b0 && e0 == 0;  // else adds to what is there
-        real* to = partial + (static_cast<long>(blockIdx.y) * g.z.out + n0) * kPatch;
-#pragma GCC unroll 4
+        real* to = partial + (static_cast<long>(blockIdx.y) * out + n0) * kPatch;
         for (int n = 0; n < kTogether; ++n)
-#pragma GCC unroll 8
           for (int v = 0; v < kPatchVectors; ++v) {
             const int i = n * kPatch + v * kVectorLanes;
-            if (n0 + n < g.z.out) store(to + i, begins ? sum[n][v] : load(to + i) + sum[n][v], kVectorLanes);
+            if (n0 + n < out) store(to + i, begins ? sum[n][v] : load(to + i) + sum[n][v], kVectorLanes);
           }
       }
+      begins = false;
+      pools = 0;
     }
   }
 }
@@ -244,11 +225,10 @@ class PooledConv2d : public Layer {
         x_(z, max_batch),
         g_{z, x_.padded()},
         tap_at_(tap_offsets(g_.padded)),
-        order_(size_t{1} * max_batch * g_.y_pixels()),
-        computed_(max_batch),
         winner_(max_batch * g_.y_size()),
+        seen_(std::vector<unsigned char>(size_t{1} * max_batch * g_.y_pixels(), 1)),
         per_channel_(is_small(z) ? kPatch : z.window_size() + 1),
-        weight_points_(suits_winograd(z) ? size_t{8} * 8 * z.in * z.out : 0),
+        weight_points_(winograd_numbers(g_)),
         weight_t_(size_t{1} * z.window_size() * z.out) {
     std::vector<FirstTap> first_tap;
     for (int k = 0; k < g_.y_pixels(); ++k)
@@ -267,14 +247,13 @@ class PooledConv2d : public Layer {
 
   void forward(const real* x, real* y, int batch) override {
     const real* padded_x = x_.pad(x, batch);
-    const PooledOutput output{bias_.value, with_relu_, y, winner_.data()};
-    if (suits_winograd(g_.z))
+    const PooledOutput output{bias_.value, with_relu_, y, winner_.data(), seen_.data()};
+    if (weight_points_.size() > 0)
       return winograd(g_, padded_x, weight_.value, batch, weight_points_.data(), output);
-    using Short = Tile<3, kInRow, ShortVector>;  // for channels that fill three, such as 24
-    auto kernel = pooled_conv2d_forward<Short>;
-    if (g_.z.out != Short::kColumns)
-      with_width(g_.z.out, [&](auto width) { kernel = pooled_conv2d_forward<Tile<width()>>; });
-    launch(kernel, batch, threads(1), g_, padded_x, tap_at_.data(), weight_.value, pixels(), output);
+    with_width(g_.z.out, [&](auto width) {
+      launch(pooled_conv2d_forward<width()>, batch, threads(1), g_, padded_x, first_tap_.data(),
+             tap_at_.data(), weight_.value, output);
+    });
   }
 
   void backward(const real* x, const real*, real* dy, real* dx, int batch) override {
@@ -286,12 +265,15 @@ class PooledConv2d : public Layer {
              threads(1), g_, first_tap_.data(), dy, winner_.data(), weight_t_.data(), dx);
     }
     const int parts = tiles(batch, images_per_part_), size = z.window_size() * z.out;
-    auto kernel = pooled_conv2d_backward_weight;
     if (is_small(z))
-      kernel = copied(z) == 8 ? pooled_conv2d_backward_small_weight<8>
-                              : pooled_conv2d_backward_small_weight<kPatch>;
-    launch(kernel, {is_small(z) ? 1 : tiles(z.out, kTogether), parts}, threads(1), g_, x_.padded_already(x),
-           pixels(), dy, winner_.data(), batch, images_per_part_, partial_.data());
+      launch(copied(z) == 8 ? pooled_conv2d_backward_small_weight<8>
+                            : pooled_conv2d_backward_small_weight<kPatch>,
+             {1, parts}, threads(1), g_, x_.padded_already(x), first_tap_.data(), seen_.data(), dy,
+             winner_.data(), batch, images_per_part_, partial_.data());
+    else
+      launch(pooled_conv2d_backward_weight, {tiles(z.out, kTogether), parts}, threads(1), g_,
+             x_.padded_already(x), first_tap_.data(), dy, winner_.data(), batch, images_per_part_,
+             partial_.data());
     sum_rows(partial_.data(), parts, z.out * per_channel_, sum_.data());
     transpose(sum_.data(), 1, z.out, per_channel_, sum_t_.data());
     sum_rows(sum_t_.data(), 1, size, weight_.gradient);  // of one row: a copy
@@ -299,16 +281,14 @@ class PooledConv2d : public Layer {
   }
 
  private:
-  Pixels pixels() { return {first_tap_.data(), order_.data(), computed_.data()}; }
-
   Parameter weight_, bias_;
   bool with_relu_;
   PaddedImages x_;
   PooledGeometry g_;
   Buffer<int> tap_at_;            // [kh][kw][in]: see conv2d.cu
   Buffer<FirstTap> first_tap_;    // [oh / 2][ow / 2][4]
-  Buffer<int> order_, computed_;  // [max_batch][oh / 2 ow / 2], [max_batch]
   Buffer<unsigned char> winner_;  // [max_batch][oh / 2][ow / 2][out]
+  Buffer<unsigned char> seen_;    // [max_batch][oh / 2][ow / 2]
   int per_channel_;               // numbers in a part: dweight [kh][kw][in], dbias, and the rest of a patch
   Buffer<real> weight_points_;    // see winograd()
   Buffer<real> weight_t_;         // [out][kh][kw][in]

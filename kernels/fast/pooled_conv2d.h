@@ -33,38 +33,31 @@ struct PooledOutput {
   bool with_relu;
   real* y;                // [batch][oh / 2][ow / 2][out]
   unsigned char* winner;  // like y
+  unsigned char* seen;    // [batch][oh / 2][ow / 2]: 0 where windows see zeros only; 1 where nobody looked
 
   // Writes `count` channels from n on of the pixel of y that begins at y[y_at], given z without its bias at
   // the four pixels of the pooling window. The largest wins, the first of equal ones; or the last that is not
   // a number.
-  template <class V>
-  __forceinline__ void store(const V (&z)[kPooled], int n, long y_at, int count) const {
-    V largest = z[0], which{};
+  __forceinline__ void store(const Vector (&z)[kPooled], int n, long y_at, int count) const {
+    Vector largest = z[0], which{};
     for (int q = 1; q < kPooled; ++q) {
       const auto wins = (z[q] > largest) | (z[q] != z[q]);
       largest = wins ? z[q] : largest;
-      which = wins ? broadcast<V>(q) : which;
+      which = wins ? broadcast(q) : which;
     }
-    largest += load<V>(bias + n);
-    if (with_relu) which = largest > 0 ? which : broadcast<V>(kNone);
+    largest += load(bias + n);
+    if (with_relu) which = largest > 0 ? which : broadcast(kNone);
     TARGET::store(y + y_at + n, with_relu ? relu(largest) : largest, count);
     TARGET::store(winner + y_at + n, to_bytes(which), count);
   }
-
-  // Writes to y[to] and what follows the same as to y[from].
-  void copy(long from, long to, int count) const {
-    std::copy_n(y + from, count, y + to);
-    std::copy_n(winner + from, count, winner + to);
-  }
 };
 
-/// The forward pass for windows of 5 x 5 that move by one pixel: see winograd.cu.
-bool suits_winograd(const Geometry& z);
+/// The forward pass for windows of 5 x 5 that move by one pixel: see winograd.cu. It needs memory for some
+/// numbers that it makes of the weights; for no number at all where it does not suit.
+size_t winograd_numbers(const PooledGeometry& g);
 void winograd(const PooledGeometry& g,
               const real* padded_x,  // [batch][padded height][padded width][in]
               const real* weight,    // [kh][kw][in][out]
-              int batch,
-              real* weight_points,  // memory for [8][8][in][out] numbers
-              const PooledOutput& output);
+              int batch, real* weight_points, const PooledOutput& output);
 
 }  // namespace plainnet::TARGET

@@ -11,13 +11,11 @@ constexpr int kColumnStep = kVectorLanes;
 constexpr int kTileRows = kVectorBytes == 64 ? 8 : 4;
 static_assert(3 * kVectorBytes <= kReadableBeyond, "a tile may read that far beyond a row");
 
-// L is the type of its vectors.
-template <int V, Neighbours kNeighbours = kInRow, class L = Vector>
+template <int V, Neighbours kNeighbours = kInRow>
 class Tile {
  public:
   static constexpr int kRows = V < 4 ? kTileRows : kTileRows / 4 * 3;
-  static constexpr int kLanes = sizeof(L) / sizeof(real);
-  static constexpr int kColumns = V * kLanes;
+  static constexpr int kColumns = V * kVectorLanes;
   static constexpr Dim3 kThreads = threads(1);
   static constexpr Dim3 block(int /*columns*/) { return kThreads; }  // as a Strip (strip.h)
   static constexpr int columns_at_once() { return kColumns; }
@@ -26,13 +24,12 @@ class Tile {
   __forceinline__ Tile() {
 #pragma GCC unroll 8
     for (int m = 0; m < kRows; ++m)
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) sum_[m][v] = L{};
+      for (int v = 0; v < V; ++v) sum_[m][v] = Vector{};
   }
 
   /// sum[m][n] += Σ_{k < depth} a[m][k] b[k * b_stride + n]; the vectors of a row of b may lie `apart`.
   __forceinline__ void add_product(Strided a, const real* b, int b_stride, int columns, int depth,
-                                   int apart = kLanes) {
+                                   int apart = kVectorLanes) {
     // In a column, one pointer serves all rows; beyond the last, any number will do.
     add_scattered([=](int m) { return kNeighbours == kInColumn ? a.first + m : a.begin(m); },
                   [=](int k) { return k * a.column; },
@@ -41,34 +38,30 @@ class Tile {
 
   /// sum[m][n] += Σ_{k < depth} row(m)[at(k)] b(k)[n]
   template <class Row, class At, class B>
-  __forceinline__ void add_scattered(Row row, At at, B b, int /*columns*/, int depth, int apart = kLanes) {
+  __forceinline__ void add_scattered(Row row, At at, B b, int /*columns*/, int depth,
+                                     int apart = kVectorLanes) {
     const real* a[kRows];
-    L sum[kRows][V];  // a copy, which the compiler keeps in registers throughout the loop
+    Vector sum[kRows][V];  // a copy, which the compiler keeps in registers throughout the loop
 #pragma GCC unroll 8
     for (int m = 0; m < kRows; ++m) {
       a[m] = row(m);
-#pragma GCC unroll 8
       for (int v = 0; v < V; ++v) sum[m][v] = sum_[m][v];
     }
     for (int k = 0; k < depth; ++k) {
-      L b_row[V];
+      Vector b_row[V];
       const real *b_k = b(k), *ahead = b(k + 8);
-#pragma GCC unroll 8
       for (int v = 0; v < V; ++v) {
-        b_row[v] = load<L>(b_k + v * apart);
+        b_row[v] = load(b_k + v * apart);
         // Those of vectors that lie apart come in time without being asked for.
-        if (V < 4) prefetch(ahead + v * kLanes);
+        if (V < 4) prefetch(ahead + v * kVectorLanes);
       }
       const long column = at(k);
       if (kNeighbours == kInColumn) prefetch(a[0] + at(k + 8));
-#pragma GCC unroll 8
       for (int m = 0; m < kRows; ++m)
-#pragma GCC unroll 8
         for (int v = 0; v < V; ++v) sum[m][v] += a[m][column] * b_row[v];
     }
 #pragma GCC unroll 8
     for (int m = 0; m < kRows; ++m)
-#pragma GCC unroll 8
       for (int v = 0; v < V; ++v) sum_[m][v] = sum[m][v];
   }
 
@@ -78,8 +71,8 @@ class Tile {
   template <class F>
   __attribute__((noinline)) void store(int rows, int columns, const F& f) const {
     for (int m = 0; m < min(rows, kRows); ++m)
-      for (int v = 0; v < V && v * kLanes < columns; ++v)
-        f(m, v * kLanes, sum_[m][v], min(columns - v * kLanes, kLanes));
+      for (int v = 0; v < V && v * kVectorLanes < columns; ++v)
+        f(m, v * kVectorLanes, sum_[m][v], min(columns - v * kVectorLanes, kVectorLanes));
   }
 
   /// The same for all sums of a row at once.
@@ -92,15 +85,15 @@ class Tile {
   template <class F>
   __attribute__((noinline)) void store_fours(int fours, int columns, const F& f) const {
     for (int m = 0; m < min(fours, kRows / 4); ++m)
-      for (int v = 0; v < V && v * kLanes < columns; ++v) {
+      for (int v = 0; v < V && v * kVectorLanes < columns; ++v) {
         const auto* row = sum_ + 4 * m;
-        const L sums[4] = {row[0][v], row[1][v], row[2][v], row[3][v]};
-        f(m, v * kLanes, sums, min(columns - v * kLanes, kLanes));
+        const Vector sums[4] = {row[0][v], row[1][v], row[2][v], row[3][v]};
+        f(m, v * kVectorLanes, sums, min(columns - v * kVectorLanes, kVectorLanes));
       }
   }
 
  private:
-  L sum_[kRows][V];
+  Vector sum_[kRows][V];
 };
 
 /// All other columns of a are zero, as edges of pictures are, and need not be multiplied.

@@ -31,8 +31,16 @@
 // and the sum over the input channels comes before A^T ... A. So each of the 64 products is a matrix product:
 // several squares by the input channels, times these by the output channels.
 //
-// Rounding errors are about six times those of the plain sum. Numbers of z that are equal, and so which of
-// them is the largest, are so but for rounding; and what is not finite in x spreads over its square.
+// A picture has one channel, and the transforms of a square would take longer than what they save. There
+// only the columns are transformed, and the sum over the rows i of a window comes before A^T:
+//
+//   y = A^T (Σ_i (G w[i]) * (B^T x[i]))
+//
+// so that 4 outputs take 5 x 8 products, in place of 4 x 25.
+//
+// Rounding errors are about six times those of the plain sum (by rows, three times). Numbers of z that are
+// equal, and so which of them is the largest, are so but for rounding; and what is not finite in x spreads
+// over its square.
 
 #include "kernels/fast/pooled_conv2d.h"
 #include "kernels/fast/tile.h"
@@ -42,6 +50,9 @@ namespace {
 
 // m, r and n above.
 constexpr int kM = 4, kR = 5, kN = kM + kR - 1;
+
+// The widest picture that is done by rows.
+constexpr int kPicture = 64;
 
 // t_j. Small numbers and their inverses keep rounding errors small.
 constexpr double kPoint[kN - 1] = {0, 1, -1, 2, -2, 0.5, -0.5};
@@ -69,30 +80,52 @@ struct Matrices {
 };
 constexpr Matrices kMatrices;
 
-// Calls to(i, j, Σ_kl matrix[i][k] matrix[j][l] from(k, l)) for all i and j. The matrix is a constant: where
-// it has a zero, nothing is multiplied.
-template <int kTo, int kFrom, class From, class To>
-__forceinline__ void transform(const real (&matrix)[kTo][kFrom], const From& from, const To& to) {
-  Vector half[kTo][kFrom];
-  const auto row_times = [&](int i, const auto& vector) {
-    Vector sum{};
+// result[i] = Σ_k matrix[i][k] v[k]. The matrix is constant: where it has a zero, nothing is multiplied.
+template <int kTo, int kFrom>
+__forceinline__ void multiply(const real (&matrix)[kTo][kFrom], const Vector (&v)[kFrom],
+                              Vector (&result)[kTo]) {
 #pragma GCC unroll 8
+  for (int i = 0; i < kTo; ++i) {
+    result[i] = Vector{};
     for (int k = 0; k < kFrom; ++k)
-      if (matrix[i][k] != 0) sum += matrix[i][k] * vector[k];
-    return sum;
-  };
+      if (matrix[i][k] != 0) result[i] += matrix[i][k] * v[k];
+  }
+}
+
+// In one dimension: G w, B^T x and A^T v.
+constexpr auto weight_to_points = [](const Vector (&w)[kR], Vector (&points)[kN]) {
+  multiply(kMatrices.G, w, points);
+};
+constexpr auto x_to_points = [](const Vector (&x)[kN], Vector (&points)[kN]) {
+  multiply(kMatrices.B_t, x, points);
+};
+// The powers of t and -t, which are neighbours in kPoint, differ by their signs only.
+constexpr auto points_to_y = [](const Vector (&v)[kN], Vector (&y)[kM]) {
+  for (int i = 0; i < kM; ++i) {
+    y[i] = i == 0 ? v[0] : i == kM - 1 ? v[kN - 1] : Vector{};
+    for (int j = 1; j < kN - 1; j += 2)
+      y[i] += kMatrices.A_t[i][j] * (i % 2 == 0 ? v[j] + v[j + 1] : v[j] - v[j + 1]);
+  }
+};
+
+// In two: `transform` goes over the columns of what from(k, l) returns, then over the rows of the results.
+// What comes out is passed to to(i, j, ...).
+template <int kTo, int kFrom, class Transform, class From, class To>
+__forceinline__ void in_two_dimensions(const Transform& transform, const From& from, const To& to) {
+  Vector half[kTo][kFrom], result[kTo];
 #pragma GCC unroll 8
   for (int l = 0; l < kFrom; ++l) {
     Vector column[kFrom];
-#pragma GCC unroll 8
     for (int k = 0; k < kFrom; ++k) column[k] = from(k, l);
-#pragma GCC unroll 8
-    for (int i = 0; i < kTo; ++i) half[i][l] = row_times(i, column);
+    transform(column, result);
+    for (int i = 0; i < kTo; ++i) half[i][l] = result[i];
   }
 #pragma GCC unroll 8
-  for (int i = 0; i < kTo; ++i)
+  for (int i = 0; i < kTo; ++i) {
+    transform(half[i], result);
 #pragma GCC unroll 8
-    for (int j = 0; j < kTo; ++j) to(i, j, row_times(j, half[i]));
+    for (int j = 0; j < kTo; ++j) to(i, j, result[j]);
+  }
 }
 
 // G w G^T. A block does it for a vector of pairs of an input and an output channel.
@@ -100,8 +133,8 @@ __global__ void winograd_weight(const real* __restrict__ weight,       // [5][5]
                                 int size,                              // in * out
                                 real* __restrict__ weight_points) {    // [8][8][in][out]
   const int at = blockIdx.x * kVectorLanes;
-  transform(
-      kMatrices.G, [&](int k, int l) { return load(weight + (k * kR + l) * size + at); },
+  in_two_dimensions<kN, kR>(
+      weight_to_points, [&](int k, int l) { return load(weight + (k * kR + l) * size + at); },
       [&](int i, int j, Vector sum) { store(weight_points + (i * kN + j) * size + at, sum, size - at); });
 }
 
@@ -133,8 +166,8 @@ __global__ void winograd_forward(PooledGeometry g, int across, int per_image, in
         column[k] = g.padded.x_at(0, 0, min(p_of(s) + k, g.padded.columns.input - 1), 0);
       }
       for (int c = 0; c < depth; c += kVectorLanes)
-        transform(
-            kMatrices.B_t, [&](int k, int l) { return load(x + row[k] + column[l] + c); },
+        in_two_dimensions<kN, kN>(
+            x_to_points, [&](int k, int l) { return load(x + row[k] + column[l] + c); },
             [&](int i, int j, Vector sum) { store(&x_points[i][j][s][c], sum, kVectorLanes); });
     }
     for (int i = 0; i < kN; ++i)
@@ -152,8 +185,8 @@ __global__ void winograd_forward(PooledGeometry g, int across, int per_image, in
   for (int s = 0; s < rows; ++s)
     for (int k = 0; k < min(channels, kColumns); k += kVectorLanes) {
       Vector z[kM][kM];
-      transform(
-          kMatrices.A_t, [&](int i, int j) { return load(&y_points[i][j][s][k]); },
+      in_two_dimensions<kM, kN>(
+          points_to_y, [&](int i, int j) { return load(&y_points[i][j][s][k]); },
           [&](int i, int j, Vector sum) { z[i][j] = sum; });
 #pragma GCC unroll 8
       for (int i = 0; i < kM; i += 2)
@@ -167,15 +200,109 @@ __global__ void winograd_forward(PooledGeometry g, int across, int per_image, in
     }
 }
 
+// G w[i] for the rows i of windows on one channel. A block does it for a vector of output channels and one i.
+__global__ void winograd_weight_by_rows(
+    const real* __restrict__ weight,  // [5][5][out]
+    int out,
+    real* __restrict__ weight_points) {  // [vectors of out][5][8][lanes]
+  const int n = blockIdx.x * kVectorLanes, i = blockIdx.y;
+  Vector w[kR], points[kN];
+  for (int k = 0; k < kR; ++k) w[k] = load(weight + (i * kR + k) * out + n);
+  weight_to_points(w, points);
+  for (int j = 0; j < kN; ++j)
+    store(weight_points + (n * kR + i * kVectorLanes) * kN + j * kVectorLanes, points[j], kVectorLanes);
+}
+
+// A block does a picture: of the two rows of z that make a row of y, four columns at once. A window that sees
+// zeros only must make a zero, and no rounding error: where the bias is 0, as at first, a ReLU lets a gradient
+// through or not.
+__global__ void winograd_forward_by_rows(
+    PooledGeometry g,
+    const real* __restrict__ x,              // [batch][padded height][padded width]
+    const real* __restrict__ weight_points,  // [vectors of out][5][8][lanes]
+    PooledOutput output) {
+  // Of the rows of x that a row of y sees, for each column w: the points of the 8 numbers that begin there,
+  // and 1 where not all of the first 5 are zero, else 0. Row h is at h % kRows, and once more kRows behind
+  // it, so that rows follow each other from any of them on.
+  constexpr int kRows = kR + 1;
+  real x_points[2 * kRows][kN][kPicture], not_blank[2 * kRows][kPicture];
+  real z_not_blank[2][kPicture];  // 1 where a window sees more than zeros
+  const int row = g.padded.columns.input, width = 2 * g.y_width();
+  const real* image = x + g.padded.x_at(blockIdx.x, 0, 0, 0);
+
+  for (int o = 0, h = 0; o < g.y_height(); ++o) {
+    for (; h < 2 * o + kRows; ++h)
+      for (int w = 0; w < row; w += kVectorLanes) {
+        Vector v[kN], points[kN], any{};
+        for (int k = 0; k < kN; ++k) v[k] = load(image + h * row + w + k);
+        for (int k = 0; k < kR; ++k) any = v[k] != 0 ? broadcast(1) : any;
+        x_to_points(v, points);
+        for (int k = h % kRows; k < 2 * kRows; k += kRows) {
+          store(&not_blank[k][w], any, kVectorLanes);
+          for (int j = 0; j < kN; ++j) store(&x_points[k][j][w], points[j], kVectorLanes);
+        }
+      }
+    const int first = 2 * o % kRows;
+    for (int r = 0; r < 2; ++r)
+      for (int w = 0; w < row; w += kVectorLanes) {
+        Vector any{};
+        for (int i = 0; i < kR; ++i) any = load(not_blank[first + r + i] + w) > 0 ? broadcast(1) : any;
+        store(z_not_blank[r] + w, any, kVectorLanes);
+      }
+
+    for (int q = 0; q < tiles(width, kM); ++q) {
+      const int p = min(q * kM, width - kM), pixel = (blockIdx.x * g.y_height() + o) * g.y_width() + p / 2;
+      for (int k = 0; k < 2; ++k) {
+        const real *top = z_not_blank[0] + p + 2 * k, *bottom = z_not_blank[1] + p + 2 * k;
+        output.seen[pixel + k] = top[0] + top[1] + bottom[0] + bottom[1] > 0;
+      }
+      for (int n = 0; n < g.z.out; n += kVectorLanes) {
+        Vector z[2][kM]{};
+        if (output.seen[pixel] || output.seen[pixel + 1]) {
+          Vector z_points[2][kN]{};
+          const real *x_at = &x_points[first][0][p], *weight_at = weight_points + n * kR * kN;
+#pragma GCC unroll 8
+          for (int i = 0; i < kR; ++i)
+            for (int j = 0; j < kN; ++j) {
+              const Vector w = load(weight_at + (i * kN + j) * kVectorLanes);
+              z_points[0][j] += x_at[(i * kN + j) * kPicture] * w;
+              z_points[1][j] += x_at[((i + 1) * kN + j) * kPicture] * w;
+            }
+          for (int r = 0; r < 2; ++r) {
+            points_to_y(z_points[r], z[r]);
+            for (int k = 0; k < kM; ++k) z[r][k] *= z_not_blank[r][p + k];
+          }
+        }
+#pragma GCC unroll 8
+        for (int k = 0; k < 2; ++k)
+          output.store({z[0][2 * k], z[0][2 * k + 1], z[1][2 * k], z[1][2 * k + 1]}, n,
+                       static_cast<long>(pixel + k) * g.z.out, g.z.out - n);
+      }
+    }
+  }
+}
+
 }  // namespace
 
-bool suits_winograd(const Geometry& z) {
-  return z.rows.window == kR && z.columns.window == kR && z.rows.stride == 1 && z.columns.stride == 1 &&
-         z.in >= kVectorLanes;  // with fewer channels of x, the transforms take longer than what they save
+static bool by_rows(const PooledGeometry& g) {
+  return g.z.in == 1 && g.padded.columns.input <= kPicture && g.y_width() * 2 >= kM;
+}
+
+size_t winograd_numbers(const PooledGeometry& g) {
+  const bool suits = g.z.rows.window == kR && g.z.columns.window == kR && g.z.rows.stride == 1 &&
+                     g.z.columns.stride == 1;
+  if (suits && by_rows(g)) return size_t{kR} * kN * kVectorLanes * tiles(g.z.out, kVectorLanes);
+  // With few channels of x the transforms take longer than what they save.
+  return suits && g.z.in >= kVectorLanes ? size_t{kN} * kN * g.z.in * g.z.out : 0;
 }
 
 void winograd(const PooledGeometry& g, const real* padded_x, const real* weight, int batch,
               real* weight_points, const PooledOutput& output) {
+  if (by_rows(g)) {
+    launch(winograd_weight_by_rows, {tiles(g.z.out, kVectorLanes), kR}, threads(1), weight, g.z.out,
+           weight_points);
+    return launch(winograd_forward_by_rows, batch, threads(1), g, padded_x, weight_points, output);
+  }
   const int size = g.z.in * g.z.out, across = tiles(g.y_width() * 2, kM);
   const int per_image = across * tiles(g.y_height() * 2, kM), squares = batch * per_image;
   launch(winograd_weight, tiles(size, kVectorLanes), threads(1), weight, size, weight_points);
