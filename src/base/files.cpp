@@ -7,13 +7,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 
 #include "base/error.h"
 
 namespace plainnet {
-
-namespace fs = std::filesystem;
 
 static const char* const kUnfinished = ".unfinished";
 

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 
 namespace plainnet {
+
+namespace fs = std::filesystem;
 
 /// The bytes of the file `path`, a plain one of at most 4 GiB. Throws Error naming the file and what is found
 /// there, or the system's reason.

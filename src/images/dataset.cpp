@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <sstream>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/numbers.h"
 
 namespace plainnet {
-namespace fs = std::filesystem;
 
 std::string fingerprint(const Dataset& dataset) {
   uint64_t hash = 0xcbf29ce484222325;

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <climits>
-#include <filesystem>
 #include <regex>
 #include <set>
 
@@ -18,7 +17,6 @@
 #include "images/inflate.h"
 
 namespace plainnet {
-namespace fs = std::filesystem;
 namespace {
 
 const char* const kFileNames[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",

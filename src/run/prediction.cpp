@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <regex>
 
 #include "base/command_line.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "base/numbers.h"
 #include "files/checkpoint.h"
 #include "images/own_digit.h"
@@ -15,7 +15,6 @@
 #include "training/targets.h"
 
 namespace plainnet {
-namespace fs = std::filesystem;
 namespace {
 
 struct PredictOptions : TrainerOptions {

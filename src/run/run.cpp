@@ -5,7 +5,6 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
 #include <numeric>
 
 #include "base/command_line.h"
@@ -20,8 +19,6 @@
 #include "training/targets.h"
 
 namespace plainnet {
-
-namespace fs = std::filesystem;
 
 namespace {
 
