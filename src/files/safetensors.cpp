@@ -36,10 +36,8 @@ struct HeaderReader {
   std::vector<Entry> read(std::map<std::string, std::string>* metadata) {
     std::vector<Entry> entries;
     object([&](const std::string& name) {
-      if (name == kMetadata)
-        object([&](const std::string& key) { (*metadata)[key] = string(); });
-      else
-        entries.push_back(entry(name));
+      if (name == kMetadata) object([&](const std::string& key) { (*metadata)[key] = string(); });
+      else entries.push_back(entry(name));
     });
     if (next() >= 0) fail("the end");
     return entries;
@@ -137,14 +135,10 @@ struct HeaderReader {
     std::vector<int64_t> shape, offsets;
     const std::string expected = text(path, ": tensor \"", name, "\": expected ");
     const size_t keys = object([&](const std::string& key) {
-      if (key == "dtype")
-        type = string();
-      else if (key == "shape")
-        shape = numbers();
-      else if (key == "data_offsets")
-        offsets = numbers();
-      else
-        throw Error(expected, "dtype, shape and two data_offsets, found \"", key, "\"");
+      if (key == "dtype") type = string();
+      else if (key == "shape") shape = numbers();
+      else if (key == "data_offsets") offsets = numbers();
+      else throw Error(expected, "dtype, shape and two data_offsets, found \"", key, "\"");
     });
     if (keys != 3 || offsets.size() != 2)
       throw Error(expected, "dtype, shape and two data_offsets, found ", keys, " of these and ",
@@ -161,10 +155,8 @@ struct HeaderReader {
 std::string quoted(const std::string& s) {
   std::string result = "\"";
   for (const char c : s)
-    if (static_cast<unsigned char>(c) < 0x20)
-      result += format("\\u%04x", c);
-    else
-      result += text(c == '"' || c == '\\' ? "\\" : "", c);
+    result += static_cast<unsigned char>(c) < 0x20 ? format("\\u%04x", c)
+                                                   : text(c == '"' || c == '\\' ? "\\" : "", c);
   return result + "\"";
 }
 

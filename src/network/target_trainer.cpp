@@ -59,13 +59,12 @@ class TargetTrainer : public Trainer {
     updates_ = updates;
   }
 
-  std::vector<StepScore> train(const std::vector<int>& order,
-                               const std::vector<double>& learning_rates,
+  std::vector<StepScore> train(const std::vector<int>& order, const std::vector<double>& rates,
                                const Progress& progress) override {
     train_.order.upload(order);
-    update_steps_.upload(update_steps(options_.rule, learning_rates, updates_));
+    update_steps_.upload(update_steps(options_.rule, rates, updates_));
     const std::vector<StepScore> scores = run(train_, progress);
-    updates_ += static_cast<long>(learning_rates.size());
+    updates_ += static_cast<long>(rates.size());
     return scores;
   }
 

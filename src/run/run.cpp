@@ -152,10 +152,8 @@ class Run {
   void train() {
     print_summary(options_, dataset_, target_.device());
     check_output();
-    if (options_.resume.empty())
-      prepare_folder(options_.out);
-    else
-      std::printf("Going on after epoch %d of %d.\n\n", done(), options_.epochs);
+    if (options_.resume.empty()) prepare_folder(options_.out);
+    else std::printf("Going on after epoch %d of %d.\n\n", done(), options_.epochs);
     const FolderLock lock(options_.out);  // which also removes what a killed run left
     if (options_.resume.empty() && !fs::is_empty(options_.out))
       throw Error("--out ", options_.out, ": expected a new folder, or a run, found other files");

@@ -54,10 +54,9 @@ class Trainer {
   using Progress = std::function<void(const std::vector<StepScore>& scores)>;
 
   /// Trains for an epoch on the images order[0], order[1], ... in batches, the last one smaller;
-  /// `learning_rates` has one for each step. Returns the scores by step. Throws Error where a number is NaN
+  /// `rates`: the learning rate of each step. Returns the scores by step. Throws Error where a number is NaN
   /// or infinite: it names the step, counted over all epochs, and the tensor where that began.
-  virtual std::vector<StepScore> train(const std::vector<int>& order,
-                                       const std::vector<double>& learning_rates,
+  virtual std::vector<StepScore> train(const std::vector<int>& order, const std::vector<double>& rates,
                                        const Progress& progress) = 0;
 
   /// The scores of all test images. Throws Error as train() does.
