@@ -1,8 +1,5 @@
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "images/dataset.h"
 #include "training/record.h"
 #include "training/tensor.h"

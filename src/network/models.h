@@ -2,9 +2,6 @@
 
 // The networks, as lists of layers, and what can be said of a list without a device.
 
-#include <string>
-#include <vector>
-
 #include "kernels/layers.h"
 
 namespace plainnet {

@@ -1,8 +1,6 @@
 #pragma once
 
 #include <map>
-#include <set>
-#include <string>
 
 #include "base/command_line.h"
 #include "training/schedule.h"

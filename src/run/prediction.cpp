@@ -3,11 +3,9 @@
 #include <cstdio>
 #include <regex>
 
-#include "base/command_line.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/numbers.h"
-#include "files/checkpoint.h"
 #include "images/own_digit.h"
 #include "network/models.h"
 #include "run/report.h"

@@ -10,7 +10,6 @@
 #include <numeric>
 #include <tuple>
 
-#include "base/command_line.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/numbers.h"

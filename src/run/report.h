@@ -1,12 +1,7 @@
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "files/checkpoint.h"
-#include "images/dataset.h"
 #include "run/options.h"
-#include "training/trainer.h"
 
 namespace plainnet {
 

@@ -7,12 +7,10 @@
 #include <cstdio>
 #include <numeric>
 
-#include "base/command_line.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/numbers.h"
 #include "base/random.h"
-#include "files/checkpoint.h"
 #include "files/pictures.h"
 #include "images/own_digit.h"
 #include "run/report.h"

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <string>
-#include <vector>
 
 #include "images/dataset.h"
 #include "kernels/layers.h"
