@@ -14,8 +14,7 @@ std::vector<Model> models(int classes) {
       // A convolutional network after LeCun et al., "Gradient-based learning applied to document recognition"
       // (1998), with the ReLU and max pooling of today. 428,330 parameters for ten classes of images of
       // 28 x 28.
-      {"cnn",
-       0.05,
+      {"cnn", 0.05,
        {Conv2d{.filters = 24, .window = 5, .relu = true, .initializer = kWide},
         MaxPool2d{.window = 2, .stride = 2},
         Conv2d{.filters = 48, .window = 5, .relu = true, .initializer = kWide},
@@ -25,8 +24,7 @@ std::vector<Model> models(int classes) {
 
       // The same with its second convolution split into a depthwise and a pointwise one, as in Chollet,
       // "Xception: Deep learning with depthwise separable convolutions" (2017). 401,306 parameters.
-      {"separable",
-       0.05,
+      {"separable", 0.05,
        {Conv2d{.filters = 24, .window = 5, .relu = true, .initializer = kHeNormal},
         MaxPool2d{.window = 2, .stride = 2},
         DepthwiseConv2d{.window = 5, .relu = true, .initializer = kHeNormal},
@@ -36,13 +34,11 @@ std::vector<Model> models(int classes) {
         Dense{.units = classes, .initializer = kGlorotUniform}}},
 
       // Reads an image as the sequence of its rows, from above and from below. 163,338 parameters.
-      {"bilstm",
-       0.5,
+      {"bilstm", 0.5,
        {Bidirectional{Lstm{.units = 128}}, Dense{.units = classes, .initializer = kGlorotUniform}}},
 
       // A multilayer perceptron: nothing but dense layers. 101,770 parameters.
-      {"mlp",
-       0.05,
+      {"mlp", 0.05,
        {Dense{.units = 128, .relu = true, .initializer = kHeNormal},
         Dense{.units = classes, .initializer = kGlorotUniform}}},
   };
