@@ -2,7 +2,6 @@
 
 // What each operating system and each processor does in its own way.
 
-#include <cstddef>
 #include <string>
 
 namespace plainnet {

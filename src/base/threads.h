@@ -2,7 +2,6 @@
 
 // The threads of the cpu target, and its memory.
 
-#include <cstddef>
 #include <functional>
 
 namespace plainnet {

@@ -103,8 +103,7 @@ Dataset read_idx_directory(const std::string& directory) {
   if (*least == *most) throw Error(train_labels, ": expected two classes or more, found only label ", *least);
   const size_t largest = std::max(*most, *std::max_element(test.labels.begin(), test.labels.end()));
   const std::string names = fs::path(directory) / "classes.txt";
-  if (fs::exists(names))
-    dataset.classes = read_classes(read_file(names), names);
+  if (fs::exists(names)) dataset.classes = read_classes(read_file(names), names);
   else
     for (size_t label = 0; label <= largest; ++label) dataset.classes.push_back(text(label));
   if (largest >= dataset.classes.size())
