@@ -10,7 +10,7 @@
 #include "images/own_digit.h"
 #include "tests/photographs.h"
 #include "tests/small_run.h"
-#include "training/targets.h"
+#include "training/trainer.h"
 
 namespace plainnet {
 namespace {

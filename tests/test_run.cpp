@@ -24,7 +24,7 @@
 #include "base/threads.h"
 #include "run/options.h"
 #include "run/report.h"
-#include "training/targets.h"
+#include "training/trainer.h"
 #include "run/run.h"
 #include "tests/small_run.h"
 #include "tests/thread_count.h"

@@ -8,7 +8,7 @@
 
 #include "images/dataset.h"
 #include "network/models.h"
-#include "training/targets.h"
+#include "training/trainer.h"
 #include "tests/values.h"
 
 namespace plainnet {

@@ -8,7 +8,7 @@
 #include "kernels/softmax_cross_entropy.h"
 #include "kernels/update_rules.h"
 #include "network/network.h"
-#include "training/targets.h"
+#include "training/trainer.h"
 
 namespace plainnet::TARGET {
 namespace {
@@ -68,9 +68,7 @@ class TargetTrainer : public Trainer {
     return scores;
   }
 
-  Score evaluate() override {
-    return mean_score(run(test_, [](auto&) {}), options_.batch, test_.count);
-  }
+  Score evaluate() override { return mean_score(run(test_, [](auto&) {}), options_.batch, test_.count); }
 
   std::vector<float> predict() override {
     Buffer<real> probabilities(options_.batch * classes_);

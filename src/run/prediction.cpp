@@ -10,7 +10,6 @@
 #include "network/models.h"
 #include "run/report.h"
 #include "run/run.h"
-#include "training/targets.h"
 
 namespace plainnet {
 namespace {

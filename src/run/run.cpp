@@ -14,7 +14,6 @@
 #include "files/pictures.h"
 #include "images/own_digit.h"
 #include "run/report.h"
-#include "training/targets.h"
 
 namespace plainnet {
 

@@ -1,4 +1,4 @@
-#include "training/targets.h"
+#include "training/trainer.h"
 
 #include "base/error.h"
 #include "base/threads.h"

@@ -1,7 +1,7 @@
 #pragma once
 
 // What the command line needs of a target: a network and its data on a device, with no kernel in
-// sight. Each target implements it, in target_trainer.cpp.
+// sight. Each target implements it, in target_trainer.cpp; targets.cpp chooses one.
 
 #include <algorithm>
 #include <functional>
@@ -75,5 +75,26 @@ inline Score mean_score(const std::vector<StepScore>& scores, int batch, int ima
   }
   return seen > 0 ? Score{loss / seen, static_cast<double>(correct) / seen} : Score{};
 }
+
+/// The code of a target that this program was built with.
+struct Target {
+  std::string (*problem)();  // why there is no such device; empty if there is one
+  std::string (*device)();   // what it is
+  std::unique_ptr<Trainer> (*make_trainer)(const TrainerOptions&, const Dataset&);
+};
+
+namespace cpu_float { Target target(); }
+namespace emulated_float { Target target(); }
+namespace gpu_float { Target target(); }  // only where the CUDA toolkit was found
+
+struct ChosenTarget : Target {
+  std::string name;  // "gpu", "cpu" or "emulated"
+  std::string note;  // why it is not the GPU; empty if there is nothing to say
+};
+
+/// The target of that name; for "auto", the GPU where one answers, else the CPU. The CPU gets so many
+/// `threads`, or keeps those that it has where that is 0. Throws Error if the GPU is asked for and cannot be
+/// had.
+ChosenTarget choose_target(const std::string& name, int threads = 0);
 
 }  // namespace plainnet

@@ -27,7 +27,7 @@
 #include "base/files.h"
 #include "base/numbers.h"
 #include "network/models.h"
-#include "training/targets.h"
+#include "training/trainer.h"
 #include "run/run.h"
 
 namespace plainnet::bench {
