@@ -82,8 +82,7 @@ std::string mistakes_svg(const Images& images, const std::vector<int>& guesses,
     if (guesses[i] == images.labels[i] || count++ >= kMost) continue;
     const int left = kGap + (count - 1) % columns * column_width;
     const int top = kHeading + (count - 1) / columns * row_height;
-    svg += grey_image(&images.pixels[static_cast<size_t>(i) * images.height * images.width],
-                      images.height, images.width, left, top, kScale);
+    svg += grey_image(&images.pixels[i * images.size()], images.height, images.width, left, top, kScale);
     svg += label(left, top + row_height - 2.7 * kGap, "",
                  text(names[images.labels[i]], " read as ", names[guesses[i]])) +
            label(left, top + row_height - 1.5 * kGap, "fill=\"#777\"",

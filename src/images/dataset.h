@@ -11,6 +11,8 @@ struct Images {
   int count = 0, height = 0, width = 0;
   std::vector<uint8_t> pixels;  // [count][height][width], 0 black to 255 white
   std::vector<uint8_t> labels;  // [count], each the number of a class
+
+  long size() const { return 1L * height * width; }  // of an image, in pixels
 };
 
 struct Dataset {

@@ -167,7 +167,7 @@ Images draw_images(int count, uint64_t seed, uint64_t first_stream) {
     for (int i = begin; i < end; ++i) {
       Random random(seed, first_stream + i);
       images.labels[i] = static_cast<uint8_t>(random.below(10));
-      draw_digit(images.labels[i], random, &images.pixels[size_t{kSize} * kSize * i]);
+      draw_digit(images.labels[i], random, &images.pixels[i * images.size()]);
     }
   });
   return images;

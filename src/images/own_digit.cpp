@@ -203,13 +203,12 @@ GreyImage found_in(GreyImage picture, bool is_dark, std::vector<std::string>& do
 }  // namespace
 
 Ink ink_of(const Images& images) {
-  const long size = 1L * images.height * images.width;
-  const auto begin = images.pixels.begin(), end = begin + std::min(images.count, 200) * size;
+  const auto begin = images.pixels.begin(), end = begin + std::min(images.count, 200) * images.size();
   const bool is_dark = quantile({begin, end}, 0.5) > 127;  // paper is most, and light
   std::vector<uint8_t> sides;                              // the longer ones, in 255ths of the frame's
   std::vector<std::string> ignored;
-  for (auto at = begin; at != end; at += size) {
-    const GreyImage image = shrunk({images.width, images.height, {at, at + size}});
+  for (auto at = begin; at != end; at += images.size()) {
+    const GreyImage image = shrunk({images.width, images.height, {at, at + images.size()}});
     const GreyImage found = found_in(image, is_dark, ignored);
     sides.push_back(std::max(255 * found.height / image.height, 255 * found.width / image.width));
   }

@@ -174,10 +174,9 @@ struct Reading {
     Images& test = data.test;
     if (options.index >= test.count)
       throw UsageError("--index: expected a test image, 0 to ", test.count - 1, ", found ", options.index);
-    const int size = test.height * test.width;
-    const auto pixels = test.pixels.begin() + 1L * options.index * size;
+    const auto pixels = test.pixels.begin() + options.index * test.size();
     if (!options.evaluate)
-      test = {1, test.height, test.width, {pixels, pixels + size}, {test.labels[options.index]}};
+      test = {1, test.height, test.width, {pixels, pixels + test.size()}, {test.labels[options.index]}};
     for (int i = 0; i < test.count; ++i) images.push_back(text(options.index + i));
   }
 

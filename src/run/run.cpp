@@ -32,7 +32,7 @@ void keep_first(Images& images, int& limit, const char* option, const std::strin
   if (limit == 0) limit = images.count;
   images.count = limit;
   images.labels.resize(limit);
-  images.pixels.resize(size_t{1} * limit * images.height * images.width);
+  images.pixels.resize(limit * images.size());
 }
 
 // Makes the folder of a new run. A run that is there is moved away, never overwritten.
