@@ -3,7 +3,6 @@
 #include <map>
 
 #include "base/command_line.h"
-#include "base/error.h"
 
 namespace plainnet {
 

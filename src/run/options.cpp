@@ -1,6 +1,5 @@
 #include "run/options.h"
 
-#include "base/error.h"
 #include "network/models.h"
 
 namespace plainnet {

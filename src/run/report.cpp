@@ -10,7 +10,6 @@
 #include <numeric>
 #include <tuple>
 
-#include "base/error.h"
 #include "base/files.h"
 #include "base/numbers.h"
 #include "base/system.h"

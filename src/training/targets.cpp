@@ -1,6 +1,5 @@
 #include "training/trainer.h"
 
-#include "base/error.h"
 #include "base/threads.h"
 
 namespace plainnet {
