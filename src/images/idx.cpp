@@ -17,14 +17,13 @@
 #include "images/inflate.h"
 
 namespace plainnet {
-namespace {
 
 const char* const kFileNames[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
                                   "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
 
 /// The files of the data in `directory`, in the order of kFileNames. Of one that is there packed and not,
 /// as gunzip -k leaves it, the latter.
-std::array<std::string, 4> find_files(const fs::path& directory) {
+static std::array<std::string, 4> find_files(const fs::path& directory) {
   const std::regex usual("(.*[-/])?(train|t10k|test)-(images[-.]idx3|labels[-.]idx1)-ubyte(\\.gz)?");
   std::array<std::string, 4> files;
   std::set<std::string> all;
@@ -48,7 +47,7 @@ std::array<std::string, 4> find_files(const fs::path& directory) {
 }
 
 /// The size of an IDX file of which `bytes` is the beginning, and as many extents as it has dimensions.
-size_t idx_size(std::string_view bytes, std::vector<int>& extents, const std::string& path) {
+static size_t idx_size(std::string_view bytes, std::vector<int>& extents, const std::string& path) {
   const size_t dimensions = extents.size(), header_size = 4 + 4 * dimensions;
   if (bytes.size() < header_size)
     throw Error(path, ": expected an IDX header of ", header_size, " bytes, found ", bytes.size(), " bytes");
@@ -71,7 +70,7 @@ size_t idx_size(std::string_view bytes, std::vector<int>& extents, const std::st
 
 /// The elements of the IDX file `path`, and as many extents as it has dimensions. Its bytes say whether it is
 /// packed: some programs unpack a file and leave it its name.
-std::vector<uint8_t> read_idx(const std::string& path, std::vector<int>& extents) {
+static std::vector<uint8_t> read_idx(const std::string& path, std::vector<int>& extents) {
   const size_t header_size = 4 + 4 * extents.size();
   const auto size_of = [&](std::string_view beginning) { return idx_size(beginning, extents, path); };
   std::string bytes = read_file(path);
@@ -81,15 +80,13 @@ std::vector<uint8_t> read_idx(const std::string& path, std::vector<int>& extents
   return {bytes.begin() + header_size, bytes.end()};
 }
 
-Images read_images(const std::string& image_path, const std::string& label_path) {
+static Images read_images(const std::string& image_path, const std::string& label_path) {
   std::vector<int> extents(3), count(1);
   std::vector<uint8_t> pixels = read_idx(image_path, extents), labels = read_idx(label_path, count);
   if (count[0] != extents[0])
     throw Error(label_path, ": expected ", extents[0], " labels, one an image, found ", count[0]);
   return {extents[0], extents[1], extents[2], std::move(pixels), std::move(labels)};
 }
-
-}  // namespace
 
 Dataset read_idx_directory(const std::string& directory) {
   const auto [train_images, train_labels, test_images, test_labels] = find_files(directory);

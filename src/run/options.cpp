@@ -3,10 +3,9 @@
 #include "network/models.h"
 
 namespace plainnet {
-namespace {
 
 // The options that shape a run, the model first: a checkpoint keeps them.
-std::vector<Option> shaping_list(Options& o) {
+static std::vector<Option> shaping_list(Options& o) {
   return {
       {"model", "", listed(model_names()), choice(&o.model, model_names()), "Training"},
       {"--epochs", "N", "how often to see every image (30)", number(&o.epochs, 1, 1000000)},
@@ -34,7 +33,7 @@ std::vector<Option> shaping_list(Options& o) {
       {"--shuffle", "on|off", "a new order every epoch (on)", on_off(&o.shuffle)}};
 }
 
-std::vector<Option> list(Options& o) {
+static std::vector<Option> list(Options& o) {
   std::vector<Option> all = shaping_list(o);
   all.insert(all.end(), {
       {"--device", "D", "gpu, cpu, emulated or auto: gpu if there is one (auto)",
@@ -50,7 +49,7 @@ std::vector<Option> list(Options& o) {
 }
 
 // Sets what has no fixed default.
-void complete(Options& o) {
+static void complete(Options& o) {
   if (o.model.empty())
     throw UsageError("expected a model: ./train ", listed(model_names()), " (--help says more)");
   const bool is_sgd = o.rule.kind == UpdateRule::kSgd;
@@ -68,8 +67,6 @@ void complete(Options& o) {
   if (!o.given.count("--weight-decay") && o.rule.kind == UpdateRule::kAdamW) o.rule.weight_decay = 0.01;
   if (o.out.empty()) o.out = "runs/" + o.model;
 }
-
-}  // namespace
 
 Options parse_options(int argc, const char* const* argv) {
   Options options;
