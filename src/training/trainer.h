@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <memory>
 
 #include "images/dataset.h"
 #include "kernels/layers.h"
