@@ -1,7 +1,5 @@
 #pragma once
 
-#include <cstdint>
-
 #include "kernels/device.h"
 
 namespace plainnet::TARGET {

@@ -2,8 +2,6 @@
 
 // How a layer is computed: what its plain code and its fast code have in common.
 
-#include <memory>
-
 #include "kernels/device.h"
 #include "kernels/layers.h"
 

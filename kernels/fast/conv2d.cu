@@ -10,8 +10,6 @@
 // as those of a matrix: it asks where a row begins, and how far from there the k-th number lies. The padded
 // image has shapes of its own, called `padded` below; g are those of the image as it is.
 
-#include "kernels/conv2d.h"
-
 #include "kernels/fast/common.h"
 #include "kernels/fast/layers.h"
 #include "kernels/fast/tile.h"

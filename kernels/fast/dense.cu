@@ -8,12 +8,9 @@
 //
 //   dweight^T = dz^T x               dx = dz weight^T
 
-#include "kernels/dense.h"
-
 #include "kernels/fast/common.h"
 #include "kernels/fast/layers.h"
 #include "kernels/fast/product.h"
-#include "kernels/fast/vector.h"
 
 namespace plainnet::TARGET {
 namespace {

@@ -5,8 +5,6 @@
 // kTaps taps (on a GPU one channel: neighbouring threads have its neighbours). As each multiply-add waits for
 // the one before it in the same sum, there are a dozen sums or more.
 
-#include "kernels/depthwise_conv2d.h"
-
 #include "kernels/fast/common.h"
 #include "kernels/fast/layers.h"
 #include "kernels/fast/vector.h"
@@ -15,8 +13,7 @@ namespace plainnet::TARGET {
 namespace {
 
 constexpr Dim3 kThreads = threads(32, 4);
-constexpr int kTaps = 5;
-constexpr int kRun = 4, kRunOfDx = 6;
+constexpr int kRun = 4, kRunOfDx = 6, kTaps = 5;
 
 // The channels of a thread.
 constexpr int kPart = sizeof(ShortVector) / sizeof(real), kParts = kPart > 1 ? 3 : 1;

@@ -11,9 +11,6 @@
 // recurrence, beside h_{t-1} U, rather than for all steps beforehand: that would write z to memory and read
 // it again, which takes longer than the product.
 
-#include "kernels/bidirectional.h"
-#include "kernels/lstm.h"
-
 #include "kernels/fast/activation.h"
 #include "kernels/fast/common.h"
 #include "kernels/fast/layers.h"

@@ -17,8 +17,6 @@
 // For a given i, the numbers over j and c lie side by side in x, in dx and, with n as its first index, in
 // the weights: a row of a window is a few vectors that are multiplied by one number.
 
-#include "kernels/conv2d.h"
-
 #include "kernels/fast/layers.h"
 #include "kernels/fast/nonzero.h"
 #include "kernels/fast/pooled_conv2d.h"
@@ -32,6 +30,12 @@ namespace {
 struct FirstTap {
   int at;    // how far a window's first tap lies from the first number of its image x, with its zeros
   int h, w;  // the same as a pixel of x without its zeros; may be negative
+};
+
+// What the backward kernels know of the pixels of y.
+struct Pixels {
+  const FirstTap* first_tap;           // [oh / 2][ow / 2][4]
+  const unsigned char *winner, *seen;  // see PooledOutput
 };
 
 // A block computes an image, by tiles of some pixels of y by some channels.
@@ -69,10 +73,9 @@ constexpr int kTogether = 4;
 // every few images.
 __global__ void pooled_conv2d_backward_weight(
     PooledGeometry g,
-    const real* __restrict__ x,                // [batch][padded height][padded width][in]
-    const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
-    const real* __restrict__ dy,               // [batch][oh / 2][ow / 2][out]
-    const unsigned char* __restrict__ winner,  // like dy
+    const real* __restrict__ x,  // [batch][padded height][padded width][in]
+    Pixels pixels,
+    real* __restrict__ dy,  // [batch][oh / 2][ow / 2][out]
     int batch, int images_per_part,
     real* __restrict__ partial) {  // [parts][out][kh kw in + 1]: dweight, and behind it dbias
   constexpr int kPools = 512;      // whose dz are listed at once
@@ -87,8 +90,8 @@ __global__ void pooled_conv2d_backward_weight(
       for (int k = k0; k < min(k0 + kPools, g.y_pixels()); ++k)
         for (int n = 0; n < kTogether; ++n) {
           const long at = b * g.y_size() + static_cast<long>(k) * g.z.out + n0 + min(n, channels - 1);
-          const Nonzero dz{first_tap[k * kPooled + winner[at]].at, dy[at]};
-          add_to_list(list[n], listed[n], dz, winner[at] == kNone);
+          const Nonzero dz{pixels.first_tap[k * kPooled + pixels.winner[at]].at, dy[at]};
+          add_to_list(list[n], listed[n], dz, pixels.winner[at] == kNone);
         }
 
       const bool begins = b == b0 && k0 == 0;  // else adds to what is there
@@ -122,11 +125,9 @@ bool is_small(const Geometry& z) {
 template <int kCopied>
 __global__ void pooled_conv2d_backward_small_weight(
     PooledGeometry g,
-    const real* __restrict__ x,                // [batch][padded height][padded width][in]
-    const FirstTap* __restrict__ first_tap,    // [oh / 2][ow / 2][4]
-    const unsigned char* __restrict__ seen,    // [batch][oh / 2][ow / 2]: see PooledOutput
-    real* __restrict__ dy,                     // [batch][oh / 2][ow / 2][out]
-    const unsigned char* __restrict__ winner,  // like dy
+    const real* __restrict__ x,  // [batch][padded height][padded width][in]
+    Pixels pixels,
+    real* __restrict__ dy,  // [batch][oh / 2][ow / 2][out]
     int batch, int images_per_part,
     real* __restrict__ partial) {  // [parts][out][kPatch]
   constexpr int kPools = 36;       // whose patches the first cache holds
@@ -138,7 +139,7 @@ __global__ void pooled_conv2d_backward_small_weight(
     const long image = b * g.y_size();
     int order[kPools + 1], pools = 0, blank = -1;  // those in `patch`, their number, and the first blank one
     for (int k = 0; k < g.y_pixels(); ++k) {
-      if (seen[b * g.y_pixels() + k])
+      if (pixels.seen[b * g.y_pixels() + k])
         order[pools++] = k;
       else if (blank < 0)
         blank = k;
@@ -149,7 +150,7 @@ __global__ void pooled_conv2d_backward_small_weight(
       if (pools < kPools && !last) continue;
 
       for (int m = 0; m < pools * kPooled; ++m) {
-        const FirstTap first = first_tap[order[m / kPooled] * kPooled + m % kPooled];
+        const FirstTap first = pixels.first_tap[order[m / kPooled] * kPooled + m % kPooled];
         const real* from = x + g.padded.x_at(b, 0, 0, 0) + first.at;
         real* to = patch[m / kPooled][m % kPooled];
         for (int i = 0; i < g.z.rows.window; ++i) std::copy_n(from + i * x_row, kCopied, to + i * row);
@@ -161,7 +162,7 @@ __global__ void pooled_conv2d_backward_small_weight(
           for (int n = 0; n < kTogether; ++n) {
             const long at = image + order[e] * out + min(n0 + n, out - 1);
             for (int v = 0; v < kPatchVectors; ++v)
-              sum[n][v] += dy[at] * load(patch[e][winner[at]] + v * kVectorLanes);
+              sum[n][v] += dy[at] * load(patch[e][pixels.winner[at]] + v * kVectorLanes);
           }
         real* to = partial + (static_cast<long>(blockIdx.y) * out + n0) * kPatch;
         for (int n = 0; n < kTogether; ++n)
@@ -181,12 +182,10 @@ __global__ void pooled_conv2d_backward_small_weight(
 // the listed channels' weights, kVectors vectors at once. All pixels have their turn before the next i, so
 // that these rows of weights stay in the first-level cache.
 template <int kVectors>
-__global__ void pooled_conv2d_backward_x(PooledGeometry g,
-                                         const FirstTap* __restrict__ first_tap,  // [oh / 2][ow / 2][4]
-                                         const real* __restrict__ dy,       // [batch][oh / 2][ow / 2][out]
-                                         const unsigned char* __restrict__ winner,  // like dy
-                                         const real* __restrict__ weight_t,         // [out][kh][kw][in]
-                                         real* __restrict__ dx) {  // [batch][height][width][in]
+__global__ void pooled_conv2d_backward_x(PooledGeometry g, Pixels pixels,
+                                         const real* __restrict__ dy,        // [batch][oh / 2][ow / 2][out]
+                                         const real* __restrict__ weight_t,  // [out][kh][kw][in]
+                                         real* __restrict__ dx) {            // [batch][height][width][in]
   constexpr int kPools = 16, kListed = 64;  // pooling windows and channels
   Nonzero list[kPools][kPooled + 1][kListed];
   const Geometry& z = g.z;
@@ -201,12 +200,13 @@ __global__ void pooled_conv2d_backward_x(PooledGeometry g,
       for (int n = n0; n < min(n0 + kListed, z.out); ++n)
         for (int k = 0; k < pools; ++k) {
           const long at = blockIdx.x * g.y_size() + static_cast<long>(k0 + k) * z.out + n;
-          list[k][winner[at]][listed[k][winner[at]]++] = {n * z.window_size(), dy[at]};
+          const int winner = pixels.winner[at];
+          list[k][winner][listed[k][winner]++] = {n * z.window_size(), dy[at]};
         }
 
       for (int i = 0; i < z.rows.window; ++i)
         for (int pixel = 0; pixel < pools * kPooled; ++pixel) {
-          const FirstTap first = first_tap[k0 * kPooled + pixel];
+          const FirstTap first = pixels.first_tap[k0 * kPooled + pixel];
           if (first.h + i < 0 || first.h + i >= z.rows.input) continue;
           const int begin = max(-first.w, 0) * z.in, end = min(row, (z.columns.input - first.w) * z.in);
           sum_list<kVectors>(list[pixel / kPooled][pixel % kPooled], listed[pixel / kPooled][pixel % kPooled],
@@ -262,18 +262,15 @@ class PooledConv2d : public Layer {
       transpose(weight_.value, 1, z.window_size(), z.out, weight_t_.data());
       const bool is_short = z.columns.window * z.in <= kShortRow * kVectorLanes;
       launch(is_short ? pooled_conv2d_backward_x<kShortRow> : pooled_conv2d_backward_x<kLongRow>, batch,
-             threads(1), g_, first_tap_.data(), dy, winner_.data(), weight_t_.data(), dx);
+             threads(1), g_, pixels(), dy, weight_t_.data(), dx);
     }
     const int parts = tiles(batch, images_per_part_), size = z.window_size() * z.out;
+    auto kernel = pooled_conv2d_backward_weight;
     if (is_small(z))
-      launch(copied(z) == 8 ? pooled_conv2d_backward_small_weight<8>
-                            : pooled_conv2d_backward_small_weight<kPatch>,
-             {1, parts}, threads(1), g_, x_.padded_already(x), first_tap_.data(), seen_.data(), dy,
-             winner_.data(), batch, images_per_part_, partial_.data());
-    else
-      launch(pooled_conv2d_backward_weight, {tiles(z.out, kTogether), parts}, threads(1), g_,
-             x_.padded_already(x), first_tap_.data(), dy, winner_.data(), batch, images_per_part_,
-             partial_.data());
+      kernel = copied(z) == 8 ? pooled_conv2d_backward_small_weight<8>
+                              : pooled_conv2d_backward_small_weight<kPatch>;
+    launch(kernel, {is_small(z) ? 1 : tiles(z.out, kTogether), parts}, threads(1), g_, x_.padded_already(x),
+           pixels(), dy, batch, images_per_part_, partial_.data());
     sum_rows(partial_.data(), parts, z.out * per_channel_, sum_.data());
     transpose(sum_.data(), 1, z.out, per_channel_, sum_t_.data());
     sum_rows(sum_t_.data(), 1, size, weight_.gradient);  // of one row: a copy
@@ -281,6 +278,8 @@ class PooledConv2d : public Layer {
   }
 
  private:
+  Pixels pixels() const { return {first_tap_.data(), winner_.data(), seen_.data()}; }
+
   Parameter weight_, bias_;
   bool with_relu_;
   PaddedImages x_;

@@ -55,9 +55,8 @@ __forceinline__ void store(T* p, V v, int n) {
   __builtin_memcpy(lanes, &v, sizeof v);
   // Half of the lanes at once, if so many: 24 channels are a vector and a half.
   constexpr int kHalf = kLanes / 2;
-  const int copied = n >= kHalf ? kHalf : 0;
-  if (copied > 0) __builtin_memcpy(p, lanes, sizeof(T) * kHalf);
-  for (int i = copied; i < n; ++i) p[i] = lanes[i];
+  if (n >= kHalf) __builtin_memcpy(p, lanes, sizeof(T) * kHalf);
+  for (int i = n >= kHalf ? kHalf : 0; i < n; ++i) p[i] = lanes[i];
 }
 
 /// The same numbers as bytes: they must be whole, from 0 to 255.

@@ -93,12 +93,8 @@ __forceinline__ void multiply(const real (&matrix)[kTo][kFrom], const Vector (&v
 }
 
 // In one dimension: G w, B^T x and A^T v.
-constexpr auto weight_to_points = [](const Vector (&w)[kR], Vector (&points)[kN]) {
-  multiply(kMatrices.G, w, points);
-};
-constexpr auto x_to_points = [](const Vector (&x)[kN], Vector (&points)[kN]) {
-  multiply(kMatrices.B_t, x, points);
-};
+constexpr auto weight_to_points = [](const auto& w, auto& points) { multiply(kMatrices.G, w, points); };
+constexpr auto x_to_points = [](const auto& x, auto& points) { multiply(kMatrices.B_t, x, points); };
 // The powers of t and -t, which are neighbours in kPoint, differ by their signs only.
 constexpr auto points_to_y = [](const Vector (&v)[kN], Vector (&y)[kM]) {
   for (int i = 0; i < kM; ++i) {
@@ -189,14 +185,12 @@ __global__ void winograd_forward(PooledGeometry g, int across, int per_image, in
           points_to_y, [&](int i, int j) { return load(&y_points[i][j][s][k]); },
           [&](int i, int j, Vector sum) { z[i][j] = sum; });
 #pragma GCC unroll 8
-      for (int i = 0; i < kM; i += 2)
-#pragma GCC unroll 8
-        for (int j = 0; j < kM; j += 2) {
-          const int o = (o_of(s) + i) / 2, p = (p_of(s) + j) / 2;
-          const long y_at = (first + s) / per_image * g.y_size() + (o * g.y_width() + p) * g.z.out;
-          if (o < g.y_height() && p < g.y_width())
-            output.store({z[i][j], z[i][j + 1], z[i + 1][j], z[i + 1][j + 1]}, n0 + k, y_at, channels - k);
-        }
+      for (int q = 0; q < kM * kM / kPooled; ++q) {  // the pooling windows
+        const int i = q / 2 * 2, j = q % 2 * 2, o = (o_of(s) + i) / 2, p = (p_of(s) + j) / 2;
+        const long y_at = (first + s) / per_image * g.y_size() + (o * g.y_width() + p) * g.z.out;
+        if (o < g.y_height() && p < g.y_width())
+          output.store({z[i][j], z[i][j + 1], z[i + 1][j], z[i + 1][j + 1]}, n0 + k, y_at, channels - k);
+      }
     }
 }
 
@@ -213,9 +207,9 @@ __global__ void winograd_weight_by_rows(
     store(weight_points + (n * kR + i * kVectorLanes) * kN + j * kVectorLanes, points[j], kVectorLanes);
 }
 
-// A block does a picture: of the two rows of z that make a row of y, four columns at once. A window that sees
-// zeros only must make a zero, and no rounding error: where the bias is 0, as at first, a ReLU lets a gradient
-// through or not.
+// A block does a picture: of the two rows of z that make a row of y, four columns at once. A window that
+// sees zeros only must make a zero, and no rounding error: where the bias is 0, as at first, it decides
+// whether a ReLU lets a gradient through.
 __global__ void winograd_forward_by_rows(
     PooledGeometry g,
     const real* __restrict__ x,              // [batch][padded height][padded width]
@@ -289,11 +283,10 @@ static bool by_rows(const PooledGeometry& g) {
 }
 
 size_t winograd_numbers(const PooledGeometry& g) {
-  const bool suits = g.z.rows.window == kR && g.z.columns.window == kR && g.z.rows.stride == 1 &&
-                     g.z.columns.stride == 1;
-  if (suits && by_rows(g)) return size_t{kR} * kN * kVectorLanes * tiles(g.z.out, kVectorLanes);
+  if (g.z.rows.window != kR || g.z.columns.window != kR || g.z.rows.stride * g.z.columns.stride > 1) return 0;
+  if (by_rows(g)) return size_t{kR} * kN * kVectorLanes * tiles(g.z.out, kVectorLanes);
   // With few channels of x the transforms take longer than what they save.
-  return suits && g.z.in >= kVectorLanes ? size_t{kN} * kN * g.z.in * g.z.out : 0;
+  return g.z.in >= kVectorLanes ? size_t{kN} * kN * g.z.in * g.z.out : 0;
 }
 
 void winograd(const PooledGeometry& g, const real* padded_x, const real* weight, int batch,
