@@ -48,7 +48,7 @@ class Draw {
       default: {
         const Lstm lstm{.units = many(40), .return_sequences = coin(), .go_backwards = coin()};
         drawn.layers = {type == 6 ? LayerDescription(lstm) : LayerDescription(Bidirectional{lstm})};
-        drawn.input = {from(1, kEmulated ? 3 : 6), 1, many(50)};
+        drawn.input = {from(1, kEmulated ? 3 : 6), 1, many(90)};
       }
     }
     // Of the images of a dense layer and the rows of an LSTM, more than are listed at once for the weights.
