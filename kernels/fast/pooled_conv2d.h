@@ -33,7 +33,7 @@ struct PooledOutput {
   bool with_relu;
   real* y;                // [batch][oh / 2][ow / 2][out]
   unsigned char* winner;  // like y
-  unsigned char* seen;    // [batch][oh / 2][ow / 2]: 0 where windows see zeros only, if anybody looked; else 1
+  unsigned char* seen;    // [batch][oh / 2][ow / 2]: 0 where windows see zeros only, if anybody looked
 
   // Writes `count` channels from n on of the pixel of y that begins at y[y_at], given z without its bias at
   // the four pixels of the pooling window. The largest wins, the first of equal ones; or the last that is not
