@@ -31,7 +31,7 @@
 // and the sum over the input channels comes before A^T ... A. So each of the 64 products is a matrix product:
 // several squares by the input channels, times these by the output channels.
 //
-// A picture has one channel, and the transforms of a square would take longer than what they save. There
+// A picture has one channel, and of a square A^T ... A would cost three times what the products do. There
 // only the columns are transformed, and the sum over the rows i of a window comes before A^T:
 //
 //   y = A^T (Σ_i (G w[i]) * (B^T x[i]))
