@@ -3,7 +3,7 @@
 // arithmetic. What can be saved are loads: a thread keeps the sums of several neighbours in registers, and
 // loads what they share once. It computes some channels of kRun neighbouring pixels (of dx kRunOfDx), or of
 // kTaps taps (on a GPU one channel: neighbouring threads have its neighbours). As each multiply-add waits for
-// the one before it in the same sum, there are a dozen sums or more.
+// the one before it in the same sum, there are a dozen sums or more (a GPU has other threads to go on with).
 
 #include "kernels/fast/common.h"
 #include "kernels/fast/layers.h"
@@ -15,7 +15,7 @@ namespace {
 constexpr Dim3 kThreads = threads(32, 4);
 constexpr int kRun = 4, kRunOfDx = 6, kTaps = 5;
 
-// The channels of a thread.
+// The channels of a thread: kParts vectors of kPart, with AVX 24 floats; on a GPU one.
 constexpr int kPart = sizeof(ShortVector) / sizeof(real), kParts = kPart > 1 ? 3 : 1;
 constexpr int kChannels = kParts * kPart;
 

@@ -8,8 +8,9 @@
 //
 // Bias and ReLU do not change which pixel is the largest. Backward, dz is dy at the winner of each pooling
 // window (with a ReLU: where y > 0), and 0 elsewhere. One number of four, with the ReLU about one of eight,
-// is not zero: the kernels list these, and go from one to the next. With (o, p) the pixel of z that one
-// belongs to, s the stride, and t rows and l columns of zeros above and left of x,
+// is not zero: the kernels list these (but for small windows), and go from one to the next. Here (o, p) is
+// the pixel of z, not of y, that one belongs to, s the stride, and t rows and l columns of zeros above and
+// left of x,
 //
 //   dweight[i][j][c][n]                 += x[b][o s - t + i][p s - l + j][c] dz[b][o][p][n]
 //   dx[b][o s - t + i][p s - l + j][c]  += weight[i][j][c][n] dz[b][o][p][n]      for all i, j and c.
@@ -107,15 +108,16 @@ __global__ void pooled_conv2d_backward_weight(
     }
 }
 
-// The same for small windows, such as those of 5 x 5 numbers of the first layer, and all output channels. A
-// number of dz is multiplied by few vectors only, so that a list would take longer than what it saves. The
-// windows are copied into patches, the five of a pooling window one after the other: those of its four
-// pixels, with a 1 behind the numbers, whose sum is dbias; and zeros, for kNone. `winner` chooses among them.
-// Pooling windows that see zeros only, as at the edges of a picture, are all the same: their dy are added up,
-// for one of them.
+// The same for windows of few numbers, such as 5 x 5 of one channel. A block does all output channels of
+// some images. A number of dz is multiplied by few vectors only, so that a list would take longer than what
+// it saves. Instead each pooling window gets five patches: the windows of its four pixels, each in one
+// piece with a 1 behind it (times dz, that sums to dbias), and one of zeros. So patch[winner] is right for
+// kNone, too, without a branch. Pooling windows that see zeros only all have the same winners: their dy are
+// added to that of the first of them, and only that one is done.
 constexpr int kPatch = 32, kPatchVectors = kPatch / kVectorLanes;
 
-// How many numbers are copied of a row, which has fewer: the next row overwrites what is too much, and behind
+// How many numbers are copied of a row, which has fewer (kPatch for windows of one row only): the next row
+// overwrites what is too much, and behind
 // the last one the 1. What then follows is summed and not used.
 int copied(const Geometry& z) { return z.columns.window * z.in < 8 ? 8 : kPatch; }
 bool is_small(const Geometry& z) {
@@ -239,7 +241,8 @@ class PooledConv2d : public Layer {
         first_tap.push_back({at, h - z.rows.before, w - z.columns.before});
       }
     first_tap_ = Buffer<FirstTap>(first_tap);
-    // About 128 blocks. The cores are not counted, for the order of the sums depends on the parts.
+    // About 128 blocks, fewer for small windows. The cores are not counted, for the order of the sums
+    // depends on the parts.
     images_per_part_ = static_cast<int>(max(1L, 1L * max_batch * tiles(z.out, kTogether) / 128));
     partial_ = Buffer<real>(size_t{1} * tiles(max_batch, images_per_part_) * z.out * per_channel_);
     for (Buffer<real>* sum : {&sum_, &sum_t_}) *sum = Buffer<real>(size_t{1} * z.out * per_channel_);

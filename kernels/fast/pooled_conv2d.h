@@ -13,7 +13,7 @@ namespace plainnet::TARGET {
 constexpr int kPooled = 4;
 
 /// `winner` says of each number of y which pixel of its pooling window was the largest, 0 to 3, or this:
-/// the ReLU made it zero, so that no pixel gets a gradient.
+/// with a ReLU, y is not above 0, so that no pixel gets a gradient.
 constexpr unsigned char kNone = kPooled;
 
 /// z is what the convolution makes, y what the pooling makes of it.
@@ -33,7 +33,9 @@ struct PooledOutput {
   bool with_relu;
   real* y;                // [batch][oh / 2][ow / 2][out]
   unsigned char* winner;  // like y
-  unsigned char* seen;    // [batch][oh / 2][ow / 2]: 0 where windows see zeros only, if anybody looked
+  // 0 where the four windows see zeros only, 1 where not, or where nobody looked: only by rows (winograd.cu)
+  // anybody does.
+  unsigned char* seen;  // [batch][oh / 2][ow / 2]
 
   // Writes `count` channels from n on of the pixel of y that begins at y[y_at], given z without its bias at
   // the four pixels of the pooling window. The largest wins, the first of equal ones; or the last that is not
@@ -52,8 +54,9 @@ struct PooledOutput {
   }
 };
 
-/// The forward pass for windows of 5 x 5 that move by one pixel: see winograd.cu. It needs memory for some
-/// numbers that it makes of the weights; for no number at all where it does not suit.
+/// The forward pass for windows of 5 x 5 that move by one pixel: see winograd.cu. winograd_numbers() is the
+/// size of weight_points, memory for what it makes of the weights; 0 where it does not suit and must not be
+/// called.
 size_t winograd_numbers(const PooledGeometry& g);
 void winograd(const PooledGeometry& g,
               const real* padded_x,  // [batch][padded height][padded width][in]

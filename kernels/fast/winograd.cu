@@ -12,7 +12,7 @@
 //   y = A^T ((G w) * (B^T x))      where * multiplies number by number
 //
 // To see it, choose any numbers u[o], and take u and w for polynomials, u(t) = Σ_o u[o] t^o. Their product
-// has n coefficients, so it follows from its values at n - 1 points t_j and from its highest coefficient
+// has n coefficients, so it follows from its values at n - 1 different points t_j and its highest coefficient
 // (Lagrange's interpolation). With M(t) = Π_j (t - t_j) and M_j(t) = M(t) / (t - t_j):
 //
 //   u(t) w(t) = Σ_j u(t_j) w(t_j) M_j(t) / M_j(t_j)  +  u[m - 1] w[r - 1] M(t)
@@ -32,15 +32,16 @@
 // several squares by the input channels, times these by the output channels.
 //
 // A picture has one channel, and of a square A^T ... A would cost three times what the products do. There
-// only the columns are transformed, and the sum over the rows i of a window comes before A^T:
+// each row i of a window is transformed by itself, as in one dimension, and the sum over the rows comes
+// before A^T:
 //
 //   y = A^T (Σ_i (G w[i]) * (B^T x[i]))
 //
-// so that 4 outputs take 5 x 8 products, in place of 4 x 25.
+// so that 4 outputs side by side take 5 x 8 products, in place of 4 x 25.
 //
 // Rounding errors are about six times those of the plain sum (by rows, three times). Numbers of z that are
 // equal, and so which of them is the largest, are so but for rounding; and what is not finite in x spreads
-// over its square.
+// over its square, windows that see zeros only included.
 
 #include "kernels/fast/pooled_conv2d.h"
 #include "kernels/fast/tile.h"
@@ -51,10 +52,11 @@ namespace {
 // m, r and n above.
 constexpr int kM = 4, kR = 5, kN = kM + kR - 1;
 
-// The widest picture that is done by rows.
+// The widest picture, with its zeros, that is done by rows.
 constexpr int kPicture = 64;
 
-// t_j. Small numbers and their inverses keep rounding errors small.
+// t_j: 0, then pairs t and -t, as points_to_y expects. Small numbers and their inverses keep rounding errors
+// small.
 constexpr double kPoint[kN - 1] = {0, 1, -1, 2, -2, 0.5, -0.5};
 
 struct Matrices {
@@ -95,7 +97,8 @@ __forceinline__ void multiply(const real (&matrix)[kTo][kFrom], const Vector (&v
 // In one dimension: G w, B^T x and A^T v.
 constexpr auto weight_to_points = [](const auto& w, auto& points) { multiply(kMatrices.G, w, points); };
 constexpr auto x_to_points = [](const auto& x, auto& points) { multiply(kMatrices.B_t, x, points); };
-// The powers of t and -t, which are neighbours in kPoint, differ by their signs only.
+// Row 0 of A (t = 0) is 1 0 ... 0, the last 0 ... 0 1. Between them are pairs t and -t, whose powers differ
+// by their signs only, so that half of the products do.
 constexpr auto points_to_y = [](const Vector (&v)[kN], Vector (&y)[kM]) {
   for (int i = 0; i < kM; ++i) {
     y[i] = i == 0 ? v[0] : i == kM - 1 ? v[kN - 1] : Vector{};
@@ -134,9 +137,9 @@ __global__ void winograd_weight(const real* __restrict__ weight,       // [5][5]
       [&](int i, int j, Vector sum) { store(weight_points + (i * kN + j) * size + at, sum, size - at); });
 }
 
-// A block does some squares, a tile's rows, by some output channels, its columns. Squares are numbered image
-// by image, `across` of them side by side. One may reach beyond the image: there the last row or column is
-// read again, for outputs that are not stored.
+// A block does kRows squares by kColumns output channels, the rows and columns of its 64 tiles. Squares are
+// numbered image by image, `across` of them side by side. One may reach beyond the image: there the last
+// row or column is read again, for outputs that are not stored.
 //
 //   1. x_points = B^T x B      2. y_points = x_points weight_points, 64 times      3. z = A^T y_points A
 template <int V>
@@ -149,7 +152,7 @@ __global__ void winograd_forward(PooledGeometry g, int across, int per_image, in
   real x_points[kN][kN][kRows][kChannels], y_points[kN][kN][kRows][kColumns];
   const int first = blockIdx.x * kRows, rows = min(squares - first, kRows);
   const int n0 = blockIdx.y * kColumns, channels = g.z.out - n0, in = g.z.in;
-  // The first output of square s.
+  // The first row and column of z in square s.
   const auto o_of = [&](int s) { return (first + s) % per_image / across * kM; };
   const auto p_of = [&](int s) { return (first + s) % across * kM; };
 
@@ -208,16 +211,17 @@ __global__ void winograd_weight_by_rows(
 }
 
 // A block does a picture: of the two rows of z that make a row of y, four columns at once. A window that
-// sees zeros only must make a zero, and no rounding error: where the bias is 0, as at first, it decides
-// whether a ReLU lets a gradient through.
+// sees zeros only makes exactly 0: with a bias of 0, as at first, a rounding error would decide whether the
+// ReLU lets a gradient through; and the backward pass takes all such windows for one. (Squares do not: of
+// 24 channels, few windows see zeros only.)
 __global__ void winograd_forward_by_rows(
     PooledGeometry g,
     const real* __restrict__ x,              // [batch][padded height][padded width]
     const real* __restrict__ weight_points,  // [vectors of out][5][8][lanes]
     PooledOutput output) {
-  // Of the rows of x that a row of y sees, for each column w: the points of the 8 numbers that begin there,
-  // and 1 where not all of the first 5 are zero, else 0. Row h is at h % kRows, and once more kRows behind
-  // it, so that rows follow each other from any of them on.
+  // The six rows of x that a row of y sees, in a ring: row h lies in slot h % kRows, and again kRows slots
+  // further on, so that six slots from any of the first on are neighbours. For each column w: the points of
+  // the 8 numbers from there on, and 1 if any of the first 5 is not zero, else 0.
   constexpr int kRows = kR + 1;
   real x_points[2 * kRows][kN][kPicture], not_blank[2 * kRows][kPicture];
   real z_not_blank[2][kPicture];  // 1 where a window sees more than zeros
