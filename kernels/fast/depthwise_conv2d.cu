@@ -58,9 +58,9 @@ __global__ void depthwise_forward_by_runs(
       }
       for (int i = 0; i < rows.window; ++i)
         for (int j = 0; j < columns.window; ++j) {
-          const Channels shared = Channels::load(weight + (i * columns.window + j) * channels + c);
+          const Channels factor = Channels::load(weight + (i * columns.window + j) * channels + c);
           const real* x_tap = x + (static_cast<long>(i) * columns.input + j) * channels;
-          for (int r = 0; r < kRun; ++r) sum[r].add_product(shared, x_tap + first[r]);
+          for (int r = 0; r < kRun; ++r) sum[r].add_product(factor, x_tap + first[r]);
         }
       for (int r = 0; r < kRun && p0 + r < columns.output; ++r)
         sum[r].store(y + padded.y_at(b, o, p0 + r, c), channels - c, with_relu);
@@ -87,8 +87,8 @@ __global__ void depthwise_backward_x_by_runs(
         for (int p = p0; p < p1; ++p) {
           const int i = h + rows.before - o * rows.stride, j = w0 + columns.before - p * columns.stride;
           const real* w = weight + (i * weight_row + kRunOfDx - 1 + j) * channels + c;
-          const Channels shared = Channels::load(dz + g.y_at(b, o, p, c));
-          for (int r = 0; r < kRunOfDx; ++r) sum[r].add_product(shared, w + r * channels);
+          const Channels factor = Channels::load(dz + g.y_at(b, o, p, c));
+          for (int r = 0; r < kRunOfDx; ++r) sum[r].add_product(factor, w + r * channels);
         }
       for (int r = 0; r < kRunOfDx && w0 + r < columns.input; ++r)
         sum[r].store(dx + g.x_at(b, h, w0 + r, c), channels - c);
@@ -119,9 +119,9 @@ __global__ void depthwise_backward_weight_by_taps(
         const real* x_row = x + padded.x_at(b, o * rows.stride, 0, c);
         const real* dz_row = dz + padded.y_at(b, o, 0, c);
         for (int p = 0; p < columns.output; ++p) {
-          const Channels shared = Channels::load(dz_row + p * channels);
+          const Channels factor = Channels::load(dz_row + p * channels);
           const real* x_pixel = x_row + p * columns.stride * channels;
-          for (int t = 0; t < kTaps; ++t) sum[t].add_product(shared, x_pixel + offset[t]);
+          for (int t = 0; t < kTaps; ++t) sum[t].add_product(factor, x_pixel + offset[t]);
         }
       }
     for (int t = 0; t < kTaps && tap0 + t < taps; ++t)

@@ -225,14 +225,14 @@ __global__ void winograd_forward_by_rows(
   constexpr int kRows = kR + 1;
   real x_points[2 * kRows][kN][kPicture], not_blank[2 * kRows][kPicture];
   real z_not_blank[2][kPicture];  // 1 where a window sees more than zeros
-  const int row = g.padded.columns.input, width = 2 * g.y_width();
+  const int x_row = g.padded.columns.input, width = 2 * g.y_width();
   const real* image = x + g.padded.x_at(blockIdx.x, 0, 0, 0);
 
   for (int o = 0, h = 0; o < g.y_height(); ++o) {
     for (; h < 2 * o + kRows; ++h)
-      for (int w = 0; w < row; w += kVectorLanes) {
+      for (int w = 0; w < x_row; w += kVectorLanes) {
         Vector v[kN], points[kN], any{};
-        for (int k = 0; k < kN; ++k) v[k] = load(image + h * row + w + k);
+        for (int k = 0; k < kN; ++k) v[k] = load(image + h * x_row + w + k);
         for (int k = 0; k < kR; ++k) any = v[k] != 0 ? broadcast(1) : any;
         x_to_points(v, points);
         for (int k = h % kRows; k < 2 * kRows; k += kRows) {
@@ -240,11 +240,11 @@ __global__ void winograd_forward_by_rows(
           for (int j = 0; j < kN; ++j) store(&x_points[k][j][w], points[j], kVectorLanes);
         }
       }
-    const int first = 2 * o % kRows;
+    const int slot = 2 * o % kRows;
     for (int r = 0; r < 2; ++r)
-      for (int w = 0; w < row; w += kVectorLanes) {
+      for (int w = 0; w < x_row; w += kVectorLanes) {
         Vector any{};
-        for (int i = 0; i < kR; ++i) any = load(not_blank[first + r + i] + w) > 0 ? broadcast(1) : any;
+        for (int i = 0; i < kR; ++i) any = load(not_blank[slot + r + i] + w) > 0 ? broadcast(1) : any;
         store(z_not_blank[r] + w, any, kVectorLanes);
       }
 
@@ -258,13 +258,13 @@ __global__ void winograd_forward_by_rows(
         Vector z[2][kM]{};
         if (output.seen[pixel] || output.seen[pixel + 1]) {
           Vector z_points[2][kN]{};
-          const real *x_at = &x_points[first][0][p], *weight_at = weight_points + n * kR * kN;
+          const real* weight_at = weight_points + n * kR * kN;
 #pragma GCC unroll 8
           for (int i = 0; i < kR; ++i)
             for (int j = 0; j < kN; ++j) {
               const Vector w = load(weight_at + (i * kN + j) * kVectorLanes);
-              z_points[0][j] += x_at[(i * kN + j) * kPicture] * w;
-              z_points[1][j] += x_at[((i + 1) * kN + j) * kPicture] * w;
+              z_points[0][j] += x_points[slot + i][j][p] * w;
+              z_points[1][j] += x_points[slot + i + 1][j][p] * w;
             }
           for (int r = 0; r < 2; ++r) {
             points_to_y(z_points[r], z[r]);
