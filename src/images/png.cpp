@@ -50,8 +50,9 @@ static void unfilter(std::string& rows, size_t row_size, size_t pixel_size, cons
     const int corner = first || row == 0 ? 0 : byte_at(rows, i - row_size - 1 - pixel_size);
     // Paeth's guess is the neighbour that is nearest to left + above - corner, the first of equal ones.
     const auto distance = [&](int neighbour) { return std::abs(left + above - corner - neighbour); };
-    const int nearest = std::ranges::min({left, above, corner}, {}, distance);
-    const int guesses[] = {0, left, above, (left + above) / 2, nearest};  // by the filter's number
+    const auto nearer = [&](int one, int other) { return distance(one) < distance(other); };
+    // By the filter's number.
+    const int guesses[] = {0, left, above, (left + above) / 2, std::min({left, above, corner}, nearer)};
     rows[i] = static_cast<char>(rows[i] + guesses[filter]);
   }
 }
